@@ -1,0 +1,87 @@
+//! Every bound in one place, each with its reason.
+//!
+//! **Consensus limits** decide whether a change is valid. All peers must agree on them, so they belong
+//! to the format version ([`FORMAT`]) and never change without a new one. **Local limits** protect one
+//! peer; they may differ from peer to peer.
+
+/// The version of the change format. It is part of every genesis, so another version is another group.
+pub const FORMAT: u64 = 1;
+
+// Consensus limits.
+
+/// Longest group name in bytes: fits a column on a screen and a sentence in an error.
+pub const GROUP_NAME_BYTES_MAX: usize = 32;
+/// Longest body in bytes. A chat message, not a file: a batch of 8 still fits one frame.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longest `kind` in bytes; kinds are short ASCII words.
+pub const KIND_BYTES_MAX: usize = 32;
+/// Longest `from` in bytes: a display name that a bridge relays.
+pub const FROM_BYTES_MAX: usize = 128;
+/// Most direct dependencies of a change: more heads than this are merged over several changes.
+pub const DEPS_MAX: usize = 64;
+/// Largest operation counter: Automerge cannot hold more than 32 bits.
+pub const MAX_OP_MAX: u64 = u32::MAX as u64;
+/// Longest change in bytes: the largest body, all dependencies, and what is around them.
+pub const CHANGE_BYTES_MAX: usize = BODY_BYTES_MAX + DEPS_MAX * 32 + 1024;
+
+// Local limits.
+
+/// Largest WebSocket message in bytes. Holds the Bloom filter of 800,000 changes.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Aim for the changes in one sync message, in bytes: large enough to share one commit among hundreds of messages.
+pub const BATCH_BYTES: usize = 256 * 1024;
+/// Sent to one peer for one group and not yet known to have arrived, in bytes.
+pub const IN_FLIGHT_BYTES_MAX: usize = 512 * 1024;
+/// Changes that wait for a missing dependency, per group, in bytes. At least `IN_FLIGHT_BYTES_MAX` of two links.
+pub const ORPHAN_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Changes that wait for a missing dependency, per group.
+pub const ORPHANS_MAX: usize = 8192;
+/// Waiting to be written to one link, in bytes; beyond it the reader counts as wedged.
+pub const LINK_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Heads in one sync message. A group has about as many as peers wrote at the same moment.
+pub const HEADS_MAX: usize = 4096;
+/// Hashes asked for in one sync message.
+pub const NEED_MAX: usize = 4096;
+/// `have` sections in one sync message; Automerge itself sends one.
+pub const HAVE_MAX: usize = 4;
+/// Entries counted by one Bloom filter.
+pub const BLOOM_ENTRIES_MAX: u32 = 8_000_000;
+/// Bits a Bloom filter spends on an entry, and probes it makes: Automerge uses 10 and 7.
+pub const BLOOM_BITS_PER_ENTRY_MAX: u32 = 64;
+pub const BLOOM_PROBES_MAX: u32 = 32;
+/// Groups of one peer that take part in sync.
+pub const GROUPS_MAX: usize = 10_000;
+/// Peers that a peer remembers, and therefore links that it holds.
+pub const PEERS_MAX: usize = 1024;
+/// Addresses remembered of one peer.
+pub const ADDRESSES_MAX: usize = 8;
+/// Longest address in bytes: a DNS name (253) with a port.
+pub const ADDRESS_BYTES_MAX: usize = 260;
+/// Longest display name in bytes.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Longest topic in bytes.
+pub const TOPIC_BYTES_MAX: usize = 512;
+/// Longest ticket in characters.
+pub const TICKET_CHARS_MAX: usize = 4096;
+/// Entries on one page of history.
+pub const PAGE_MAX: usize = 1000;
+/// Messages in one request to the local API.
+pub const SEND_BATCH_MAX: usize = 1000;
+/// Body of one request to the local API, in bytes.
+pub const API_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+// Times, in milliseconds.
+
+/// From accepting a connection to a proven hello: a stranger is dropped after this.
+pub const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// Between two pings on a link.
+pub const PING_EVERY_MS: u64 = 5_000;
+/// A link that has been silent for this long is dead.
+pub const SILENCE_MS_MAX: u64 = 20_000;
+/// How long a peer waits for others to have an entry by themselves before it speaks up.
+pub const ANNOUNCE_AFTER_MS: u64 = 250;
+/// A catch-up without progress for this long moves to another link.
+pub const PULL_STALL_MS: u64 = 5_000;
+/// First wait before dialling an address again; doubles up to the longest.
+pub const REDIAL_MS_MIN: u64 = 250;
+pub const REDIAL_MS_MAX: u64 = 30_000;

@@ -1,1 +1,89 @@
+//! Where a peer keeps everything: the change log, which is the truth, and what is derived from it.
+//!
+//! The engine writes through [`Store`]; faces read through [`Reader`], on connections of their own. Nothing
+//! here decides what is valid: stores take [`Admitted`] changes only.
 
+use crate::change::Genesis;
+use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo};
+use crate::id::{ActorId, ChangeHash, GroupId, GroupName, PeerId};
+
+/// One group as the engine needs it at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRow {
+    pub no: GroupNo,
+    pub id: GroupId,
+    pub name: GroupName,
+    pub joined: bool,
+    /// The group has once been level with another peer: from then on, what is inserted above newer entries is late.
+    pub caught_up: bool,
+    /// Entries that nothing depends on, ascending; the genesis when the group is empty.
+    pub heads: Vec<EntryNo>,
+    /// Number of entries, the genesis not counted; also the largest `EntryNo`.
+    pub entries: u64,
+}
+
+/// Proof that an author equivocates: two admitted changes of one actor with one sequence number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fork {
+    pub group: GroupNo,
+    pub author: PeerId,
+    pub actor: ActorId,
+    pub seq: u64,
+    pub entries: (ChangeHash, ChangeHash),
+}
+
+/// Another peer, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownPeer {
+    pub key: PeerId,
+    pub addresses: Vec<String>,
+    /// Milliseconds since 1970 by the own clock; 0 when never linked.
+    pub last_linked_ms: i64,
+}
+
+/// What the engine needs of a store. All writes since the last [`Store::commit`] are one transaction: durable
+/// together, or gone together after a crash.
+pub trait Store: ChangeGraph {
+    fn groups(&self) -> Result<Vec<GroupRow>, Self::Error>;
+
+    /// Adds the group unless it is there; `joined` is set either way.
+    fn add_group(&mut self, genesis: &Genesis, joined: bool) -> Result<GroupNo, Self::Error>;
+
+    fn set_joined(&mut self, group: GroupNo, joined: bool) -> Result<(), Self::Error>;
+
+    fn set_caught_up(&mut self, group: GroupNo) -> Result<(), Self::Error>;
+
+    /// Writes the change to the log and to everything derived from it; replaces its dependencies among the
+    /// heads; keeps a [`Fork`] when the change forks.
+    fn append(&mut self, group: GroupNo, change: &Admitted) -> Result<EntryNo, Self::Error>;
+
+    /// The exact bytes of a stored change, rebuilt and checked against its hash.
+    /// A row that does not match is an error, never an answer.
+    fn change(&self, group: GroupNo, no: EntryNo) -> Result<Vec<u8>, Self::Error>;
+
+    fn forks(&self) -> Result<Vec<Fork>, Self::Error>;
+
+    /// Heads that a peer was last known to share. Empty when unknown. A hint: may be old.
+    fn shared_heads(&self, peer: &PeerId, group: GroupNo) -> Result<Vec<ChangeHash>, Self::Error>;
+
+    fn set_shared_heads(
+        &mut self,
+        peer: &PeerId,
+        group: GroupNo,
+        heads: &[ChangeHash],
+    ) -> Result<(), Self::Error>;
+
+    fn peers(&self) -> Result<Vec<KnownPeer>, Self::Error>;
+
+    fn put_peer(&mut self, peer: &KnownPeer) -> Result<(), Self::Error>;
+
+    fn remove_peer(&mut self, key: &PeerId) -> Result<(), Self::Error>;
+
+    /// A small value of the peer itself (writer's actor, …).
+    fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Self::Error>;
+
+    fn set_value(&mut self, key: &str, value: &[u8]) -> Result<(), Self::Error>;
+
+    /// Makes all writes since the last commit durable. After an error none of them is.
+    fn commit(&mut self) -> Result<(), Self::Error>;
+}

@@ -1,0 +1,104 @@
+//! Questions about a change graph that is too large for memory.
+
+use std::collections::BTreeMap;
+
+use super::{EntryNo, GroupNo, Node};
+use crate::id::{ActorId, ChangeHash};
+
+/// Read access to the change graphs of all groups. The genesis is part of each, as number 0.
+pub trait ChangeGraph {
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    fn find(&self, group: GroupNo, hash: &ChangeHash) -> Result<Option<EntryNo>, Self::Error>;
+
+    /// `None` when the group has no entry of that number.
+    fn node(&self, group: GroupNo, no: EntryNo) -> Result<Option<Node>, Self::Error>;
+
+    /// Up to `limit` nodes with numbers below `below`, largest number first, the genesis last.
+    fn nodes_below(&self, group: GroupNo, below: EntryNo, limit: usize) -> Result<Vec<Node>, Self::Error>;
+
+    /// The largest sequence number of this actor in the group; 0 when it has written nothing.
+    fn last_seq(&self, group: GroupNo, actor: &ActorId) -> Result<u64, Self::Error>;
+}
+
+/// Nodes read at once while walking down: few at first, since most walks are short.
+const STRIDE_MIN: usize = 16;
+const STRIDE_MAX: usize = 1024;
+
+/// All entries of the group that are not in the past of `known` (and not in `known`), oldest first.
+///
+/// Walks down by arrival number, which is a causal order, painting the past of `known`; stops as soon as
+/// every entry that something above depends on is painted. Visits about what it returns, plus what
+/// arrived in between.
+pub fn missing_from<G: ChangeGraph>(
+    graph: &G,
+    group: GroupNo,
+    heads: &[EntryNo],
+    known: &[EntryNo],
+) -> Result<Vec<EntryNo>, G::Error> {
+    // Entries below the walk that something above depends on: true where they are in the past of `known`.
+    let mut open: BTreeMap<EntryNo, bool> = heads.iter().map(|&no| (no, false)).collect();
+    open.extend(known.iter().map(|&no| (no, true)));
+    let mut unpainted = open.values().filter(|painted| !**painted).count();
+    let mut missing = Vec::new();
+    let mut below = match open.keys().next_back() {
+        Some(top) => EntryNo(top.0 + 1),
+        None => return Ok(missing),
+    };
+    let mut stride = STRIDE_MIN;
+    while unpainted > 0 {
+        let nodes = graph.nodes_below(group, below, stride)?;
+        stride = (stride * 2).min(STRIDE_MAX);
+        if nodes.is_empty() {
+            break;
+        }
+        for node in nodes {
+            below = node.no;
+            let Some(painted) = open.remove(&node.no) else { continue };
+            if !painted {
+                unpainted -= 1;
+                missing.push(node.no);
+            }
+            for dep in node.deps {
+                match open.insert(dep, painted) {
+                    None if !painted => unpainted += 1,
+                    Some(false) if painted => unpainted -= 1,
+                    Some(true) if !painted => {
+                        open.insert(dep, true);
+                    }
+                    _ => {}
+                }
+            }
+            if unpainted == 0 {
+                break;
+            }
+        }
+    }
+    missing.reverse();
+    Ok(missing)
+}
+
+/// Whether `target` is one of `heads` or in their past.
+pub fn reaches<G: ChangeGraph>(
+    graph: &G,
+    group: GroupNo,
+    heads: &[EntryNo],
+    target: EntryNo,
+) -> Result<bool, G::Error> {
+    if target == EntryNo::GENESIS {
+        return Ok(true);
+    }
+    let mut open: std::collections::BTreeSet<EntryNo> = heads.iter().copied().collect();
+    while let Some(no) = open.pop_last() {
+        if no == target {
+            return Ok(true);
+        }
+        if no < target {
+            return Ok(false);
+        }
+        if let Some(node) = graph.node(group, no)? {
+            open.extend(node.deps);
+        }
+    }
+    Ok(false)
+}

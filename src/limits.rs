@@ -49,6 +49,19 @@ pub const BLOOM_ENTRIES_MAX: u32 = 8_000_000;
 /// Bits a Bloom filter spends on an entry, and probes it makes: Automerge uses 10 and 7.
 pub const BLOOM_BITS_PER_ENTRY_MAX: u32 = 64;
 pub const BLOOM_PROBES_MAX: u32 = 32;
+/// Hashes put into one Bloom filter, at 10 bits each: half a frame. What is left out is at worst sent twice.
+pub const BLOOM_HASHES_MAX: usize = 400_000;
+/// Shortest chunk in a sync message: the fixed part of a chunk's header. Keeps empty chunks from costing
+/// more memory than they cost the sender.
+pub const CHUNK_BYTES_MIN: usize = 10;
+/// Largest control frame in bytes: all that a stranger can make a peer parse.
+pub const CONTROL_BYTES_MAX: usize = 64 * 1024;
+/// Peer records in one control frame: so many of the longest fit. Longer lists take several frames.
+pub const PEERS_PER_FRAME_MAX: usize = 28;
+/// Groups in one control frame: so many fit. Longer lists take several frames.
+pub const GROUPS_PER_FRAME_MAX: usize = 900;
+/// Longest reason for closing a link in bytes: what a WebSocket close frame can hold.
+pub const CLOSE_REASON_BYTES_MAX: usize = 123;
 /// Groups of one peer that take part in sync.
 pub const GROUPS_MAX: usize = 10_000;
 /// Peers that a peer remembers, and therefore links that it holds.

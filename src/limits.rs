@@ -26,8 +26,8 @@ pub const CHANGE_BYTES_MAX: usize = BODY_BYTES_MAX + DEPS_MAX * 32 + 1024;
 
 // Local limits.
 
-/// Largest WebSocket message in bytes. Holds the Bloom filter of 800,000 changes.
-pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Largest WebSocket message in bytes. Holds the Bloom filter of 1,600,000 changes.
+pub const FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Aim for the changes in one sync message, in bytes: large enough to share one commit among hundreds of messages.
 pub const BATCH_BYTES: usize = 256 * 1024;
 /// Sent to one peer for one group and not yet known to have arrived, in bytes.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::group::{EntryNo, GroupNo};
-use crate::id::{ActorId, ChangeHash, GroupId, GroupName};
+use crate::id::{ActorId, ChangeHash, GroupId};
 use crate::store::GroupRow;
 use crate::sync::{LinkId, Orphans, Pull, Request, Session};
 
@@ -26,7 +26,6 @@ pub(super) struct Due {
 pub(super) struct Room {
     pub no: GroupNo,
     pub id: GroupId,
-    pub name: GroupName,
     pub joined: bool,
     pub caught_up: bool,
     /// Our farewell, until somebody else has it.
@@ -55,7 +54,6 @@ impl Room {
         Self {
             no: row.no,
             id: row.id,
-            name: row.name,
             joined: row.joined,
             caught_up: row.caught_up,
             leaving: None,

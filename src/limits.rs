@@ -38,6 +38,12 @@ pub const ORPHAN_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const ORPHANS_MAX: usize = 8192;
 /// Waiting to be written to one link, in bytes; beyond it the reader counts as wedged.
 pub const LINK_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Taken in from one link and not yet handled, in bytes. Must hold one frame.
+pub const LINK_INBOX_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
+/// Connections in their handshake at once; more wait in the system's queue.
+pub const HANDSHAKES_MAX: usize = 256;
+/// Events in one transaction: bounds how long a command waits behind others.
+pub const COMMIT_EVENTS_MAX: usize = 1024;
 /// Heads in one sync message. A group has about as many as peers wrote at the same moment.
 pub const HEADS_MAX: usize = 4096;
 /// Hashes asked for in one sync message.
@@ -98,3 +104,7 @@ pub const PULL_STALL_MS: u64 = 5_000;
 /// First wait before dialling an address again; doubles up to the longest.
 pub const REDIAL_MS_MIN: u64 = 250;
 pub const REDIAL_MS_MAX: u64 = 30_000;
+/// After a failed `accept` (no file handles left, for one).
+pub const ACCEPT_RETRY_MS: u64 = 100;
+/// After a failed commit (a full disk, for one), before starting again from what is on disk.
+pub const RESTART_MS: u64 = 1_000;

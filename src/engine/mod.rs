@@ -31,6 +31,7 @@ use mesh::Mesh;
 use room::Room;
 
 /// What an engine is told once.
+#[derive(Clone)]
 pub struct Settings {
     pub identity: Identity,
     pub mesh: MeshId,

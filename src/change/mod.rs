@@ -1,7 +1,29 @@
 //! The one change shape: an Automerge change that carries one signed entry, and its exact bytes.
+//!
+//! A change is a pure function of its [`Header`], its [`Content`] and its signature. This module writes
+//! those bytes and reads them back, byte for byte as Automerge would; the genesis of a group is here too.
+//! It decides what can be decided about a change by itself: shape, limits, signature. It never looks at
+//! other changes, never keeps state, and never hands foreign bytes to the `automerge` library, which
+//! panics on some of them.
+//!
+//! Types carry the proof: [`Unverified`] has the allowed shape, [`Verified`] is signed by its author for
+//! one group.
 
-use crate::id::{ActorId, ChangeHash, GroupId, GroupName, MeshId};
-use crate::identity::Identity;
+mod check;
+mod columns;
+mod decode;
+mod encode;
+mod genesis;
+mod leb128;
+
+use std::sync::Arc;
+
+pub use check::{ContentError, HeaderError};
+pub use decode::DecodeError;
+pub use genesis::Genesis;
+
+use crate::id::{ActorId, ChangeHash, GroupId, PeerId};
+use crate::identity::{self, Identity};
 use crate::time::Timestamp;
 
 /// What an entry says. The set of fields is closed; new features are new kinds.
@@ -25,7 +47,7 @@ pub enum Body {
     Sealed(Vec<u8>),
 }
 
-/// All that determines a change's bytes, but for the signature.
+/// All that determines a change's bytes, but for the content and the signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Strictly ascending, 1 to `DEPS_MAX`.
@@ -37,17 +59,6 @@ pub struct Header {
     pub start_op: u64,
 }
 
-/// A change of the allowed shape whose signature has not been looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unverified(Change);
-
-/// A change of the allowed shape, signed by its author for one group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
-    group: GroupId,
-    change: Change,
-}
-
 /// The parts of a change. Says nothing about whether it is signed or fits its group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -56,9 +67,164 @@ pub struct Change {
     pub signature: [u8; 64],
 }
 
-/// The first change of a group: deterministic, so that a public group is its name.
+/// A change of the allowed shape whose signature has not been looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Genesis {
-    pub mesh: MeshId,
-    pub name: GroupName,
+pub struct Unverified {
+    change: Change,
+    hash: ChangeHash,
+    bytes: Arc<[u8]>,
+}
+
+/// A change of the allowed shape, signed by its author for one group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    group: GroupId,
+    change: Change,
+    hash: ChangeHash,
+    bytes: Arc<[u8]>,
+}
+
+/// Why a change was not written. No state changes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    #[error("the actor id names another author than the key that signs")]
+    NotTheAuthor,
+}
+
+/// The signature was not made by the change's author over these bytes for this group. No state changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the signature is not the author's for this change in this group")]
+pub struct SignatureError;
+
+impl Content {
+    /// Operations that the entry takes in its change: one for the map, one for each field.
+    pub fn op_count(&self) -> u64 {
+        let optional = [self.from.is_some(), self.kind.is_some(), self.re.is_some()];
+        3 + optional.into_iter().filter(|set| *set).count() as u64
+    }
+}
+
+impl Header {
+    /// The counter of the change's last operation.
+    pub fn max_op(&self, content: &Content) -> u64 {
+        self.start_op.saturating_add(content.op_count() - 1)
+    }
+}
+
+impl Change {
+    /// Writes and signs a change. The limits that every peer checks are checked here first.
+    pub fn sign(
+        group: GroupId,
+        header: Header,
+        content: Content,
+        identity: &Identity,
+    ) -> Result<Verified, SignError> {
+        content.check()?;
+        header.check(&content)?;
+        if header.actor.author() != identity.peer() {
+            return Err(SignError::NotTheAuthor);
+        }
+        let mut contents = encode::signed_part(&header, &content);
+        let signature = identity.sign(&encode::signing_input(group, &contents));
+        contents.extend_from_slice(&signature);
+        let (hash, bytes) = encode::chunk(&contents);
+        let change = Self { header, content, signature };
+        Ok(Verified { group, change, hash, bytes: bytes.into() })
+    }
+
+    /// The change's exact bytes: an uncompressed Automerge change chunk.
+    pub fn encode(&self) -> Vec<u8> {
+        self.encode_hashed().1
+    }
+
+    pub fn hash(&self) -> ChangeHash {
+        self.encode_hashed().0
+    }
+
+    /// Both at once, for who rebuilds a stored change and holds it against its hash.
+    pub fn encode_hashed(&self) -> (ChangeHash, Vec<u8>) {
+        let mut contents = encode::signed_part(&self.header, &self.content);
+        contents.extend_from_slice(&self.signature);
+        encode::chunk(&contents)
+    }
+}
+
+impl Unverified {
+    /// Reads one change of the allowed shape and accepts exactly the bytes that [`Change::encode`] writes.
+    /// Foreign lengths are checked before anything is allocated by them.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let change = decode::parse(bytes)?;
+        change.content.check()?;
+        change.header.check(&change.content)?;
+        let (hash, encoded) = change.encode_hashed();
+        if encoded != bytes {
+            return Err(DecodeError::NotCanonical);
+        }
+        Ok(Self { change, hash, bytes: encoded.into() })
+    }
+
+    pub fn verify(self, group: GroupId) -> Result<Verified, SignatureError> {
+        let Self { change, hash, bytes } = self;
+        let signed = encode::signed_part(&change.header, &change.content);
+        let input = encode::signing_input(group, &signed);
+        if !identity::verify(&change.header.actor.author(), &input, &change.signature) {
+            return Err(SignatureError);
+        }
+        Ok(Verified { group, change, hash, bytes })
+    }
+
+    pub fn hash(&self) -> ChangeHash {
+        self.hash
+    }
+
+    pub fn change(&self) -> &Change {
+        &self.change
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.change.header
+    }
+
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+}
+
+impl Verified {
+    pub fn hash(&self) -> ChangeHash {
+        self.hash
+    }
+
+    pub fn group(&self) -> GroupId {
+        self.group
+    }
+
+    pub fn change(&self) -> &Change {
+        &self.change
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.change.header
+    }
+
+    pub fn content(&self) -> &Content {
+        &self.change.content
+    }
+
+    /// The change's exact bytes, shared: one copy serves the store and every link.
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    pub fn author(&self) -> PeerId {
+        self.change.header.actor.author()
+    }
+
+    pub fn max_op(&self) -> u64 {
+        self.change.header.max_op(&self.change.content)
+    }
 }

@@ -16,7 +16,7 @@ use crate::id::{GroupId, PeerId};
 use crate::limits::{ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, HANDSHAKES_MAX, LINK_INBOX_BYTES_MAX, LINK_QUEUE_BYTES_MAX};
 use crate::sync::LinkId;
 use crate::transport::{HelloInfo, Link, LinkReader, LinkWriter, Listener, Traffic, Transport, TransportError};
-use crate::wire::close::CloseCode;
+use crate::wire::CloseCode;
 use crate::wire::frame::{Control, Frame};
 
 /// Changes that are verified on one thread; more are shared out over all cores.

@@ -106,7 +106,7 @@ impl Node {
             seed: data_dir::random()?,
         };
         let links = Links::new(transport, ticket.addresses.clone(), options.network);
-        let (writer, changed) = Writer::spawn(store, settings, links.clone())?;
+        let (writer, changed) = Writer::spawn(store, &dir, settings, links.clone())?;
         links.attach(writer.input());
         let mut tasks = Vec::new();
         for listener in listeners {
@@ -177,8 +177,7 @@ impl Node {
     /// This peer's display name.
     pub async fn name(&self) -> Result<Option<String>, NodeError> {
         let peer = self.0.peer;
-        let users = self.read(move |reader| reader.display_name(&peer)).await?;
-        Ok(users)
+        self.read(move |reader| reader.display_name(&peer)).await
     }
 
     /// Writes entries, each on top of the one before; they are durable when it returns. All or none.
@@ -193,8 +192,8 @@ impl Node {
     /// Creates a public group and joins it. Where it exists already, that is the same as joining.
     pub async fn create(&self, name: &GroupName) -> Result<GroupId, NodeError> {
         let wanted = name.clone();
-        let known = self.read(move |reader| reader.group(&wanted)).await?;
-        self.enter(name, known.is_none_or(|group| !group.announced)).await
+        let announced = self.read(move |reader| reader.is_announced(&wanted)).await?;
+        self.enter(name, !announced).await
     }
 
     pub async fn join(&self, name: &GroupName) -> Result<GroupId, NodeError> {

@@ -3,7 +3,7 @@
 use super::{NodeError, data_dir};
 use crate::identity::Identity;
 use crate::transport::{HelloInfo, Transport, TransportError};
-use crate::wire::close::CloseCode;
+use crate::wire::CloseCode;
 use crate::wire::ticket::Ticket;
 
 /// Does a handshake with the first peer of the ticket that answers, under a key made for this purpose.

@@ -5,19 +5,21 @@
 //! and the engine starts again from what is on disk.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::links::{Links, Outbox};
-use super::{NodeError, data_dir};
+use super::{DataDir, NodeError, data_dir};
 use crate::engine::{Command, CommandError, Effect, Engine, Event, Outcome, Settings};
 use crate::limits::{COMMIT_EVENTS_MAX, RESTART_MS};
 use crate::store::{SqliteStore, StoreError};
 use crate::sync::LinkId;
 use crate::time::{Now, Timestamp};
+use crate::wire::CloseCode;
 
 pub(super) type Answer = Result<Outcome, CommandError>;
 
@@ -46,6 +48,7 @@ pub(super) struct Writer {
 impl Writer {
     pub fn spawn(
         store: SqliteStore,
+        dir: &DataDir,
         settings: Settings,
         links: Links,
     ) -> Result<(Self, watch::Receiver<u64>), NodeError> {
@@ -53,7 +56,7 @@ impl Writer {
         let (changes, changed) = watch::channel(0);
         let engine = Engine::new(store, settings.clone())?;
         let mut thread = Thread {
-            engine,
+            database: dir.database(),
             settings,
             inputs,
             links,
@@ -66,7 +69,7 @@ impl Writer {
         };
         thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || thread.run())
+            .spawn(move || thread.run(engine))
             .map_err(NodeError::Thread)?;
         Ok((Self { input: InputSender(input) }, changed))
     }
@@ -86,7 +89,7 @@ impl Writer {
 }
 
 struct Thread {
-    engine: Engine<SqliteStore>,
+    database: PathBuf,
     settings: Settings,
     inputs: mpsc::Receiver<Input>,
     links: Links,
@@ -99,84 +102,73 @@ struct Thread {
 }
 
 impl Thread {
-    fn run(mut self) {
-        while self.stopping.is_none() {
-            let first = match self.engine.next_timeout_us() {
-                Some(due) => {
-                    let wait = Duration::from_micros(due.saturating_sub(self.now().ticks_us));
-                    match self.inputs.recv_timeout(wait) {
-                        Ok(input) => Some(input),
-                        Err(mpsc::RecvTimeoutError::Timeout) => None,
-                        Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                    }
-                }
-                None => match self.inputs.recv() {
-                    Ok(input) => Some(input),
-                    Err(_) => break,
-                },
-            };
-            if let Err(error) = self.turn(first)
-                && !self.restart(&error)
-            {
-                break;
+    fn run(&mut self, engine: Engine<SqliteStore>) {
+        let mut engine = Some(engine);
+        while let Some(mut running) = engine.take() {
+            let ended = self.serve(&mut running);
+            // Closes the database, and with it the write-ahead log.
+            drop(running);
+            if let Err(error) = ended {
+                engine = self.restart(&error);
             }
         }
-        for (_, outbox) in std::mem::take(&mut self.outboxes) {
-            outbox.close(crate::wire::close::CloseCode::Leaving);
-        }
-        let done = self.stopping.take();
-        // Closes the database, and with it the write-ahead log.
-        drop(self.engine);
-        if let Some(done) = done {
+        self.close_all(CloseCode::Leaving);
+        if let Some(done) = self.stopping.take() {
+            // Whoever asked may have gone.
             let _ = done.send(());
         }
     }
 
-    /// Takes in all that is queued, commits it, and acts on it.
-    fn turn(&mut self, first: Option<Input>) -> Result<(), StoreError> {
-        let now = self.now();
-        match first {
-            Some(input) => self.take(input, now)?,
-            None => self.engine.handle(Event::Tick, now)?,
-        }
-        for _ in 1..COMMIT_EVENTS_MAX {
-            if self.stopping.is_some() {
-                break;
+    /// Runs until it is told to stop. After an error nothing since the last commit counts.
+    fn serve(&mut self, engine: &mut Engine<SqliteStore>) -> Result<(), StoreError> {
+        while self.stopping.is_none() {
+            let input = match engine.next_timeout_us() {
+                Some(due) => {
+                    let wait = Duration::from_micros(due.saturating_sub(self.now().ticks_us));
+                    self.inputs.recv_timeout(wait)
+                }
+                None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            let now = self.now();
+            match input {
+                Ok(input) => self.take(engine, input, now)?,
+                Err(RecvTimeoutError::Timeout) => engine.handle(Event::Tick, now)?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            match self.inputs.try_recv() {
-                Ok(input) => self.take(input, now)?,
-                Err(_) => break,
+            // All that has queued up goes into the same transaction.
+            for input in self.inputs.try_iter().take(COMMIT_EVENTS_MAX).collect::<Vec<_>>() {
+                self.take(engine, input, now)?;
             }
-        }
-        self.engine.commit(now)?;
-        let mut changed = false;
-        while let Some(effect) = self.engine.poll_effect() {
-            changed |= self.act(effect);
-        }
-        if changed {
-            self.changes.send_modify(|count| *count += 1);
+            engine.commit(now)?;
+            let mut changed = false;
+            while let Some(effect) = engine.poll_effect() {
+                changed |= self.act(effect);
+            }
+            if changed {
+                self.changes.send_modify(|count| *count += 1);
+            }
         }
         Ok(())
     }
 
-    fn take(&mut self, input: Input, now: Now) -> Result<(), StoreError> {
+    fn take(&mut self, engine: &mut Engine<SqliteStore>, input: Input, now: Now) -> Result<(), StoreError> {
         match input {
             Input::LinkUp { event, outbox } => {
                 self.outboxes.insert(outbox.link(), outbox);
-                self.engine.handle(event, now)
+                engine.handle(event, now)
             }
             Input::Event { event, room } => {
                 if let Event::LinkDown { link } = event {
                     self.outboxes.remove(&link);
                 }
-                let handled = self.engine.handle(event, now);
+                let handled = engine.handle(event, now);
                 drop(room);
                 handled
             }
             Input::Command { command, reply } => {
                 self.next_token += 1;
                 self.replies.insert(self.next_token, reply);
-                self.engine.handle(Event::Command { token: self.next_token, command }, now)
+                engine.handle(Event::Command { token: self.next_token, command }, now)
             }
             Input::Stop { done } => {
                 self.stopping = Some(done);
@@ -218,25 +210,31 @@ impl Thread {
         }
     }
 
-    /// Begins again from what is on disk. False when that is not possible.
-    fn restart(&mut self, error: &StoreError) -> bool {
+    /// Begins again from what is on disk, if that is possible.
+    fn restart(&mut self, error: &StoreError) -> Option<Engine<SqliteStore>> {
         tracing::error!("{error}");
         for (_, reply) in std::mem::take(&mut self.replies) {
+            // Whoever asked may have gone.
             let _ = reply.send(Err(CommandError::Store(error.to_string())));
         }
-        for (_, outbox) in std::mem::take(&mut self.outboxes) {
-            outbox.close(crate::wire::close::CloseCode::Fault);
-        }
+        self.close_all(CloseCode::Fault);
         // A full disk stays full for a while.
         thread::sleep(Duration::from_millis(RESTART_MS));
-        let Ok(seed) = data_dir::random() else { return false };
+        let seed = data_dir::random().ok()?;
         let settings = Settings { seed, ..self.settings.clone() };
-        match self.engine.restart(settings) {
-            Ok(()) => true,
+        let store = SqliteStore::open(&self.database, settings.identity.peer());
+        match store.and_then(|store| Engine::new(store, settings)) {
+            Ok(engine) => Some(engine),
             Err(again) => {
                 tracing::error!("the peer cannot go on: {again}");
-                false
+                None
             }
+        }
+    }
+
+    fn close_all(&mut self, code: CloseCode) {
+        for (_, outbox) in std::mem::take(&mut self.outboxes) {
+            outbox.close(code);
         }
     }
 

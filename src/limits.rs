@@ -26,8 +26,13 @@ pub const CHANGE_BYTES_MAX: usize = BODY_BYTES_MAX + DEPS_MAX * 32 + 1024;
 
 // Local limits.
 
-/// Largest WebSocket message in bytes. Holds the Bloom filter of 1,600,000 changes.
-pub const FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Largest WebSocket message in bytes. Holds the Bloom filter of 800,000 changes.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Largest hello in bytes: eight of the longest addresses, and room. All that a stranger can make a
+/// peer hold before the proof.
+pub const HELLO_BYTES_MAX: usize = 4096;
+/// Each WebSocket buffer of a link, in bytes: with `PEERS_MAX` links they stay within 32 MiB.
+pub const LINK_BUFFER_BYTES: usize = 16 * 1024;
 /// Aim for the changes in one sync message, in bytes: large enough to share one commit among hundreds of messages.
 pub const BATCH_BYTES: usize = 256 * 1024;
 /// Sent to one peer for one group and not yet known to have arrived, in bytes.
@@ -95,6 +100,8 @@ pub const API_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// From accepting a connection to a proven hello: a stranger is dropped after this.
 pub const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// For a close frame to leave; a reader that takes nothing must not hold up the closing side.
+pub const CLOSE_MS_MAX: u64 = 1_000;
 /// Between two pings on a link.
 pub const PING_EVERY_MS: u64 = 5_000;
 /// A link that has been silent for this long is dead.

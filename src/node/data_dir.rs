@@ -152,7 +152,8 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], DataDirError> {
 
 fn lock(dir: &Path) -> Result<File, DataDirError> {
     let path = dir.join(LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error(&path))?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(DataDirError::Locked { path: dir.to_owned() }),

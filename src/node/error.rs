@@ -30,7 +30,9 @@ pub enum NodeError {
     DataDir(#[from] DataDirError),
     #[error(transparent)]
     Transport(#[from] TransportError),
-    #[error("the mesh refuses this ticket: its secret is wrong or has been changed; ask a member for a new one")]
+    #[error(
+        "the mesh refuses this ticket: its secret is wrong or has been changed; ask a member for a new one"
+    )]
     Refused,
     #[error("no peer of this ticket can be reached ({0}); check that one of them runs and try again")]
     Unreachable(String),

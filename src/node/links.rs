@@ -13,9 +13,13 @@ use super::writer::{Input, InputSender};
 use crate::change::{Unverified, Verified};
 use crate::engine::{Event, Incoming};
 use crate::id::{GroupId, PeerId};
-use crate::limits::{ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, HANDSHAKES_MAX, LINK_INBOX_BYTES_MAX, LINK_QUEUE_BYTES_MAX};
+use crate::limits::{
+    ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, HANDSHAKES_MAX, LINK_INBOX_BYTES_MAX, LINK_QUEUE_BYTES_MAX,
+};
 use crate::sync::LinkId;
-use crate::transport::{HelloInfo, Link, LinkReader, LinkWriter, Listener, Traffic, Transport, TransportError};
+use crate::transport::{
+    HelloInfo, Link, LinkReader, LinkWriter, Listener, Traffic, Transport, TransportError,
+};
 use crate::wire::CloseCode;
 use crate::wire::frame::{Control, Frame};
 
@@ -83,7 +87,8 @@ impl Links {
     /// Bytes on the wire of every link that is up.
     pub fn traffic(&self) -> BTreeMap<LinkId, Bytes> {
         let traffic = self.0.traffic.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = |counted: &Traffic| Bytes { read: counted.read_bytes(), written: counted.written_bytes() };
+        let bytes =
+            |counted: &Traffic| Bytes { read: counted.read_bytes(), written: counted.written_bytes() };
         traffic.iter().map(|(link, counted)| (*link, bytes(counted))).collect()
     }
 

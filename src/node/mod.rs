@@ -141,7 +141,8 @@ impl Node {
             (None, None) => {
                 let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
                 let usable = |name: &String| (1..=NAME_BYTES_MAX).contains(&name.len());
-                let name = user.ok().filter(usable).unwrap_or_else(|| format!("peer-{}", self.0.peer.short()));
+                let name =
+                    user.ok().filter(usable).unwrap_or_else(|| format!("peer-{}", self.0.peer.short()));
                 self.set_name(&name).await
             }
             _ => Ok(()),

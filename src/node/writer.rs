@@ -24,11 +24,22 @@ use crate::wire::CloseCode;
 pub(super) type Answer = Result<Outcome, CommandError>;
 
 pub(super) enum Input {
-    LinkUp { event: Event, outbox: Outbox },
+    LinkUp {
+        event: Event,
+        outbox: Outbox,
+    },
     /// The permit is room in the queue, given back once the event has been handled.
-    Event { event: Event, room: Option<OwnedSemaphorePermit> },
-    Command { command: Command, reply: oneshot::Sender<Answer> },
-    Stop { done: oneshot::Sender<()> },
+    Event {
+        event: Event,
+        room: Option<OwnedSemaphorePermit>,
+    },
+    Command {
+        command: Command,
+        reply: oneshot::Sender<Answer>,
+    },
+    Stop {
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// The way in. Clones are cheap.

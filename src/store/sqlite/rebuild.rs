@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::index;
 use super::log::{self, GroupRef, Stored};
-use crate::group::{EntryNo, Node, next_counters, effective_time};
+use crate::group::{EntryNo, Node, effective_time, next_counters};
 use crate::store::{GroupRow, StoreError};
 
 /// Within the caller's transaction. An entry that does not match its hash ends it.

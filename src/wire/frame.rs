@@ -214,3 +214,9 @@ impl<'de> Deserialize<'de> for Proof {
             .ok_or_else(|| serde::de::Error::custom("a proof is 64 hexadecimal digits"))
     }
 }
+
+impl From<Control> for Frame {
+    fn from(control: Control) -> Self {
+        Self::Control(control)
+    }
+}

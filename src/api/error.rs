@@ -72,6 +72,15 @@ impl ApiError {
     pub fn content(error: &ContentError) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content", error.to_string())
     }
+
+    pub fn store(error: &StoreError) -> Self {
+        let (status, code) = match error {
+            StoreError::NoEntry(_) => (StatusCode::NOT_FOUND, "unknown-entry"),
+            StoreError::Full => (StatusCode::INSUFFICIENT_STORAGE, "disk-full"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "store"),
+        };
+        Self::new(status, code, error.to_string())
+    }
 }
 
 impl From<NodeError> for ApiError {
@@ -80,14 +89,11 @@ impl From<NodeError> for ApiError {
         match error {
             NodeError::UnknownGroup { name, nearest } => Self::unknown_group(&name, nearest),
             NodeError::NotJoined { name } => Self::not_joined(&name),
-            NodeError::Content(error) => Self::content(&error),
-            NodeError::Name { .. } | NodeError::Topic { .. } => {
+            NodeError::Name { .. } | NodeError::Topic { .. } | NodeError::Command(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content", message)
             }
-            NodeError::Store(StoreError::NoEntry(_)) => {
-                Self::new(StatusCode::NOT_FOUND, "unknown-entry", message)
-            }
-            NodeError::Store(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store", message),
+            NodeError::Store(error) => Self::store(&error),
+            NodeError::NotSaved(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "not-saved", message),
             NodeError::Stopped => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", message),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message),
         }
@@ -126,9 +132,17 @@ mod tests {
     }
 
     #[test]
-    fn a_content_error_keeps_the_limit_in_its_text() {
-        let error = ApiError::from(NodeError::Content(ContentError::BodyTooLong { bytes: 70_000 }));
-        assert_eq!((error.status, error.body.code.as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "content"));
-        assert!(error.body.message.contains("65536"), "{}", error.body.message);
+    fn errors_keep_their_kind_and_their_text() {
+        let content = ApiError::content(&ContentError::BodyTooLong { bytes: 70_000 });
+        assert_eq!(
+            (content.status, content.body.code.as_str()),
+            (StatusCode::UNPROCESSABLE_ENTITY, "content")
+        );
+        assert!(content.body.message.contains("65536"), "{}", content.body.message);
+        let missing = ApiError::from(NodeError::Store(StoreError::NoEntry(crate::id::ChangeHash([7; 32]))));
+        assert_eq!((missing.status, missing.body.code.as_str()), (StatusCode::NOT_FOUND, "unknown-entry"));
+        assert!(missing.body.message.contains("0707"), "{}", missing.body.message);
+        let full = ApiError::from(NodeError::Store(StoreError::Full));
+        assert_eq!(full.body.code, "disk-full");
     }
 }

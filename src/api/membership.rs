@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::Ticket;
 use crate::id::MeshId;
 use crate::node::{self, DataDir, DataDirError, Node, NodeError, Options};
@@ -18,7 +20,7 @@ pub enum JoinError {
 }
 
 /// A directory that belongs to a mesh, and knows whom to dial.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Joined {
     pub mesh: MeshId,
     /// The directory was of this mesh before.

@@ -20,13 +20,13 @@ use super::types::{
     UsersQuery,
 };
 use super::{export, follow};
-use crate::group::EntryNo;
+use crate::group::{EntryNo, GroupNo};
 use crate::id::GroupName;
 use crate::limits::{
     API_BODY_BYTES_MAX, PAGE_MAX, PATIENCE_MS_MAX, SEARCH_CONTEXT_MAX, SEARCH_HITS_MAX, SEND_BATCH_MAX,
 };
 use crate::node::Node;
-use crate::store::{GroupRow, Page};
+use crate::store::{GroupSummary, Page};
 
 const PAGE: usize = 50;
 const SEARCH_HITS: usize = 20;
@@ -71,28 +71,24 @@ pub(super) fn router(service: Service) -> Router {
 }
 
 impl Service {
-    /// A group that is held here.
-    async fn held(&self, name: &GroupName) -> Result<GroupRow, ApiError> {
+    /// What is known of a group.
+    async fn group(&self, name: &GroupName) -> Result<GroupSummary, ApiError> {
         let wanted = name.clone();
-        let found = self.node.read(move |reader| reader.group(&wanted)).await?;
-        match found {
-            Some(row) => Ok(row),
-            None => Err(self.absent(name).await?),
+        if let Some(group) = self.node.read(move |reader| reader.group(&wanted)).await? {
+            return Ok(group);
         }
+        let wanted = name.clone();
+        let nearest = self.node.read(move |reader| reader.nearest(wanted.as_str(), SUGGESTIONS)).await?;
+        Err(ApiError::unknown_group(name, nearest))
     }
 
-    /// Why there is no history of this group: nobody knows it, or it was never joined.
-    async fn absent(&self, name: &GroupName) -> Result<ApiError, ApiError> {
-        let wanted = name.clone();
-        let (known, nearest) = self
-            .node
-            .read(move |reader| {
-                let groups = reader.groups(Some(wanted.as_str()))?;
-                let known = groups.iter().any(|group| group.name == wanted);
-                Ok((known, reader.nearest(wanted.as_str(), SUGGESTIONS)?))
-            })
-            .await?;
-        Ok(if known { ApiError::not_joined(name) } else { ApiError::unknown_group(name, nearest) })
+    /// A group of which something is held here, and its number.
+    async fn held(&self, name: &GroupName) -> Result<(GroupNo, GroupSummary), ApiError> {
+        let group = self.group(name).await?;
+        match group.no {
+            Some(no) => Ok((no, group)),
+            None => Err(ApiError::not_joined(name)),
+        }
     }
 }
 
@@ -119,12 +115,7 @@ async fn groups(State(service): State<Service>, Query(query): Query<SearchQuery>
 }
 
 async fn group(State(service): State<Service>, Path(name): Path<GroupName>) -> Answer<Group> {
-    let wanted = name.clone();
-    let found = service.node.read(move |reader| reader.groups(Some(wanted.as_str()))).await?;
-    match found.into_iter().find(|group| group.name == name) {
-        Some(group) => Ok(Json(group.into())),
-        None => Err(service.absent(&name).await?),
-    }
+    Ok(Json(service.group(&name).await?.into()))
 }
 
 async fn create(State(service): State<Service>, Body(body): Body<GroupRef>) -> Answer<GroupCreated> {
@@ -187,8 +178,8 @@ async fn history(
         (Some(_), Some(_)) => return Err(ApiError::bad_request("a page is before an entry or after one")),
     };
     // The group before the page: what is committed in between is on the page and followed again, never lost.
-    let group = service.held(&name).await?;
-    let entries = service.node.read(move |reader| reader.history(group.no, page, limit)).await?;
+    let (no, group) = service.held(&name).await?;
+    let entries = service.node.read(move |reader| reader.history(no, page, limit)).await?;
     Ok(Json(History { entries: entries.into_iter().map(Row::from).collect(), arrival: group.entries }))
 }
 
@@ -197,15 +188,15 @@ async fn follow_group(
     Path(name): Path<GroupName>,
     Query(query): Query<FollowQuery>,
 ) -> Result<Response, ApiError> {
-    let group = service.held(&name).await?;
+    let (no, group) = service.held(&name).await?;
     let after = EntryNo(query.after.unwrap_or(group.entries));
-    let body = follow::body(service.node, group.no, after, service.stopping);
+    let body = follow::body(service.node, no, after, service.stopping);
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
 async fn users(State(service): State<Service>, Query(query): Query<UsersQuery>) -> Answer<Users> {
     let group = match &query.group {
-        Some(name) => Some(service.held(name).await?.no),
+        Some(name) => Some(service.held(name).await?.0),
         None => None,
     };
     let found = service.node.read(move |reader| reader.users(group, query.search.as_deref())).await?;
@@ -227,7 +218,7 @@ async fn search(State(service): State<Service>, Query(query): Query<TextQuery>) 
     let limit = within("limit", query.limit.unwrap_or(SEARCH_HITS), 1, SEARCH_HITS_MAX)?;
     let context = within("context", query.context.unwrap_or(SEARCH_CONTEXT), 0, SEARCH_CONTEXT_MAX)?;
     let group = match &query.group {
-        Some(name) => Some(service.held(name).await?.no),
+        Some(name) => Some(service.held(name).await?.0),
         None => None,
     };
     let found = service.node.read(move |reader| reader.search(&query.text, group, limit, context)).await?;
@@ -238,8 +229,8 @@ async fn export_group(
     State(service): State<Service>,
     Path(name): Path<GroupName>,
 ) -> Result<Response, ApiError> {
-    let group = service.held(&name).await?;
-    let document = export::automerge(&service.node, group).await?;
+    let (no, _) = service.held(&name).await?;
+    let document = export::automerge(&service.node, no).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/vnd.automerge"),
         (

@@ -191,7 +191,7 @@ impl NewMessage {
 
 impl From<NewMessage> for Draft {
     fn from(message: NewMessage) -> Self {
-        Self { at: message.at, body: message.body, from: message.from, re: message.re }
+        Self { at: message.at, kind: None, body: message.body, from: message.from, re: message.re }
     }
 }
 

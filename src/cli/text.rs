@@ -183,9 +183,17 @@ mod tests {
 
     #[test]
     fn ordinary_text_of_all_scripts_stays() {
-        for text in
-            ["", "plain ASCII ~", "Grüße", "e\u{301}", "日本語 한국어", "สวัสดี", "שָׁלוֹם", "مرحبا", "🦀 ❤\u{FE0F} 👍🏽"]
-        {
+        for text in [
+            "",
+            "plain ASCII ~",
+            "Grüße",
+            "e\u{301}",
+            "日本語 한국어",
+            "สวัสดี",
+            "שָׁלוֹם",
+            "مرحبا",
+            "🦀 ❤\u{FE0F} 👍🏽",
+        ] {
             assert_eq!(line(text), text);
             assert_eq!(block(text), text);
         }

@@ -20,7 +20,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use crate::engine::Draft;
-pub use data_dir::{DataDir, DataDirError};
+pub use data_dir::{DataDir, DataDirError, write_private};
 pub use error::NodeError;
 pub use probe::probe;
 pub use status::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};

@@ -2,14 +2,16 @@
 //! the server runs. A file left by a crash is removed by the next process that takes the directory's lock,
 //! so while the lock is held, the file is the holder's.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::token::Token;
+use crate::node::write_private;
 
 const FILE: &str = "api.json";
 
@@ -22,15 +24,7 @@ pub(super) struct Announcement {
 impl Announcement {
     /// Replaces the file in one step: a reader sees the old one, the new one, or none.
     pub fn write(&self, data: &Path) -> io::Result<()> {
-        let new = data.join(format!("{FILE}.new"));
-        remove_if_there(&new)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&new)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        fs::rename(&new, path(data))
+        write_private(&path(data), &Zeroizing::new(serde_json::to_vec(self)?))
     }
 
     /// `None` when there is no file. Refused when others could have read the token, or when the address
@@ -38,7 +32,7 @@ impl Announcement {
     pub fn read(data: &Path) -> io::Result<Option<Self>> {
         let path = path(data);
         let bytes = match fs::read(&path) {
-            Ok(bytes) => zeroize::Zeroizing::new(bytes),
+            Ok(bytes) => Zeroizing::new(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -60,19 +54,15 @@ impl Announcement {
 
     /// For the holder of the lock only.
     pub fn remove(data: &Path) -> io::Result<()> {
-        remove_if_there(&path(data))
+        match fs::remove_file(path(data)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
 pub(super) fn path(data: &Path) -> PathBuf {
     data.join(FILE)
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -50,11 +50,8 @@ async fn list(client: &Client, search: Option<String>, context: &mut Context) ->
         return context.out.line("no groups; `peer groups create NAME` makes one");
     }
     let row = |group: &Group| {
-        let entries = if group.joined {
-            count(group.entries, "entry", "entries")
-        } else {
-            "not joined".to_owned()
-        };
+        let entries =
+            if group.joined { count(group.entries, "entry", "entries") } else { "not joined".to_owned() };
         let topic = text::line(group.topic.as_deref().unwrap_or_default()).into_owned();
         [group.name.to_string(), entries, topic]
     };

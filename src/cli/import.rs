@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::Context;
 use super::failure::{Failure, Result};
 use super::input::Lines;
 use super::output::count;
 use super::progress::Progress;
-use super::Context;
 use crate::api::{Client, MESSAGE, NewMessage};
 use crate::id::GroupName;
 use crate::limits::{BATCH_BYTES, BODY_BYTES_MAX, SEND_BATCH_MAX};

@@ -89,11 +89,7 @@ struct Context {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // clap says itself whether this is a usage error (2) or a page of help (0).
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return usage(&error),
     };
     log::start(cli.verbose);
     // A reader that has seen enough closes the pipe; a writer that is cut off has not done its work.
@@ -106,6 +102,17 @@ pub fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// clap's own words: a page of help (0), or what is wrong with the arguments (2), which it repeats as they are.
+fn usage(error: &clap::Error) -> ExitCode {
+    let printed = match error.use_stderr() {
+        true => write!(std::io::stderr(), "{}", text::block(&error.render().to_string())),
+        false => error.print(),
+    };
+    // Where nothing can be printed, the exit code still tells.
+    drop(printed);
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn run(cli: Cli) -> Result<()> {

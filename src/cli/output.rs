@@ -107,6 +107,9 @@ mod tests {
 
     #[test]
     fn one_is_not_many() {
-        assert_eq!((count(1, "peer", "peers"), count(0, "peer", "peers")), ("1 peer".to_owned(), "0 peers".to_owned()));
+        assert_eq!(
+            (count(1, "peer", "peers"), count(0, "peer", "peers")),
+            ("1 peer".to_owned(), "0 peers".to_owned())
+        );
     }
 }

@@ -98,8 +98,8 @@ mod tests {
         let zone = TimeZone::fixed(jiff::tz::offset(-5));
         assert!(row(&base(), &zone).starts_with("2026-01-31 09:03  "));
         let last = Row { at: Timestamp::MAX, ..base() };
-        assert!(row(&last, &TimeZone::UTC).starts_with("9999-12-31 23:59  "));
-        assert!(!row(&last, &TimeZone::fixed(jiff::tz::offset(14))).is_empty());
+        // A local time may lie beyond the last year that can be written.
+        assert!(row(&last, &TimeZone::fixed(jiff::tz::offset(14))).ends_with("  anna  hello"));
     }
 
     #[test]

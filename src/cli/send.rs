@@ -135,7 +135,7 @@ fn report(sent: &[Sent], context: &mut Context) -> Result<()> {
 
 fn stored_on(peers: u32) -> String {
     match peers {
-        0 | 1 => "stored here, on no other peer yet".to_owned(),
+        0 | 1 => "stored on 1 peer: this one".to_owned(),
         peers => format!("stored on {peers} peers"),
     }
 }

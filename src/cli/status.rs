@@ -1,10 +1,9 @@
 //! `peer status`: this peer, its groups, its links, and what is missing where.
 
 use super::failure::Result;
-use super::output::count;
 use super::{Context, text};
 use crate::api::{GroupStatus, LinkStatus, Status, Unreachable};
-use crate::id::PeerId;
+use crate::id::{ChangeHash, PeerId};
 
 /// A clock that is wrong by more is told.
 const SKEW_MS_TOLD: u64 = 2_000;
@@ -49,12 +48,16 @@ fn group(group: &GroupStatus) -> [String; 4] {
         0 => String::new(),
         waiting => format!("{waiting} waiting for what they depend on"),
     };
-    [
-        format!("  {}", group.name),
-        format!("entries: {}", group.entries),
-        count(group.heads.len() as u64, "head", "heads"),
-        waiting,
-    ]
+    [format!("  {}", group.name), format!("entries: {}", group.entries), heads(&group.heads), waiting]
+}
+
+/// The beginnings of the first few, to compare with another peer's at a glance.
+fn heads(heads: &[ChangeHash]) -> String {
+    let mut shown: Vec<String> = heads.iter().take(3).map(|head| head.to_string()[..8].to_owned()).collect();
+    if heads.len() > shown.len() {
+        shown.push(format!("and {} more", heads.len() - shown.len()));
+    }
+    format!("{}: {}", if heads.len() == 1 { "head" } else { "heads" }, shown.join(" "))
 }
 
 fn link(link: &LinkStatus) -> [String; 6] {
@@ -161,6 +164,13 @@ mod tests {
         let behind = Behind { group, entries: Some(3), unknown_heads: 1 };
         let other = link(&LinkStatus { skew_ms: Some(7_200_000), behind: vec![behind], ..a_link() });
         assert_eq!(other[4..], ["rust: it lacks 3 and has more", "its clock is 2 h ahead"]);
+    }
+
+    #[test]
+    fn many_heads_are_cut_short() {
+        let some: Vec<ChangeHash> = (1..=5).map(|byte| ChangeHash([byte; 32])).collect();
+        assert_eq!(heads(&some[..1]), "head: 01010101");
+        assert_eq!(heads(&some), "heads: 01010101 02020202 03030303 and 2 more");
     }
 
     #[test]

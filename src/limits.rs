@@ -28,6 +28,11 @@ pub const CHANGE_BYTES_MAX: usize = BODY_BYTES_MAX + DEPS_MAX * 32 + 1024;
 
 /// Largest WebSocket message in bytes. Holds the Bloom filter of 800,000 changes.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Largest hello in bytes: eight of the longest addresses, and room. All that a stranger can make a
+/// peer hold before the proof.
+pub const HELLO_BYTES_MAX: usize = 4096;
+/// Each WebSocket buffer of a link, in bytes: with `PEERS_MAX` links they stay within 32 MiB.
+pub const LINK_BUFFER_BYTES: usize = 16 * 1024;
 /// Aim for the changes in one sync message, in bytes: large enough to share one commit among hundreds of messages.
 pub const BATCH_BYTES: usize = 256 * 1024;
 /// Sent to one peer for one group and not yet known to have arrived, in bytes.
@@ -38,6 +43,12 @@ pub const ORPHAN_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const ORPHANS_MAX: usize = 8192;
 /// Waiting to be written to one link, in bytes; beyond it the reader counts as wedged.
 pub const LINK_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Taken in from one link and not yet handled, in bytes. Must hold one frame.
+pub const LINK_INBOX_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
+/// Connections in their handshake at once; more wait in the system's queue.
+pub const HANDSHAKES_MAX: usize = 256;
+/// Events in one transaction: bounds how long a command waits behind others.
+pub const COMMIT_EVENTS_MAX: usize = 1024;
 /// Heads in one sync message. A group has about as many as peers wrote at the same moment.
 pub const HEADS_MAX: usize = 4096;
 /// Hashes asked for in one sync message.
@@ -49,6 +60,19 @@ pub const BLOOM_ENTRIES_MAX: u32 = 8_000_000;
 /// Bits a Bloom filter spends on an entry, and probes it makes: Automerge uses 10 and 7.
 pub const BLOOM_BITS_PER_ENTRY_MAX: u32 = 64;
 pub const BLOOM_PROBES_MAX: u32 = 32;
+/// Hashes put into one Bloom filter, at 10 bits each: half a frame. What is left out is at worst sent twice.
+pub const BLOOM_HASHES_MAX: usize = 400_000;
+/// Shortest chunk in a sync message: the fixed part of a chunk's header. Keeps empty chunks from costing
+/// more memory than they cost the sender.
+pub const CHUNK_BYTES_MIN: usize = 10;
+/// Largest control frame in bytes: all that a stranger can make a peer parse.
+pub const CONTROL_BYTES_MAX: usize = 64 * 1024;
+/// Peer records in one control frame: so many of the longest fit. Longer lists take several frames.
+pub const PEERS_PER_FRAME_MAX: usize = 28;
+/// Groups in one control frame: so many fit. Longer lists take several frames.
+pub const GROUPS_PER_FRAME_MAX: usize = 900;
+/// Longest reason for closing a link in bytes: what a WebSocket close frame can hold.
+pub const CLOSE_REASON_BYTES_MAX: usize = 123;
 /// Groups of one peer that take part in sync.
 pub const GROUPS_MAX: usize = 10_000;
 /// Peers that a peer remembers, and therefore links that it holds.
@@ -76,6 +100,8 @@ pub const API_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// From accepting a connection to a proven hello: a stranger is dropped after this.
 pub const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// For a close frame to leave; a reader that takes nothing must not hold up the closing side.
+pub const CLOSE_MS_MAX: u64 = 1_000;
 /// Between two pings on a link.
 pub const PING_EVERY_MS: u64 = 5_000;
 /// A link that has been silent for this long is dead.
@@ -87,3 +113,7 @@ pub const PULL_STALL_MS: u64 = 5_000;
 /// First wait before dialling an address again; doubles up to the longest.
 pub const REDIAL_MS_MIN: u64 = 250;
 pub const REDIAL_MS_MAX: u64 = 30_000;
+/// After a failed `accept` (no file handles left, for one).
+pub const ACCEPT_RETRY_MS: u64 = 100;
+/// After a failed commit (a full disk, for one), before starting again from what is on disk.
+pub const RESTART_MS: u64 = 1_000;

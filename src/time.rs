@@ -65,8 +65,15 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub struct Now {
     /// This machine's wall clock; may be wrong and may jump. Only ever stamped on entries and shown.
     pub wall: Timestamp,
-    /// Milliseconds on a clock that never goes back. All timers use it.
-    pub ticks_ms: u64,
+    /// Microseconds on a clock that never goes back. All timers use it.
+    pub ticks_us: u64,
+}
+
+impl Now {
+    /// The tick `millis` milliseconds from now.
+    pub fn in_ms(self, millis: u64) -> u64 {
+        self.ticks_us.saturating_add(millis.saturating_mul(1000))
+    }
 }
 
 #[cfg(test)]

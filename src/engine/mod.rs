@@ -1,1 +1,184 @@
+//! The peer as a state machine: events in, effects out.
+//!
+//! [`Engine::handle`] changes state and writes into the store's open transaction; [`Engine::commit`] makes that
+//! durable; only then does [`Engine::poll_effect`] hand out what is to be done, so nothing is told to anybody
+//! before it is on disk. No socket, no thread, no clock, no randomness of its own: time and a seed come in as
+//! arguments, so that whole meshes run in one thread, in simulated time.
 
+mod author;
+mod delivery;
+mod entropy;
+mod event;
+mod mesh;
+mod room;
+mod status;
+
+use std::collections::{BTreeMap, VecDeque};
+
+pub use event::{Command, CommandError, Draft, Effect, Event, Incoming, Outcome, StoredOn};
+pub use status::{BehindStatus, LinkStatus, RoomStatus, Status};
+
+use crate::change::Genesis;
+use crate::group::{EntryNo, GroupNo};
+use crate::id::{GroupId, GroupName, MeshId};
+use crate::identity::Identity;
+use crate::store::{GroupRow, Store};
+use crate::sync::LinkId;
+use crate::time::Now;
+use crate::wire::frame::Control;
+use entropy::Entropy;
+use mesh::Mesh;
+use room::Room;
+
+/// What an engine is told once.
+#[derive(Clone)]
+pub struct Settings {
+    pub identity: Identity,
+    pub mesh: MeshId,
+    /// Stands for this very database file since this very boot. A writer goes on with its actor only while
+    /// it is unchanged, so that a restored backup never repeats a sequence number.
+    pub writer_stamp: [u8; 32],
+    /// Random; the source of all randomness of the engine.
+    pub seed: [u8; 32],
+}
+
+pub struct Engine<S: Store> {
+    store: S,
+    identity: Identity,
+    mesh_id: MeshId,
+    writer_stamp: [u8; 32],
+    entropy: Entropy,
+    rooms: BTreeMap<GroupNo, Room>,
+    by_id: BTreeMap<GroupId, GroupNo>,
+    directory: GroupNo,
+    mesh: Mesh,
+    /// Waiting for the commit.
+    prepared: VecDeque<Effect>,
+    effects: VecDeque<Effect>,
+}
+
+impl<S: Store> Engine<S> {
+    /// Reads what the store holds: time in proportion to the number of groups, not to their histories.
+    pub fn new(mut store: S, settings: Settings) -> Result<Self, S::Error> {
+        let genesis = Genesis::public(settings.mesh, GroupName::directory());
+        let directory = store.add_group(&genesis, true)?;
+        store.commit()?;
+        let mesh = Mesh::new(settings.identity.peer(), store.peers()?);
+        let mut engine = Self {
+            store,
+            identity: settings.identity,
+            mesh_id: settings.mesh,
+            writer_stamp: settings.writer_stamp,
+            entropy: Entropy::new(settings.seed),
+            rooms: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            directory,
+            mesh,
+            prepared: VecDeque::new(),
+            effects: VecDeque::new(),
+        };
+        for row in engine.store.groups()? {
+            engine.load_room(row)?;
+        }
+        Ok(engine)
+    }
+
+    fn load_room(&mut self, row: GroupRow) -> Result<(), S::Error> {
+        let mut heads = BTreeMap::new();
+        for &no in &row.heads {
+            if no == EntryNo::GENESIS {
+                heads.insert(no, row.id.genesis());
+            } else if let Some(node) = self.store.node(row.no, no)? {
+                heads.insert(no, node.hash);
+            }
+        }
+        let mut room = Room::new(row, heads);
+        room.writer = self.load_writer(room.no)?;
+        room.leaving = self.load_leaving(room.no)?;
+        self.by_id.insert(room.id, room.no);
+        self.rooms.insert(room.no, room);
+        Ok(())
+    }
+
+    /// Takes in one event. After an error the engine is to be dropped: nothing since the last commit counts.
+    pub fn handle(&mut self, event: Event, now: Now) -> Result<(), S::Error> {
+        match event {
+            Event::LinkUp { link, peer, dialled, address, listen } => {
+                self.link_up(link, peer, dialled, address, listen, now)
+            }
+            Event::LinkDown { link } => self.link_down(link, now),
+            Event::DialFailed { peer, address, refused } => {
+                self.mesh.dial_failed(&peer, &address, refused, now, &mut self.entropy);
+                Ok(())
+            }
+            Event::Control { link, control } => self.control(link, control, now),
+            Event::Sync { link, group, incoming } => {
+                self.mesh.heard_from(link, now);
+                self.receive(link, group, incoming, now)
+            }
+            Event::Command { token, command } => {
+                let result = self.command(command, now)?;
+                self.prepared.push_back(Effect::Reply { token, result });
+                Ok(())
+            }
+            Event::Tick => Ok(()),
+        }
+    }
+
+    /// Decides what is to be said, and makes everything since the last commit durable. After an error
+    /// nothing of it is, no effect of it was or will be handed out, and the engine is to be dropped.
+    pub fn commit(&mut self, now: Now) -> Result<(), S::Error> {
+        self.keep_links(now)?;
+        self.speak(now)?;
+        self.store.commit()?;
+        self.effects.append(&mut self.prepared);
+        Ok(())
+    }
+
+    /// The next thing to do. All of it is durable.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// The tick, in microseconds, at which the engine wants an [`Event::Tick`], if nothing happens before.
+    pub fn next_timeout_us(&self) -> Option<u64> {
+        let rooms = self.rooms.values().flat_map(|room| {
+            let stall = room.pull.as_ref().map(|pull| pull.deadline_us());
+            [room.announce_due_us, room.pull_due_us.filter(|_| room.pull.is_none()), stall]
+        });
+        rooms.chain([self.mesh.next_timeout_us()]).flatten().min()
+    }
+
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Tokens of commands that were taken in and not yet answered: after a failed commit, theirs failed too.
+    pub fn unanswered(&self) -> Vec<u64> {
+        let token = |effect: &Effect| match effect {
+            Effect::Reply { token, .. } => Some(*token),
+            _ => None,
+        };
+        self.prepared.iter().filter_map(token).collect()
+    }
+
+    fn control(&mut self, link: LinkId, control: Control, now: Now) -> Result<(), S::Error> {
+        self.mesh.heard_from(link, now);
+        match control {
+            Control::Peers { peers } => self.learn_peers(peers, now),
+            Control::Subscribe { groups } => self.subscribed(link, groups, now),
+            Control::Unsubscribe { groups } => self.unsubscribed(link, groups),
+            Control::Ping { nonce } => {
+                let pong = Control::Pong { nonce, wall_ms: now.wall.millis() };
+                self.prepared.push_back(Effect::Send { link, frame: pong.into() });
+                Ok(())
+            }
+            Control::Pong { nonce, wall_ms } => {
+                self.mesh.ponged(link, nonce, wall_ms, now);
+                Ok(())
+            }
+            // The link's driver acts on these.
+            Control::Hello { .. } | Control::Close { .. } | Control::Unknown => Ok(()),
+        }
+    }
+}

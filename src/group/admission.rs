@@ -5,7 +5,7 @@
 
 use super::{ChangeGraph, EntryNo, GroupNo, Node};
 use crate::change::Verified;
-use crate::id::ChangeHash;
+use crate::id::{ActorId, ChangeHash};
 
 /// A change that is valid in its group and whose dependencies are all stored. Only [`admit`] makes one,
 /// and stores take nothing else.
@@ -73,7 +73,7 @@ pub fn admit<G: ChangeGraph>(graph: &G, group: GroupNo, verified: Verified) -> R
             None => return Ok(Verdict::Refused("a dependency is not readable")),
         }
     }
-    let (seq, start_op) = derived(&nodes, header.actor);
+    let (seq, start_op) = next_counters(&nodes, header.actor);
     if header.seq != seq {
         return Ok(Verdict::Refused("the sequence number does not follow from the dependencies"));
     }
@@ -87,7 +87,7 @@ pub fn admit<G: ChangeGraph>(graph: &G, group: GroupNo, verified: Verified) -> R
 }
 
 /// `(seq, start_op)` of a change by `actor` on these dependencies.
-pub(crate) fn derived(deps: &[Node], actor: crate::id::ActorId) -> (u64, u64) {
+pub fn next_counters(deps: &[Node], actor: ActorId) -> (u64, u64) {
     let own = deps.iter().filter(|node| node.actor == Some(actor));
     let seq = 1 + own.map(|node| node.seq).max().unwrap_or(0);
     let start_op = 1 + deps.iter().map(|node| node.max_op).max().unwrap_or(0);

@@ -7,8 +7,8 @@ mod graph;
 mod ids;
 mod register;
 
-pub use admission::{Admitted, Verdict, admit};
-pub(crate) use admission::{derived, effective_time};
+pub(crate) use admission::effective_time;
+pub use admission::{Admitted, Verdict, admit, next_counters};
 pub use graph::{ChangeGraph, missing_from, reaches};
 pub use ids::{EntryNo, GroupNo, Node};
 pub use register::{Register, Slot, kind, register_of};

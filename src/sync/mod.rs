@@ -1,1 +1,23 @@
+//! The sync session of one group over one link: Automerge's sync protocol, driven over the change graph
+//! because the library's own session needs the loaded document.
+//!
+//! A message without `have` and `need` announces heads, and may push new changes. A message with either of
+//! them *pulls*. Who pulls, and from whom, is decided per group by [`Pull`]: one link at a time, so that a
+//! catch-up comes once. What is owed to a puller is computed once per request by [`owed`] and sent in batches
+//! as room in flight allows ([`Session`]). Changes whose dependencies are on their way wait in [`Orphans`].
+//!
+//! Nothing here stores, sends or reads a clock.
 
+mod orphans;
+mod pull;
+mod reconcile;
+mod session;
+
+pub use orphans::Orphans;
+pub use pull::{Pull, Request};
+pub use reconcile::{bloom_since, owed};
+pub use session::{Heads, Session};
+
+/// One authenticated connection, numbered by its driver; never used twice in a process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LinkId(pub u64);

@@ -245,7 +245,7 @@ impl Reader {
     }
 
     /// The name that this peer last gave itself in the directory.
-    fn display_name(&self, key: &PeerId) -> Result<Option<String>, StoreError> {
+    pub fn display_name(&self, key: &PeerId) -> Result<Option<String>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT value FROM register
              WHERE grp = (SELECT no FROM grp WHERE id = ?1) AND slot = ?2 AND key = ?3",

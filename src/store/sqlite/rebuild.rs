@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::index;
 use super::log::{self, GroupRef, Stored};
-use crate::group::{EntryNo, Node, derived, effective_time};
+use crate::group::{EntryNo, Node, effective_time, next_counters};
 use crate::store::{GroupRow, StoreError};
 
 /// Within the caller's transaction. An entry that does not match its hash ends it.
@@ -49,7 +49,7 @@ fn restore(
     let Some(node) = log::node(conn, group, no)? else { return Ok(None) };
     let Some(actor) = node.actor else { return Ok(None) };
     let deps = node.deps.iter().map(|&dep| known(conn, group, dep)).collect::<Result<Vec<_>, _>>()?;
-    let (seq, start_op) = derived(&deps, actor);
+    let (seq, start_op) = next_counters(&deps, actor);
     let mut update = conn.prepare_cached(
         "UPDATE log SET seq = ?2, eff = max(at, ?3),
          max_op = ?4 + 2 + (sender IS NOT NULL) + (kind IS NOT NULL) + (re IS NOT NULL) WHERE id = ?1",

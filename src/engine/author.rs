@@ -1,0 +1,223 @@
+//! Writing: what this peer's user says becomes signed entries on top of the heads.
+
+use super::room::Writer;
+use super::{Command, CommandError, Draft, Effect, Engine, Outcome};
+use crate::change::{Body, Change, Content, Genesis, Header, SignError};
+use crate::group::{EntryNo, GroupNo, Node, Verdict, admit, kind, next_counters};
+use crate::id::{ActorId, ChangeHash, GroupName};
+use crate::limits::{DEPS_MAX, GROUPS_MAX};
+use crate::store::Store;
+use crate::time::Now;
+use crate::wire::frame::Control;
+
+type Answer<E> = Result<Result<Outcome, CommandError>, E>;
+
+impl<S: Store> Engine<S> {
+    pub(super) fn command(&mut self, command: Command, now: Now) -> Answer<S::Error> {
+        match command {
+            Command::Write { group, drafts } => match self.rooms.get(&group) {
+                Some(room) if room.joined => {
+                    Ok(self.write(group, drafts, now)?.map(Outcome::Written).map_err(Into::into))
+                }
+                _ => Ok(Err(CommandError::NotJoined)),
+            },
+            Command::Join { name, announce } => self.join(name, announce, now),
+            Command::Leave { group } => self.leave(group, now),
+            Command::SetName { name } => {
+                let draft = Draft { kind: Some(kind::NAME.into()), body: name, ..Draft::default() };
+                let written = self.write(self.directory, vec![draft], now)?;
+                Ok(written.map(|_| Outcome::Done).map_err(Into::into))
+            }
+            Command::Introduce { peer, addresses } => {
+                self.introduce(peer, addresses, now)?;
+                Ok(Ok(Outcome::Done))
+            }
+            Command::StoredOn { group, entries } => {
+                Ok(Ok(Outcome::StoredOn(self.stored_on(group, &entries)?)))
+            }
+            Command::Status => Ok(Ok(Outcome::Status(Box::new(self.status()?)))),
+        }
+    }
+
+    fn join(&mut self, name: GroupName, announce: bool, now: Now) -> Answer<S::Error> {
+        let genesis = Genesis::public(self.mesh_id, name.clone());
+        let id = genesis.id();
+        let held = self.by_id.get(&id).copied();
+        if held.and_then(|no| self.rooms.get(&no)).is_some_and(|room| room.joined) {
+            return Ok(Ok(Outcome::Joined(id)));
+        }
+        if held.is_none() && self.rooms.len() >= GROUPS_MAX {
+            return Ok(Err(CommandError::TooManyGroups));
+        }
+        if announce {
+            let body = name.as_str().to_owned();
+            let draft = Draft { kind: Some(kind::GROUP.into()), body, ..Draft::default() };
+            if let Err(error) = self.write(self.directory, vec![draft], now)? {
+                return Ok(Err(error.into()));
+            }
+        }
+        let no = self.store.add_group(&genesis, true)?;
+        if announce {
+            // Nobody else has it yet, as far as is known here: what others bring later is late.
+            self.store.set_caught_up(no)?;
+        }
+        match self.rooms.get_mut(&no) {
+            Some(room) => {
+                room.joined = true;
+                room.leaving = None;
+                self.store.set_value(&leaving_key(no), &[])?;
+            }
+            None => {
+                let rows = self.store.groups()?;
+                if let Some(row) = rows.into_iter().find(|row| row.no == no) {
+                    self.load_room(row)?;
+                }
+            }
+        }
+        let draft = Draft { kind: Some(kind::JOIN.into()), ..Draft::default() };
+        if let Err(error) = self.write(no, vec![draft], now)? {
+            return Ok(Err(error.into()));
+        }
+        for subscribe in Control::subscribe(&[id]) {
+            self.tell_all(&subscribe);
+        }
+        self.open_sessions(no)?;
+        Ok(Ok(Outcome::Joined(id)))
+    }
+
+    fn leave(&mut self, group: GroupNo, now: Now) -> Answer<S::Error> {
+        if !self.rooms.get(&group).is_some_and(|room| room.joined) || group == self.directory {
+            return Ok(Err(CommandError::NotJoined));
+        }
+        let draft = Draft { kind: Some(kind::LEAVE.into()), ..Draft::default() };
+        let farewell = match self.write(group, vec![draft], now)? {
+            Ok(ids) => ids.last().copied(),
+            Err(error) => return Ok(Err(error.into())),
+        };
+        self.store.set_joined(group, false)?;
+        if let Some(hash) = farewell {
+            self.store.set_value(&leaving_key(group), hash.as_bytes())?;
+        }
+        if let Some(room) = self.rooms.get_mut(&group) {
+            room.joined = false;
+            room.leaving = farewell;
+        }
+        Ok(Ok(Outcome::Done))
+    }
+
+    /// Somebody else has our farewell: the group is ours no more.
+    pub(super) fn left(&mut self, group: GroupNo) -> Result<(), S::Error> {
+        self.store.set_value(&leaving_key(group), &[])?;
+        let Some(room) = self.rooms.get_mut(&group) else { return Ok(()) };
+        room.leaving = None;
+        let id = room.id;
+        let links: Vec<_> = room.sessions.keys().copied().collect();
+        for link in links {
+            self.close_session(group, link)?;
+        }
+        for unsubscribe in Control::unsubscribe(&[id]) {
+            self.tell_all(&unsubscribe);
+        }
+        Ok(())
+    }
+
+    /// Appends entries, each on top of the one before. Everything is checked first: all or none.
+    fn write(
+        &mut self,
+        group: GroupNo,
+        drafts: Vec<Draft>,
+        now: Now,
+    ) -> Result<Result<Vec<ChangeHash>, SignError>, S::Error> {
+        let contents: Vec<Content> = drafts.into_iter().map(|draft| content(draft, now)).collect();
+        if let Some(error) = contents.iter().find_map(|content| content.check().err()) {
+            return Ok(Err(error.into()));
+        }
+        let Some(room) = self.rooms.get_mut(&group) else { return Ok(Ok(Vec::new())) };
+        let peer = self.identity.peer();
+        let mut writer = match room.writer {
+            Some(writer) => writer,
+            None => Writer { actor: ActorId::new(peer, self.entropy.bytes()), last: None },
+        };
+        let mut ids = Vec::with_capacity(contents.len());
+        for content in contents {
+            let mut deps: Vec<EntryNo> = room.heads();
+            if let Some(last) = writer.last.filter(|last| !deps.contains(last)) {
+                deps.insert(0, last);
+            }
+            if deps.len() > DEPS_MAX {
+                let own = writer.last;
+                let (mut kept, newest) = (Vec::from_iter(own), deps.iter().rev());
+                kept.extend(newest.copied().filter(|no| Some(*no) != own).take(DEPS_MAX - kept.len()));
+                deps = kept;
+            }
+            let mut nodes: Vec<Node> = Vec::with_capacity(deps.len());
+            for no in deps {
+                nodes.extend(self.store.node(group, no)?);
+            }
+            nodes.sort_unstable_by_key(|node| node.hash);
+            let (seq, start_op) = next_counters(&nodes, writer.actor);
+            let deps = nodes.iter().map(|node| node.hash).collect();
+            let header = Header { deps, actor: writer.actor, seq, start_op };
+            let verified = match Change::sign(room.id, header, content, &self.identity) {
+                Ok(verified) => verified,
+                Err(error) => return Ok(Err(error)),
+            };
+            let hash = verified.hash();
+            let Verdict::Admitted(admitted) = admit(&self.store, group, verified)? else {
+                unreachable!("a change on top of the heads is always admitted and new");
+            };
+            let no = self.store.append(group, &admitted)?;
+            room.advance(no, hash, admitted.deps());
+            room.fresh.push(no);
+            writer.last = Some(no);
+            ids.push(hash);
+        }
+        room.writer = Some(writer);
+        let mut value = self.writer_stamp.to_vec();
+        value.extend_from_slice(writer.actor.as_bytes());
+        value.extend_from_slice(&writer.last.unwrap_or_default().0.to_le_bytes());
+        self.store.set_value(&writer_key(group), &value)?;
+        if let Some(&last) = room.fresh.last() {
+            self.prepared.push_back(Effect::Stored { group, last });
+        }
+        Ok(Ok(ids))
+    }
+
+    /// The writer of an earlier run, if it is still safe to go on with it.
+    pub(super) fn load_writer(&self, group: GroupNo) -> Result<Option<Writer>, S::Error> {
+        let Some(value) = self.store.value(&writer_key(group))? else { return Ok(None) };
+        let Some((stamp, rest)) = value.split_first_chunk::<32>() else { return Ok(None) };
+        let Some((actor, last)) = rest.split_first_chunk::<40>() else { return Ok(None) };
+        let Ok(last) = last.try_into().map(u64::from_le_bytes) else { return Ok(None) };
+        let (actor, last) = (ActorId(*actor), EntryNo(last));
+        let intact = match self.store.node(group, last)? {
+            Some(node) => node.actor == Some(actor) && node.seq == self.store.last_seq(group, &actor)?,
+            None => false,
+        };
+        let same_place = *stamp == self.writer_stamp && actor.author() == self.identity.peer();
+        Ok((intact && same_place).then_some(Writer { actor, last: Some(last) }))
+    }
+
+    pub(super) fn load_leaving(&self, group: GroupNo) -> Result<Option<ChangeHash>, S::Error> {
+        let value = self.store.value(&leaving_key(group))?;
+        Ok(value.as_deref().and_then(ChangeHash::from_slice))
+    }
+}
+
+fn content(draft: Draft, now: Now) -> Content {
+    Content {
+        at: draft.at.unwrap_or(now.wall),
+        kind: draft.kind,
+        body: Body::Text(draft.body),
+        re: draft.re,
+        from: draft.from,
+    }
+}
+
+fn writer_key(group: GroupNo) -> String {
+    format!("writer/{}", group.0)
+}
+
+fn leaving_key(group: GroupNo) -> String {
+    format!("leaving/{}", group.0)
+}

@@ -1,0 +1,402 @@
+//! Entries coming in, entries going out: the sync sessions of all groups over all links.
+//!
+//! While events are handled, sessions only take note; what is to be said is decided once per commit, so that
+//! a hundred messages in one commit are acknowledged with one set of heads.
+
+use std::collections::BTreeMap;
+
+use super::room::Room;
+use super::{Effect, Engine, Incoming, StoredOn};
+use crate::change::Verified;
+use crate::group::{EntryNo, GroupNo, Verdict, admit, reaches};
+use crate::id::{ChangeHash, GroupId};
+use crate::limits::{ANNOUNCE_AFTER_MS, HEADS_MAX, NEED_MAX};
+use crate::store::Store;
+use crate::sync::{LinkId, Pull, Request, Session, bloom_since};
+use crate::time::Now;
+use crate::wire::bloom::Bloom;
+use crate::wire::close::CloseCode;
+use crate::wire::frame::Frame;
+use crate::wire::sync_message::{Have, SyncMessage};
+
+/// Why a sync message was not taken in whole.
+enum Fault {
+    Refused(&'static str),
+    Full,
+}
+
+impl<S: Store> Engine<S> {
+    /// Starts a session of `group` on every link whose other side wants one.
+    pub(super) fn open_sessions(&mut self, group: GroupNo) -> Result<(), S::Error> {
+        let Some(id) = self.rooms.get(&group).map(|room| room.id) else { return Ok(()) };
+        for link in self.mesh.subscribers(&id) {
+            self.open_session(group, link)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn open_session(&mut self, group: GroupNo, link: LinkId) -> Result<(), S::Error> {
+        let Some(peer) = self.mesh.peer_of(link) else { return Ok(()) };
+        let Some(room) = self.rooms.get_mut(&group).filter(|room| room.active()) else { return Ok(()) };
+        if room.sessions.contains_key(&link) {
+            return Ok(());
+        }
+        let mut shared = Vec::new();
+        for hash in self.store.shared_heads(&peer, group)? {
+            shared.extend(self.store.find(group, &hash)?);
+        }
+        room.sessions.insert(link, Session::new(shared));
+        room.due(link).heads = true;
+        Ok(())
+    }
+
+    pub(super) fn close_session(&mut self, group: GroupNo, link: LinkId) -> Result<(), S::Error> {
+        let Some(room) = self.rooms.get_mut(&group) else { return Ok(()) };
+        let Some(session) = room.drop_session(link) else { return Ok(()) };
+        let Some(peer) = self.mesh.peer_of(link) else { return Ok(()) };
+        let mut shared = Vec::new();
+        for &no in session.shared() {
+            shared.extend(self.store.node(group, no)?.map(|node| node.hash));
+        }
+        if !shared.is_empty() {
+            self.store.set_shared_heads(&peer, group, &shared)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        link: LinkId,
+        group: GroupId,
+        incoming: Incoming,
+        now: Now,
+    ) -> Result<(), S::Error> {
+        let Some(&no) = self.by_id.get(&group) else { return Ok(()) };
+        let Some(room) = self.rooms.get_mut(&no) else { return Ok(()) };
+        if !room.sessions.contains_key(&link) {
+            return Ok(());
+        }
+        let changes = !incoming.changes.is_empty();
+        let before = room.entries;
+        let mut fault = None;
+        for change in incoming.changes {
+            fault = take_in(&mut self.store, room, link, change)?;
+            if fault.is_some() {
+                break;
+            }
+        }
+        let stored = room.entries - before;
+        if stored > 0 {
+            self.prepared.push_back(Effect::Stored { group: no, last: EntryNo(room.entries) });
+            for session in room.sessions.values_mut() {
+                session.refresh(&self.store, no)?;
+            }
+        }
+        match fault {
+            Some(Fault::Refused(reason)) => {
+                tracing::warn!(link = link.0, group = %group, reason, "refused a change");
+                return self.hang_up(link, CloseCode::Change, now);
+            }
+            Some(Fault::Full) => return self.hang_up(link, CloseCode::Orphans, now),
+            None => {}
+        }
+        let ours = room.heads();
+        let Some(session) = room.sessions.get_mut(&link) else { return Ok(()) };
+        session.hear(&self.store, no, &ours, &incoming.heads, &incoming.have, &incoming.need)?;
+        let gaps = room.orphans.any_from(link);
+        if let Some(pull) = room.pull.as_mut().filter(|pull| pull.link() == link) {
+            pull.answered(usize::try_from(stored).unwrap_or(usize::MAX), changes, gaps, now);
+        }
+        room.due(link).heads |= changes;
+        self.prepared.push_back(Effect::Changed);
+        Ok(())
+    }
+
+    /// Decides what every session is to say, and says it.
+    pub(super) fn speak(&mut self, now: Now) -> Result<(), S::Error> {
+        let numbers: Vec<GroupNo> = self.rooms.keys().copied().collect();
+        let mut left = Vec::new();
+        for no in numbers {
+            let Some(room) = self.rooms.get_mut(&no) else { continue };
+            let timer = [room.announce_due_us, room.pull_due_us, room.pull.as_ref().map(Pull::deadline_us)];
+            if !room.touched && !timer.into_iter().flatten().any(|due| due <= now.ticks_us) {
+                continue;
+            }
+            room.touched = false;
+            push_fresh(room);
+            drive_pull(&mut self.store, room, now)?;
+            announce(room, now);
+            let hashes = room.head_hashes();
+            let heads: Vec<ChangeHash> = hashes.iter().copied().take(HEADS_MAX).collect();
+            let links: Vec<LinkId> = room.sessions.keys().copied().collect();
+            for link in links {
+                speak_on(&self.store, room, link, &heads, &mut self.prepared)?;
+            }
+            let uninformed = |session: &Session| !session.has_announced(&heads);
+            if room.sessions.values().any(uninformed) {
+                room.announce_due_us.get_or_insert(now.in_ms(ANNOUNCE_AFTER_MS));
+            }
+            if let Some(farewell) = room.leaving
+                && elsewhere(&self.store, room, &farewell)?
+            {
+                left.push(no);
+            }
+        }
+        for group in left {
+            self.left(group)?;
+        }
+        Ok(())
+    }
+
+    /// For each entry, on how many peers it is known to be stored, this one included.
+    pub(super) fn stored_on(
+        &self,
+        group: GroupNo,
+        entries: &[ChangeHash],
+    ) -> Result<Vec<StoredOn>, S::Error> {
+        let Some(room) = self.rooms.get(&group) else { return Ok(Vec::new()) };
+        // What each peer is known to have: by its link, or by what was kept of an earlier one.
+        let mut holdings: BTreeMap<_, (Vec<EntryNo>, bool)> = BTreeMap::new();
+        for key in self.mesh.known_keys() {
+            let mut known = Vec::new();
+            for hash in self.store.shared_heads(&key, group)? {
+                known.extend(self.store.find(group, &hash)?);
+            }
+            holdings.insert(key, (known, false));
+        }
+        for (link, session) in &room.sessions {
+            let Some(peer) = self.mesh.peer_of(*link) else { continue };
+            let known = session.theirs().map(|theirs| theirs.known.clone()).unwrap_or_default();
+            holdings.insert(peer, (known, true));
+        }
+        let mut answers = Vec::with_capacity(entries.len());
+        for hash in entries {
+            let mut answer = StoredOn { peers: 0, awaited: 0 };
+            if let Some(no) = self.store.find(group, hash)? {
+                answer.peers = 1;
+                for (known, linked) in holdings.values() {
+                    if reaches(&self.store, group, known, no)? {
+                        answer.peers += 1;
+                    } else if *linked {
+                        answer.awaited += 1;
+                    }
+                }
+            }
+            answers.push(answer);
+        }
+        Ok(answers)
+    }
+}
+
+/// Puts one verified change through the last stage of the gate, then all that waited for it.
+fn take_in<S: Store>(
+    store: &mut S,
+    room: &mut Room,
+    link: LinkId,
+    change: Verified,
+) -> Result<Option<Fault>, S::Error> {
+    let mut judged = vec![change];
+    while let Some(change) = judged.pop() {
+        if room.orphans.contains(&change.hash()) {
+            continue;
+        }
+        match admit(store, room.no, change)? {
+            Verdict::Known(_) => {}
+            Verdict::Refused(reason) => return Ok(Some(Fault::Refused(reason))),
+            Verdict::Waiting(change, missing) => {
+                if room.orphans.hold(link, change, missing).is_err() {
+                    return Ok(Some(Fault::Full));
+                }
+            }
+            Verdict::Admitted(admitted) => {
+                let verified = admitted.verified();
+                let hash = verified.hash();
+                // Somebody else writes with our actor: an old copy of this peer. Never again with this one.
+                if room.writer.is_some_and(|writer| writer.actor == verified.header().actor) {
+                    room.writer = None;
+                }
+                let no = store.append(room.no, &admitted)?;
+                room.advance(no, hash, admitted.deps());
+                judged.extend(room.orphans.released_by(&hash));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Entries written here go to every link at once.
+fn push_fresh(room: &mut Room) {
+    let fresh = std::mem::take(&mut room.fresh);
+    if fresh.is_empty() {
+        return;
+    }
+    for session in room.sessions.values_mut() {
+        session.push(&fresh);
+    }
+}
+
+/// Chooses whom to ask for what is missing, and what to ask.
+fn drive_pull<S: Store>(store: &mut S, room: &mut Room, now: Now) -> Result<(), S::Error> {
+    loop {
+        if let Some(pull) = &room.pull {
+            let link = pull.link();
+            let session = room.sessions.get(&link);
+            if !session.is_some_and(Session::wants) {
+                room.pull = None;
+            } else if pull.is_stalled(now) {
+                give_up(room, link);
+            }
+        }
+        if room.pull.is_none() && !start_pull(room, now) {
+            let level = room.sessions.values().any(|session| session.theirs().is_some());
+            let wanting = room.sessions.values().any(Session::wants);
+            if level && !wanting && !room.caught_up {
+                room.caught_up = true;
+                store.set_caught_up(room.no)?;
+            }
+            return Ok(());
+        }
+        let Some(pull) = room.pull.as_mut() else { return Ok(()) };
+        let link = pull.link();
+        match pull.next_request(room.orphans.any_from(link)) {
+            Ok(None) => return Ok(()),
+            Ok(Some(request)) => {
+                room.due(link).request = Some(request);
+                room.touched = false;
+                return Ok(());
+            }
+            Err(_) => give_up(room, link),
+        }
+    }
+}
+
+fn give_up(room: &mut Room, link: LinkId) {
+    room.pull = None;
+    if let Some(theirs) = room.sessions.get(&link).and_then(Session::theirs) {
+        room.unbacked.insert(link, theirs.unknown.clone());
+    }
+}
+
+/// Starts a pull from the first link that has something new, unless its author may yet push it by itself.
+fn start_pull(room: &mut Room, now: Now) -> bool {
+    let wanted = room.sessions.iter().find(|(link, session)| {
+        let backed = |unknown: &Vec<ChangeHash>| room.unbacked.get(link) != Some(unknown);
+        session.wants() && session.theirs().is_some_and(|theirs| backed(&theirs.unknown))
+    });
+    let Some((&link, session)) = wanted else {
+        room.pull_due_us = None;
+        return false;
+    };
+    let patience = if session.is_live() { ANNOUNCE_AFTER_MS } else { 0 };
+    let due = *room.pull_due_us.get_or_insert(now.in_ms(patience));
+    if now.ticks_us < due && session.is_live() {
+        return false;
+    }
+    room.pull_due_us = None;
+    room.pull = Some(Pull::new(link, now));
+    true
+}
+
+/// When its time has come, tells everybody whose last news of our heads is old.
+fn announce(room: &mut Room, now: Now) {
+    if room.announce_due_us.is_some_and(|due| due <= now.ticks_us) {
+        room.announce_due_us = None;
+        let links: Vec<LinkId> = room.sessions.keys().copied().collect();
+        let heads: Vec<ChangeHash> = room.head_hashes().into_iter().take(HEADS_MAX).collect();
+        for link in links {
+            if room.sessions.get(&link).is_some_and(|session| !session.has_announced(&heads)) {
+                room.due.entry(link).or_default().heads = true;
+            }
+        }
+    }
+}
+
+/// Sends what one session owes: an answer, a request, changes, or nothing.
+fn speak_on<S: Store>(
+    store: &S,
+    room: &mut Room,
+    link: LinkId,
+    heads: &[ChangeHash],
+    effects: &mut std::collections::VecDeque<Effect>,
+) -> Result<(), S::Error> {
+    let due = room.due.remove(&link).unwrap_or_default();
+    let ours = room.heads();
+    let (mut need, mut have) = (Vec::new(), Vec::new());
+    if let Some(request) = due.request {
+        need = needs(room, link);
+        have = describe(store, room, link, &ours, request)?;
+    }
+    let (no, id) = (room.no, room.id);
+    let Some(session) = room.sessions.get_mut(&link) else { return Ok(()) };
+    session.settle(store, no, &ours)?;
+    let mut send = |session: &mut Session, need, have, changes| {
+        session.note_announced(heads);
+        let message = SyncMessage { heads: heads.to_vec(), need, have, changes };
+        effects.push_back(Effect::Send { link, frame: Frame::Sync { group: id, message } });
+    };
+    let mut silent = true;
+    if due.request.is_some() {
+        send(session, need, have, Vec::new());
+        silent = false;
+    }
+    loop {
+        let changes = session.take_batch(|entry| store.change(no, entry))?;
+        if changes.is_empty() {
+            break;
+        }
+        send(session, Vec::new(), Vec::new(), changes);
+        silent = false;
+    }
+    let dry = session.take_ran_dry();
+    if (due.heads || dry) && silent {
+        send(session, Vec::new(), Vec::new(), Vec::new());
+    }
+    Ok(())
+}
+
+/// The link's wanted heads that are not waiting here, and what is missing beneath those that are.
+fn needs(room: &Room, link: LinkId) -> Vec<ChangeHash> {
+    let theirs = room.sessions.get(&link).and_then(Session::theirs);
+    let heads = theirs.map(|theirs| theirs.unknown.clone()).unwrap_or_default();
+    let wanted = heads.into_iter().filter(|hash| !room.orphans.contains(hash));
+    let mut need: Vec<ChangeHash> = wanted.chain(room.orphans.missing()).collect();
+    need.sort_unstable();
+    need.dedup();
+    need.truncate(NEED_MAX);
+    need
+}
+
+fn describe<S: Store>(
+    store: &S,
+    room: &Room,
+    link: LinkId,
+    ours: &[EntryNo],
+    request: Request,
+) -> Result<Vec<Have>, S::Error> {
+    let Some(session) = room.sessions.get(&link) else { return Ok(Vec::new()) };
+    let known = session.theirs().map(|theirs| theirs.known.as_slice()).unwrap_or_default();
+    let since = match request {
+        Request::ByName => return Ok(Vec::new()),
+        Request::SinceShared => session.shared(),
+        Request::SinceKnown => known,
+    };
+    let bloom: Bloom = bloom_since(store, room.no, ours, since)?;
+    let mut last_sync = Vec::with_capacity(since.len());
+    for &no in since {
+        last_sync.extend(store.node(room.no, no)?.map(|node| node.hash));
+    }
+    last_sync.sort_unstable();
+    last_sync.retain(|hash| *hash != room.id.genesis());
+    Ok(vec![Have { last_sync, bloom }])
+}
+
+/// Whether another peer has shown that it has this entry.
+fn elsewhere<S: Store>(store: &S, room: &Room, entry: &ChangeHash) -> Result<bool, S::Error> {
+    let Some(no) = store.find(room.no, entry)? else { return Ok(false) };
+    for theirs in room.sessions.values().filter_map(Session::theirs) {
+        if reaches(store, room.no, &theirs.known, no)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

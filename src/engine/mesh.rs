@@ -1,0 +1,371 @@
+//! Links and known peers: whom to dial, which of two links to keep, who is told of whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::entropy::Entropy;
+use super::{Effect, Engine};
+use crate::id::{GroupId, PeerId};
+use crate::limits::{
+    ADDRESSES_MAX, GROUPS_MAX, PEERS_MAX, PING_EVERY_MS, REDIAL_MS_MAX, REDIAL_MS_MIN, SILENCE_MS_MAX,
+};
+use crate::store::{KnownPeer, Store};
+use crate::sync::LinkId;
+use crate::time::Now;
+use crate::wire::close::CloseCode;
+use crate::wire::frame::{Control, PeerRecord};
+
+/// The peer with the larger key waits this long, in milliseconds, before it dials somebody it was told of:
+/// as a rule the other one dials, and there is no duplicate to drop.
+const YIELD_MS: u64 = 1_000;
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub peer: PeerId,
+    pub dialled: bool,
+    pub address: String,
+    /// Groups that the other side wants to sync.
+    pub subscriptions: BTreeSet<GroupId>,
+    heard_us: u64,
+    pinged_us: u64,
+    pings: u64,
+    pub rtt_us: Option<u64>,
+    /// Their wall clock minus ours, in milliseconds.
+    pub skew_ms: Option<i64>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    addresses: Vec<String>,
+    last_linked_ms: i64,
+    dialling: bool,
+    next_dial_us: u64,
+    attempts: u32,
+    /// It turned our mesh secret down when last dialled.
+    refused: bool,
+}
+
+pub(super) struct Mesh {
+    own: PeerId,
+    pub links: BTreeMap<LinkId, Link>,
+    known: BTreeMap<PeerId, Known>,
+}
+
+impl Mesh {
+    pub fn new(own: PeerId, peers: Vec<KnownPeer>) -> Self {
+        let known = peers.into_iter().filter(|peer| peer.key != own).map(|peer| {
+            let known =
+                Known { addresses: peer.addresses, last_linked_ms: peer.last_linked_ms, ..Known::default() };
+            (peer.key, known)
+        });
+        Self { own, links: BTreeMap::new(), known: known.collect() }
+    }
+
+    pub fn peer_of(&self, link: LinkId) -> Option<PeerId> {
+        self.links.get(&link).map(|link| link.peer)
+    }
+
+    pub fn subscribers(&self, group: &GroupId) -> Vec<LinkId> {
+        let wants = |(_, link): &(&LinkId, &Link)| link.subscriptions.contains(group);
+        self.links.iter().filter(wants).map(|(id, _)| *id).collect()
+    }
+
+    pub fn known_keys(&self) -> impl Iterator<Item = PeerId> + '_ {
+        self.known.keys().copied()
+    }
+
+    /// Known peers without a link, and whether they turned us down.
+    pub fn absent(&self) -> impl Iterator<Item = (PeerId, &[String], bool)> + '_ {
+        let linked: BTreeSet<PeerId> = self.links.values().map(|link| link.peer).collect();
+        let absent = self.known.iter().filter(move |(key, _)| !linked.contains(key));
+        absent.map(|(key, known)| (*key, known.addresses.as_slice(), known.refused))
+    }
+
+    pub fn heard_from(&mut self, link: LinkId, now: Now) {
+        if let Some(link) = self.links.get_mut(&link) {
+            link.heard_us = now.ticks_us;
+        }
+    }
+
+    pub fn ponged(&mut self, link: LinkId, nonce: u64, wall_ms: i64, now: Now) {
+        let Some(link) = self.links.get_mut(&link).filter(|link| link.pings == nonce) else { return };
+        let rtt_us = now.ticks_us.saturating_sub(link.pinged_us);
+        let half_ms = i64::try_from(rtt_us / 2000).unwrap_or(0);
+        link.rtt_us = Some(rtt_us);
+        link.skew_ms = Some(wall_ms.saturating_add(half_ms).saturating_sub(now.wall.millis()));
+    }
+
+    pub fn dial_failed(
+        &mut self,
+        peer: &PeerId,
+        address: &str,
+        refused: bool,
+        now: Now,
+        entropy: &mut Entropy,
+    ) {
+        let Some(known) = self.known.get_mut(peer) else { return };
+        known.dialling = false;
+        known.refused = refused;
+        // The address that failed goes to the end of the row.
+        if known.addresses.first().is_some_and(|first| first == address) {
+            known.addresses.rotate_left(1);
+        }
+        let wait = (REDIAL_MS_MIN << known.attempts.min(16)).min(REDIAL_MS_MAX);
+        known.attempts = known.attempts.saturating_add(1);
+        known.next_dial_us = now.in_ms(entropy.jitter(wait));
+    }
+
+    fn linked(&self, peer: &PeerId) -> Option<LinkId> {
+        self.links.iter().find(|(_, link)| link.peer == *peer).map(|(id, _)| *id)
+    }
+
+    fn initiator(&self, peer: PeerId, dialled: bool) -> PeerId {
+        if dialled { self.own } else { peer }
+    }
+
+    pub fn next_timeout_us(&self) -> Option<u64> {
+        let linked: BTreeSet<PeerId> = self.links.values().map(|link| link.peer).collect();
+        let due = |known: &Known| !known.dialling && !known.addresses.is_empty();
+        let dials = self.known.iter().filter(|(key, known)| due(known) && !linked.contains(key));
+        let pings = self.links.values().map(|link| link.pinged_us + PING_EVERY_MS * 1000);
+        dials.map(|(_, known)| known.next_dial_us).chain(pings).min()
+    }
+}
+
+impl<S: Store> Engine<S> {
+    pub(super) fn link_up(
+        &mut self,
+        link: LinkId,
+        peer: PeerId,
+        dialled: bool,
+        address: String,
+        listen: Vec<String>,
+        now: Now,
+    ) -> Result<(), S::Error> {
+        if let Some(known) = self.mesh.known.get_mut(&peer).filter(|_| dialled) {
+            known.dialling = false;
+        }
+        if peer == self.mesh.own {
+            self.prepared.push_back(Effect::Close { link, code: CloseCode::Myself });
+            return Ok(());
+        }
+        if let Some(old) = self.mesh.linked(&peer) {
+            // Both sides choose alike: the link that the smaller key dialled; of two by the same side the
+            // later, for who dials again has lost the earlier.
+            let old_initiator = self.mesh.initiator(peer, self.mesh.links[&old].dialled);
+            if old_initiator < self.mesh.initiator(peer, dialled) {
+                self.prepared.push_back(Effect::Close { link, code: CloseCode::Duplicate });
+                return Ok(());
+            }
+            self.hang_up(old, CloseCode::Duplicate, now)?;
+        } else if self.mesh.links.len() >= PEERS_MAX {
+            self.prepared.push_back(Effect::Close { link, code: CloseCode::Full });
+            return Ok(());
+        }
+        let state = Link {
+            peer,
+            dialled,
+            address,
+            subscriptions: BTreeSet::new(),
+            heard_us: now.ticks_us,
+            pinged_us: now.ticks_us.saturating_sub(PING_EVERY_MS * 1000),
+            pings: 0,
+            rtt_us: None,
+            skew_ms: None,
+        };
+        self.mesh.links.insert(link, state);
+        self.note_linked(peer, listen, now)?;
+        self.introduce_to_all(link, peer);
+        let groups: Vec<GroupId> =
+            self.rooms.values().filter(|room| room.active()).map(|room| room.id).collect();
+        for subscribe in Control::subscribe(&groups) {
+            self.prepared.push_back(Effect::Send { link, frame: subscribe.into() });
+        }
+        self.prepared.push_back(Effect::Changed);
+        Ok(())
+    }
+
+    fn note_linked(&mut self, peer: PeerId, listen: Vec<String>, now: Now) -> Result<(), S::Error> {
+        if !self.mesh.known.contains_key(&peer) {
+            self.make_room_for_peer()?;
+        }
+        let known = self.mesh.known.entry(peer).or_default();
+        if !listen.is_empty() {
+            known.addresses = listen;
+            known.addresses.truncate(ADDRESSES_MAX);
+        }
+        known.attempts = 0;
+        known.refused = false;
+        known.last_linked_ms = now.wall.millis();
+        let row =
+            KnownPeer { key: peer, addresses: known.addresses.clone(), last_linked_ms: known.last_linked_ms };
+        self.store.put_peer(&row)
+    }
+
+    /// Tells the newcomer of all linked peers, and all linked peers of the newcomer.
+    fn introduce_to_all(&mut self, link: LinkId, peer: PeerId) {
+        let record = |mesh: &Mesh, key: PeerId| {
+            let addresses = mesh.known.get(&key).map(|known| known.addresses.clone()).unwrap_or_default();
+            (!addresses.is_empty()).then_some(PeerRecord { key, addresses })
+        };
+        let others: Vec<(LinkId, PeerId)> = self
+            .mesh
+            .links
+            .iter()
+            .filter(|(id, other)| **id != link && other.peer != peer)
+            .map(|(id, other)| (*id, other.peer))
+            .collect();
+        let records: Vec<PeerRecord> =
+            others.iter().filter_map(|(_, key)| record(&self.mesh, *key)).collect();
+        for frame in Control::peers(&records) {
+            self.prepared.push_back(Effect::Send { link, frame: frame.into() });
+        }
+        if let Some(newcomer) = record(&self.mesh, peer) {
+            for (other, _) in others {
+                for frame in Control::peers(std::slice::from_ref(&newcomer)) {
+                    self.prepared.push_back(Effect::Send { link: other, frame: frame.into() });
+                }
+            }
+        }
+    }
+
+    pub(super) fn learn_peers(&mut self, peers: Vec<PeerRecord>, now: Now) -> Result<(), S::Error> {
+        for record in peers {
+            if self.mesh.linked(&record.key).is_none() {
+                self.introduce(record.key, record.addresses, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers where a peer may be found, and dials it soon.
+    pub(super) fn introduce(
+        &mut self,
+        peer: PeerId,
+        addresses: Vec<String>,
+        now: Now,
+    ) -> Result<(), S::Error> {
+        if peer == self.mesh.own || addresses.is_empty() {
+            return Ok(());
+        }
+        if !self.mesh.known.contains_key(&peer) {
+            self.make_room_for_peer()?;
+        }
+        let wait = if self.mesh.own < peer { 0 } else { YIELD_MS };
+        let known = self.mesh.known.entry(peer).or_default();
+        let mut merged = addresses;
+        merged.extend(std::mem::take(&mut known.addresses));
+        let mut seen = BTreeSet::new();
+        merged.retain(|address| seen.insert(address.clone()));
+        merged.truncate(ADDRESSES_MAX);
+        known.addresses = merged;
+        known.attempts = 0;
+        known.next_dial_us = now.in_ms(wait);
+        let row =
+            KnownPeer { key: peer, addresses: known.addresses.clone(), last_linked_ms: known.last_linked_ms };
+        self.store.put_peer(&row)
+    }
+
+    /// Forgets the peer without a link that was linked longest ago, when no room is left.
+    fn make_room_for_peer(&mut self) -> Result<(), S::Error> {
+        if self.mesh.known.len() < PEERS_MAX {
+            return Ok(());
+        }
+        let linked: BTreeSet<PeerId> = self.mesh.links.values().map(|link| link.peer).collect();
+        let oldest = self.mesh.known.iter().filter(|(key, _)| !linked.contains(key));
+        let oldest = oldest.min_by_key(|(_, known)| known.last_linked_ms).map(|(key, _)| *key);
+        if let Some(key) = oldest {
+            self.mesh.known.remove(&key);
+            self.store.remove_peer(&key)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn link_down(&mut self, link: LinkId, now: Now) -> Result<(), S::Error> {
+        let Some(state) = self.mesh.links.get(&link) else { return Ok(()) };
+        let peer = state.peer;
+        let groups: Vec<_> = self.rooms.keys().copied().collect();
+        for group in groups {
+            self.close_session(group, link)?;
+        }
+        self.mesh.links.remove(&link);
+        if let Some(known) = self.mesh.known.get_mut(&peer) {
+            known.next_dial_us = now.in_ms(self.entropy.jitter(REDIAL_MS_MIN));
+        }
+        self.prepared.push_back(Effect::Changed);
+        Ok(())
+    }
+
+    /// Closes a link from this side.
+    pub(super) fn hang_up(&mut self, link: LinkId, code: CloseCode, now: Now) -> Result<(), S::Error> {
+        self.prepared.push_back(Effect::Close { link, code });
+        self.link_down(link, now)
+    }
+
+    pub(super) fn subscribed(
+        &mut self,
+        link: LinkId,
+        groups: Vec<GroupId>,
+        _now: Now,
+    ) -> Result<(), S::Error> {
+        let Some(state) = self.mesh.links.get_mut(&link) else { return Ok(()) };
+        for group in groups {
+            if state.subscriptions.len() >= GROUPS_MAX {
+                break;
+            }
+            state.subscriptions.insert(group);
+        }
+        let wanted: Vec<_> =
+            state.subscriptions.iter().filter_map(|id| self.by_id.get(id).copied()).collect();
+        for group in wanted {
+            self.open_session(group, link)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn unsubscribed(&mut self, link: LinkId, groups: Vec<GroupId>) -> Result<(), S::Error> {
+        for id in groups {
+            if let Some(state) = self.mesh.links.get_mut(&link) {
+                state.subscriptions.remove(&id);
+            }
+            if let Some(&group) = self.by_id.get(&id) {
+                self.close_session(group, link)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell_all(&mut self, control: &Control) {
+        for &link in self.mesh.links.keys() {
+            self.prepared.push_back(Effect::Send { link, frame: control.clone().into() });
+        }
+    }
+
+    /// Pings, drops dead links, dials whom it is time to dial.
+    pub(super) fn keep_links(&mut self, now: Now) -> Result<(), S::Error> {
+        let mut dead = Vec::new();
+        for (&id, link) in &mut self.mesh.links {
+            if now.ticks_us.saturating_sub(link.heard_us) > SILENCE_MS_MAX * 1000 {
+                dead.push(id);
+            } else if now.ticks_us >= link.pinged_us + PING_EVERY_MS * 1000 {
+                link.pings += 1;
+                link.pinged_us = now.ticks_us;
+                let ping = Control::Ping { nonce: link.pings };
+                self.prepared.push_back(Effect::Send { link: id, frame: ping.into() });
+            }
+        }
+        for link in dead {
+            self.hang_up(link, CloseCode::Silent, now)?;
+        }
+        let linked: BTreeSet<PeerId> = self.mesh.links.values().map(|link| link.peer).collect();
+        for (key, known) in &mut self.mesh.known {
+            if known.dialling || now.ticks_us < known.next_dial_us || linked.contains(key) {
+                continue;
+            }
+            if let Some(address) = known.addresses.first() {
+                known.dialling = true;
+                self.prepared.push_back(Effect::Dial { peer: *key, address: address.clone() });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! One group as the engine holds it in memory: its heads, its sessions, and what is due.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::group::{EntryNo, GroupNo};
+use crate::id::{ActorId, ChangeHash, GroupId};
+use crate::store::GroupRow;
+use crate::sync::{LinkId, Orphans, Pull, Request, Session};
+
+/// The actor that this peer writes with in a group, and the last entry written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Writer {
+    pub actor: ActorId,
+    pub last: Option<EntryNo>,
+}
+
+/// What a session is to be sent before the next commit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Due {
+    /// Our heads, whether or not they were sent before.
+    pub heads: bool,
+    pub request: Option<Request>,
+}
+
+#[derive(Debug)]
+pub(super) struct Room {
+    pub no: GroupNo,
+    pub id: GroupId,
+    pub joined: bool,
+    pub caught_up: bool,
+    /// Our farewell, until somebody else has it.
+    pub leaving: Option<ChangeHash>,
+    heads: BTreeMap<EntryNo, ChangeHash>,
+    pub entries: u64,
+    pub writer: Option<Writer>,
+    pub sessions: BTreeMap<LinkId, Session>,
+    pub due: BTreeMap<LinkId, Due>,
+    pub pull: Option<Pull>,
+    pub pull_due_us: Option<u64>,
+    pub announce_due_us: Option<u64>,
+    /// Heads that a link announced and did not back up; it is asked again when it announces others.
+    pub unbacked: BTreeMap<LinkId, Vec<ChangeHash>>,
+    pub orphans: Orphans,
+    /// Written here since the last commit.
+    pub fresh: Vec<EntryNo>,
+    /// Stored since the last commit, by whomever.
+    pub stored: bool,
+    /// Read since the last commit: sessions may have something to say.
+    pub touched: bool,
+}
+
+impl Room {
+    pub fn new(row: GroupRow, heads: BTreeMap<EntryNo, ChangeHash>) -> Self {
+        Self {
+            no: row.no,
+            id: row.id,
+            joined: row.joined,
+            caught_up: row.caught_up,
+            leaving: None,
+            heads,
+            entries: row.entries,
+            writer: None,
+            sessions: BTreeMap::new(),
+            due: BTreeMap::new(),
+            pull: None,
+            pull_due_us: None,
+            announce_due_us: None,
+            unbacked: BTreeMap::new(),
+            orphans: Orphans::default(),
+            fresh: Vec::new(),
+            stored: false,
+            touched: false,
+        }
+    }
+
+    /// Takes part in sync.
+    pub fn active(&self) -> bool {
+        self.joined || self.leaving.is_some()
+    }
+
+    pub fn heads(&self) -> Vec<EntryNo> {
+        self.heads.keys().copied().collect()
+    }
+
+    /// Ascending by hash, as they go over the wire.
+    pub fn head_hashes(&self) -> Vec<ChangeHash> {
+        self.heads.values().copied().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// `no` was stored on top of `deps`.
+    pub fn advance(&mut self, no: EntryNo, hash: ChangeHash, deps: &[EntryNo]) {
+        for dep in deps {
+            self.heads.remove(dep);
+        }
+        self.heads.insert(no, hash);
+        self.entries = self.entries.max(no.0);
+        self.stored = true;
+        self.touched = true;
+    }
+
+    pub fn drop_session(&mut self, link: LinkId) -> Option<Session> {
+        self.due.remove(&link);
+        self.unbacked.remove(&link);
+        self.orphans.forget_link(link);
+        if self.pull.as_ref().is_some_and(|pull| pull.link() == link) {
+            self.pull = None;
+        }
+        self.touched = true;
+        self.sessions.remove(&link)
+    }
+
+    pub fn due(&mut self, link: LinkId) -> &mut Due {
+        self.touched = true;
+        self.due.entry(link).or_default()
+    }
+}

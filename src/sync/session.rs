@@ -1,0 +1,292 @@
+//! One group over one link: what the other side has, what it is owed, what is on its way.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use super::owed;
+use crate::group::{ChangeGraph, EntryNo, GroupNo, missing_from};
+use crate::id::ChangeHash;
+use crate::limits::{BATCH_BYTES, IN_FLIGHT_BYTES_MAX};
+use crate::wire::sync_message::Have;
+
+/// Entries that may wait to be sent before the link counts as behind and is served anew from its heads.
+const QUEUE_MAX: usize = 1 << 16;
+/// Entries visited when looking for what a peer's heads acknowledge.
+const ACKNOWLEDGE_VISITS_MAX: usize = 2048;
+
+/// The heads a peer announced, as far as they are stored here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heads {
+    pub known: Vec<EntryNo>,
+    pub unknown: Vec<ChangeHash>,
+}
+
+impl Heads {
+    pub fn resolve<G: ChangeGraph>(
+        graph: &G,
+        group: GroupNo,
+        hashes: &[ChangeHash],
+    ) -> Result<Self, G::Error> {
+        let mut heads = Self::default();
+        for hash in hashes {
+            match graph.find(group, hash)? {
+                Some(no) => heads.known.push(no),
+                None => heads.unknown.push(*hash),
+            }
+        }
+        heads.known.sort_unstable();
+        Ok(heads)
+    }
+
+    /// Looks again for the unknown ones, after something was stored.
+    fn refresh<G: ChangeGraph>(&mut self, graph: &G, group: GroupNo) -> Result<(), G::Error> {
+        let unknown = std::mem::take(&mut self.unknown);
+        for hash in unknown {
+            match graph.find(group, &hash)? {
+                Some(no) => self.known.push(no),
+                None => self.unknown.push(hash),
+            }
+        }
+        self.known.sort_unstable();
+        self.known.dedup();
+        Ok(())
+    }
+}
+
+/// Entries sent in one message, until the other side's heads show that they arrived.
+#[derive(Debug)]
+struct Batch {
+    entries: Vec<EntryNo>,
+    bytes: usize,
+}
+
+/// Starts fresh with every link.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// `None` until they have spoken.
+    theirs: Option<Heads>,
+    /// What they were last told of our heads.
+    announced: Option<Vec<ChangeHash>>,
+    /// Heads that both sides have; older ones from an earlier link at first.
+    shared: Vec<EntryNo>,
+    /// They have been level with us: what is written here is pushed without being asked for.
+    live: bool,
+    /// They pulled, and have not been told that this was all.
+    serving: bool,
+    queue: VecDeque<EntryNo>,
+    in_flight: VecDeque<Batch>,
+}
+
+impl Session {
+    /// `shared`: entries known from an earlier link to be on both sides.
+    pub fn new(shared: Vec<EntryNo>) -> Self {
+        Self { shared, ..Self::default() }
+    }
+
+    pub fn theirs(&self) -> Option<&Heads> {
+        self.theirs.as_ref()
+    }
+
+    /// They announced something that is not stored here.
+    pub fn wants(&self) -> bool {
+        self.theirs.as_ref().is_some_and(|heads| !heads.unknown.is_empty())
+    }
+
+    pub fn is_live(&self) -> bool {
+        self.live
+    }
+
+    pub fn shared(&self) -> &[EntryNo] {
+        &self.shared
+    }
+
+    /// Whether they have been told of exactly these heads.
+    pub fn has_announced(&self, ours: &[ChangeHash]) -> bool {
+        self.announced.as_deref() == Some(ours)
+    }
+
+    pub fn note_announced(&mut self, ours: &[ChangeHash]) {
+        self.announced = Some(ours.to_vec());
+    }
+
+    /// Takes in the other side's message; its changes are stored, or held aside, already.
+    pub fn hear<G: ChangeGraph>(
+        &mut self,
+        graph: &G,
+        group: GroupNo,
+        ours: &[EntryNo],
+        heads: &[ChangeHash],
+        have: &[Have],
+        need: &[ChangeHash],
+    ) -> Result<(), G::Error> {
+        let theirs = Heads::resolve(graph, group, heads)?;
+        if theirs.unknown.is_empty() {
+            self.shared.clone_from(&theirs.known);
+        }
+        self.acknowledge(graph, group, &theirs.known)?;
+        if !have.is_empty() || !need.is_empty() {
+            self.serve(graph, group, ours, &theirs, have, need)?;
+        }
+        self.theirs = Some(theirs);
+        self.settle(graph, group, ours)
+    }
+
+    /// Looks again at what is known of their heads, after something was stored.
+    pub fn refresh<G: ChangeGraph>(&mut self, graph: &G, group: GroupNo) -> Result<(), G::Error> {
+        if let Some(theirs) = self.theirs.as_mut().filter(|heads| !heads.unknown.is_empty()) {
+            theirs.refresh(graph, group)?;
+            if theirs.unknown.is_empty() {
+                self.shared.clone_from(&theirs.known);
+            }
+        }
+        Ok(())
+    }
+
+    fn serve<G: ChangeGraph>(
+        &mut self,
+        graph: &G,
+        group: GroupNo,
+        ours: &[EntryNo],
+        theirs: &Heads,
+        have: &[Have],
+        need: &[ChangeHash],
+    ) -> Result<(), G::Error> {
+        let mut needed: Vec<EntryNo> = Vec::new();
+        for hash in need {
+            needed.extend(graph.find(group, hash)?.filter(|&no| no != EntryNo::GENESIS));
+        }
+        needed.sort_unstable();
+        needed.dedup();
+        let owed = owed(graph, group, ours, theirs, have, &needed)?;
+        let needed: BTreeSet<EntryNo> = needed.into_iter().collect();
+        if !theirs.unknown.is_empty() && have.is_empty() {
+            // A repair in the midst of a longer answer, which goes on behind it.
+            self.queue.retain(|no| !needed.contains(no));
+            for &no in needed.iter().rev() {
+                self.queue.push_front(no);
+            }
+        } else {
+            let on_their_way: BTreeSet<EntryNo> =
+                self.in_flight.iter().flat_map(|batch| &batch.entries).copied().collect();
+            self.queue = owed.into();
+            self.queue.retain(|no| needed.contains(no) || !on_their_way.contains(no));
+        }
+        self.in_flight.clear();
+        self.serving = true;
+        // Everything they lack is queued now; what is written from here on goes behind it.
+        self.live = theirs.unknown.is_empty();
+        Ok(())
+    }
+
+    /// Finds out whether they are level, or how they can be made so once an answer has gone out.
+    pub fn settle<G: ChangeGraph>(
+        &mut self,
+        graph: &G,
+        group: GroupNo,
+        ours: &[EntryNo],
+    ) -> Result<(), G::Error> {
+        let idle = self.queue.is_empty() && self.in_flight.is_empty();
+        let Some(theirs) = self.theirs.as_ref().filter(|heads| heads.unknown.is_empty()) else {
+            return Ok(());
+        };
+        if self.live || !idle {
+            return Ok(());
+        }
+        if theirs.known == ours {
+            self.live = true;
+        } else if self.serving {
+            self.queue = missing_from(graph, group, ours, &theirs.known)?.into();
+            self.live = true;
+        }
+        Ok(())
+    }
+
+    /// The answer to a pull has gone out, but the two sides are not level: they are to be told, once,
+    /// that nothing more comes by itself.
+    pub fn take_ran_dry(&mut self) -> bool {
+        if self.live {
+            self.serving = false;
+        }
+        let dry = self.serving && self.queue.is_empty() && self.in_flight.is_empty();
+        self.serving &= !dry;
+        dry
+    }
+
+    /// New entries of our own: pushed where the other side is level, else found out from our heads.
+    pub fn push(&mut self, entries: &[EntryNo]) {
+        if !self.live {
+            return;
+        }
+        if self.queue.len() + entries.len() > QUEUE_MAX {
+            self.live = false;
+            self.queue.clear();
+            return;
+        }
+        self.queue.extend(entries);
+    }
+
+    pub fn has_room(&self) -> bool {
+        !self.queue.is_empty() && self.in_flight_bytes() < IN_FLIGHT_BYTES_MAX
+    }
+
+    fn in_flight_bytes(&self) -> usize {
+        self.in_flight.iter().map(|batch| batch.bytes).sum()
+    }
+
+    /// The next changes to send: one message's worth, or none when nothing is owed or no room is left.
+    pub fn take_batch<E>(
+        &mut self,
+        mut change: impl FnMut(EntryNo) -> Result<Vec<u8>, E>,
+    ) -> Result<Vec<Vec<u8>>, E> {
+        let mut changes = Vec::new();
+        let mut batch = Batch { entries: Vec::new(), bytes: 0 };
+        if self.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX {
+            return Ok(changes);
+        }
+        while batch.bytes < BATCH_BYTES {
+            let Some(no) = self.queue.pop_front() else { break };
+            let bytes = change(no)?;
+            batch.bytes += bytes.len();
+            batch.entries.push(no);
+            changes.push(bytes);
+        }
+        if !batch.entries.is_empty() {
+            self.in_flight.push_back(batch);
+        }
+        Ok(changes)
+    }
+
+    /// Forgets what their heads show to have arrived. Only flow control depends on it.
+    fn acknowledge<G: ChangeGraph>(
+        &mut self,
+        graph: &G,
+        group: GroupNo,
+        known: &[EntryNo],
+    ) -> Result<(), G::Error> {
+        let last = |batch: &Batch| batch.entries.iter().max().copied().unwrap_or_default();
+        let lasts: HashMap<EntryNo, usize> =
+            self.in_flight.iter().enumerate().map(|(index, batch)| (last(batch), index)).collect();
+        let Some(&lowest) = lasts.keys().min() else { return Ok(()) };
+        let mut open: BTreeSet<EntryNo> = known.iter().copied().collect();
+        let mut arrived = 0;
+        let mut visits = 0;
+        while let Some(no) = open.pop_last() {
+            if no < lowest || arrived == self.in_flight.len() {
+                break;
+            }
+            if let Some(index) = lasts.get(&no) {
+                arrived = arrived.max(index + 1);
+            }
+            visits += 1;
+            if visits > ACKNOWLEDGE_VISITS_MAX {
+                // Far above what was sent: whatever they have there, they have had time for one batch.
+                arrived = arrived.max(1);
+                break;
+            }
+            if let Some(node) = graph.node(group, no)? {
+                open.extend(node.deps);
+            }
+        }
+        self.in_flight.drain(..arrived);
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! What one binary WebSocket message holds: a kind byte, then control JSON or a sync message.
+//!
+//! A decoded frame is within every limit and its texts are plain ASCII, so they can be logged. Control
+//! types of later versions decode to [`Control::Unknown`], to be ignored.
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::id::{GroupId, PeerId};
+use crate::limits::{
+    ADDRESSES_MAX, CLOSE_REASON_BYTES_MAX, CONTROL_BYTES_MAX, FRAME_BYTES_MAX, GROUPS_PER_FRAME_MAX,
+    PEERS_PER_FRAME_MAX,
+};
+use crate::wire::address;
+use crate::wire::close::CloseCode;
+use crate::wire::sync_message::{SyncMessage, SyncMessageError};
+
+const KIND_CONTROL: u8 = 0;
+const KIND_SYNC: u8 = 1;
+
+/// Why bytes are not a frame. No state changes; the link that brought them is to be closed. No text of
+/// the other side is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    #[error("the frame is empty")]
+    Empty,
+    #[error("the frame is of the unknown kind {0}")]
+    Kind(u8),
+    #[error("the frame is {bytes} bytes long; the limit is {max}")]
+    TooLarge { bytes: usize, max: usize },
+    #[error("the control frame is not valid JSON, or lacks a field")]
+    Json,
+    #[error("the control frame holds too many {0}")]
+    TooMany(&'static str),
+    #[error("the control frame holds an invalid {0}")]
+    Invalid(&'static str),
+    #[error("the sync frame is cut off before its group")]
+    Group,
+    #[error("{0}")]
+    Sync(#[from] SyncMessageError),
+}
+
+impl FrameError {
+    /// The code with which the link is closed.
+    pub fn close_code(&self) -> CloseCode {
+        match self {
+            Self::TooLarge { .. } | Self::TooMany(_) => CloseCode::TooLarge,
+            _ => CloseCode::Protocol,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    Control(Control),
+    Sync { group: GroupId, message: SyncMessage },
+}
+
+/// What peers tell each other about themselves and the link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Control {
+    /// The first frame of each side, and only the first.
+    Hello {
+        version: u32,
+        proof: Proof,
+        /// Where the sender can be dialled.
+        listen: Vec<String>,
+    },
+    /// Where others can be dialled; made by [`Control::peers`].
+    Peers {
+        peers: Vec<PeerRecord>,
+    },
+    /// The sender wants to sync these groups; made by [`Control::subscribe`].
+    Subscribe {
+        groups: Vec<GroupId>,
+    },
+    /// The sender no longer wants to sync these; made by [`Control::unsubscribe`].
+    Unsubscribe {
+        groups: Vec<GroupId>,
+    },
+    Ping {
+        nonce: u64,
+    },
+    /// Answers a ping with its nonce and the answering side's wall clock.
+    Pong {
+        nonce: u64,
+        wall_ms: i64,
+    },
+    /// The last frame of a side; made by [`Control::close`].
+    Close {
+        code: u16,
+        reason: String,
+    },
+    /// A control type of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerRecord {
+    pub key: PeerId,
+    pub addresses: Vec<String>,
+}
+
+/// Shows that its sender knows the mesh secret, on one connection and in one role only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof(pub [u8; 32]);
+
+impl Frame {
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Control(control) => {
+                let mut out = vec![KIND_CONTROL];
+                // A control frame has no map keys but field names, and writing to memory does not fail.
+                if let Err(error) = serde_json::to_writer(&mut out, control) {
+                    unreachable!("a control frame is always JSON: {error}");
+                }
+                out
+            }
+            Self::Sync { group, message } => {
+                let mut out = vec![KIND_SYNC];
+                out.extend_from_slice(&group.0);
+                message.encode_to(&mut out);
+                out
+            }
+        }
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
+        let (&kind, rest) = bytes.split_first().ok_or(FrameError::Empty)?;
+        let max = if kind == KIND_CONTROL { CONTROL_BYTES_MAX } else { FRAME_BYTES_MAX };
+        if bytes.len() > max {
+            return Err(FrameError::TooLarge { bytes: bytes.len(), max });
+        }
+        match kind {
+            KIND_CONTROL => {
+                // The parser's own error text would repeat what the other side wrote.
+                let control: Control = serde_json::from_slice(rest).map_err(|_| FrameError::Json)?;
+                control.check()?;
+                Ok(Self::Control(control))
+            }
+            KIND_SYNC => {
+                let (group, message) = rest.split_first_chunk().ok_or(FrameError::Group)?;
+                Ok(Self::Sync { group: GroupId(*group), message: SyncMessage::decode(message)? })
+            }
+            _ => Err(FrameError::Kind(kind)),
+        }
+    }
+}
+
+impl Control {
+    /// Tells of these peers, in as many frames as it takes.
+    pub fn peers(peers: &[PeerRecord]) -> Vec<Self> {
+        peers.chunks(PEERS_PER_FRAME_MAX).map(|part| Self::Peers { peers: part.to_vec() }).collect()
+    }
+
+    /// Asks for these groups, in as many frames as it takes.
+    pub fn subscribe(groups: &[GroupId]) -> Vec<Self> {
+        groups.chunks(GROUPS_PER_FRAME_MAX).map(|part| Self::Subscribe { groups: part.to_vec() }).collect()
+    }
+
+    /// Gives these groups up, in as many frames as it takes.
+    pub fn unsubscribe(groups: &[GroupId]) -> Vec<Self> {
+        groups.chunks(GROUPS_PER_FRAME_MAX).map(|part| Self::Unsubscribe { groups: part.to_vec() }).collect()
+    }
+
+    pub fn close(code: CloseCode) -> Self {
+        Self::Close { code: code.number(), reason: code.reason().to_owned() }
+    }
+
+    fn check(&self) -> Result<(), FrameError> {
+        match self {
+            Self::Hello { listen, .. } => check_addresses(listen),
+            Self::Peers { peers } if peers.len() > PEERS_PER_FRAME_MAX => Err(FrameError::TooMany("peers")),
+            Self::Peers { peers } => peers.iter().try_for_each(|peer| check_addresses(&peer.addresses)),
+            Self::Subscribe { groups } | Self::Unsubscribe { groups }
+                if groups.len() > GROUPS_PER_FRAME_MAX =>
+            {
+                Err(FrameError::TooMany("groups"))
+            }
+            Self::Close { reason, .. } => {
+                let plain = |c: u8| c.is_ascii_graphic() || c == b' ';
+                let valid = reason.len() <= CLOSE_REASON_BYTES_MAX && reason.bytes().all(plain);
+                if valid { Ok(()) } else { Err(FrameError::Invalid("reason")) }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_addresses(addresses: &[String]) -> Result<(), FrameError> {
+    if addresses.len() > ADDRESSES_MAX {
+        return Err(FrameError::TooMany("addresses"));
+    }
+    addresses
+        .iter()
+        .try_for_each(|address| address::check(address).map_err(|_| FrameError::Invalid("address")))
+}
+
+impl Serialize for Proof {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&HEXLOWER_PERMISSIVE.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Proof {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+        bytes
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("a proof is 64 hexadecimal digits"))
+    }
+}
+
+impl From<Control> for Frame {
+    fn from(control: Control) -> Self {
+        Self::Control(control)
+    }
+}

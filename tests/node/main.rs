@@ -1,0 +1,4 @@
+//! Whole peers in one process, over real sockets and files.
+
+mod mesh;
+mod support;

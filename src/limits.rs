@@ -95,6 +95,10 @@ pub const SEARCH_WORDS_MAX: usize = 32;
 pub const SEND_BATCH_MAX: usize = 1000;
 /// Body of one request to the local API, in bytes.
 pub const API_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Messages found by one search.
+pub const SEARCH_HITS_MAX: usize = 200;
+/// Entries shown before and after each message found.
+pub const SEARCH_CONTEXT_MAX: usize = 20;
 
 // Times, in milliseconds.
 
@@ -113,6 +117,12 @@ pub const PULL_STALL_MS: u64 = 5_000;
 /// First wait before dialling an address again; doubles up to the longest.
 pub const REDIAL_MS_MIN: u64 = 250;
 pub const REDIAL_MS_MAX: u64 = 30_000;
+/// Longest wait of one API request for linked peers to store a message.
+pub const PATIENCE_MS_MAX: u64 = 10_000;
+/// How long a command waits for the process that holds the data directory to answer or to let go.
+pub const HOLDER_WAIT_MS: u64 = 3_000;
+/// How long a stopping server waits for open requests.
+pub const API_STOP_MS_MAX: u64 = 2_000;
 /// After a failed `accept` (no file handles left, for one).
 pub const ACCEPT_RETRY_MS: u64 = 100;
 /// After a failed commit (a full disk, for one), before starting again from what is on disk.

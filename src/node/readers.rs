@@ -42,6 +42,11 @@ impl Readers {
         Ok(done.await.map_err(|_| NodeError::Stopped)??)
     }
 
+    /// Closes what is idle, so that the writer is the last to close the database and tidies up behind itself.
+    pub fn close(&self) {
+        self.idle().clear();
+    }
+
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
         // A panic while the lock was held cannot leave the list half changed.
         self.idle.lock().unwrap_or_else(|broken| broken.into_inner())

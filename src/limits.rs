@@ -78,6 +78,8 @@ pub const TOPIC_BYTES_MAX: usize = 512;
 pub const TICKET_CHARS_MAX: usize = 4096;
 /// Entries on one page of history.
 pub const PAGE_MAX: usize = 1000;
+/// Words of a search that are looked at; the rest is ignored.
+pub const SEARCH_WORDS_MAX: usize = 32;
 /// Messages in one request to the local API.
 pub const SEND_BATCH_MAX: usize = 1000;
 /// Body of one request to the local API, in bytes.

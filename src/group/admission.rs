@@ -95,6 +95,6 @@ pub fn next_counters(deps: &[Node], actor: ActorId) -> (u64, u64) {
 }
 
 /// `max(at, 1 + max eff of the dependencies)`, in milliseconds.
-fn effective_time(at: i64, deps: &[Node]) -> i64 {
+pub(crate) fn effective_time(at: i64, deps: &[Node]) -> i64 {
     deps.iter().map(|node| node.eff + 1).fold(at, i64::max)
 }

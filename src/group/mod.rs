@@ -7,6 +7,7 @@ mod graph;
 mod ids;
 mod register;
 
+pub(crate) use admission::effective_time;
 pub use admission::{Admitted, Verdict, admit, next_counters};
 pub use graph::{ChangeGraph, missing_from, reaches};
 pub use ids::{EntryNo, GroupNo, Node};

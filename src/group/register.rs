@@ -51,9 +51,8 @@ pub struct Register {
 /// topic, a group name that does not parse) stays in the history and sets nothing.
 pub fn register_of(author: &PeerId, content: &Content) -> Option<Register> {
     let Body::Text(body) = &content.body else { return None };
-    let by_author = |slot, value: &str| {
-        Some(Register { slot, key: author.as_bytes().to_vec(), value: value.to_owned() })
-    };
+    let by_author =
+        |slot, value: &str| Some(Register { slot, key: author.as_bytes().to_vec(), value: value.to_owned() });
     match content.kind.as_deref()? {
         kind::JOIN => by_author(Slot::Member, kind::JOIN),
         kind::LEAVE => by_author(Slot::Member, kind::LEAVE),

@@ -3,6 +3,16 @@
 //! The engine writes through [`Store`]; faces read through [`Reader`], on connections of their own. Nothing
 //! here decides what is valid: stores take [`Admitted`] changes only.
 
+mod error;
+mod memory;
+mod sqlite;
+mod view;
+
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use sqlite::{Reader, SqliteStore};
+pub use view::{Entry, GroupSummary, Hit, Page, Snapshot, User};
+
 use crate::change::Genesis;
 use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo};
 use crate::id::{ActorId, ChangeHash, GroupId, GroupName, PeerId};

@@ -1,0 +1,80 @@
+//! What can go wrong with a store, and what is left of the state afterwards.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+use crate::group::{EntryNo, GroupNo};
+use crate::id::ChangeHash;
+
+/// A store failed. Reads change nothing. A write that fails, whatever the reason, takes everything since
+/// the last commit with it: the state is then that of the last commit, on disk and in memory.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// At opening: the file cannot be opened or created. Nothing changed.
+    #[error("cannot open the database {path}: {reason}; check that the directory exists and can be written")]
+    Unopenable { path: PathBuf, reason: String },
+    /// At opening: a database, but not one of ours. Nothing changed.
+    #[error("{path} is the database of another program; choose another data directory")]
+    Foreign { path: PathBuf },
+    /// At opening: written by a later version of this program. Nothing changed.
+    #[error("{path} has format {found}, and this version knows up to {known}; use a newer version")]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    /// Not a database, or one whose pages do not fit together.
+    #[error(
+        "the database is damaged ({reason}); restore a copy of the data directory, or start with an empty one and join again"
+    )]
+    Damaged { reason: String },
+    /// One stored change is not what its hash says. It is not served; the rest of the store works.
+    #[error("entry {no} of group {group} is damaged in the database: {reason}", no = no.0, group = group.0)]
+    Row { group: GroupNo, no: EntryNo, reason: &'static str },
+    #[error("the disk is full: nothing was saved; free some space and try again")]
+    Full,
+    #[error("the database cannot be written: {reason}; check the permissions of the data directory")]
+    ReadOnly { reason: String },
+    /// Somebody else holds the database for longer than a writer waits.
+    #[error("the database is in use by another program")]
+    Busy,
+    #[error("no group has number {} here", .0.0)]
+    NoGroup(GroupNo),
+    #[error("this group has no message {0}")]
+    NoEntry(ChangeHash),
+    /// The change was admitted on entries that have been rolled back since.
+    #[error("a change depends on entries that are no longer stored")]
+    Dangling,
+    #[error("no more groups fit the database")]
+    TooManyGroups,
+    /// The transaction was lost under an earlier error.
+    #[error("the writes since the last commit were rolled back after an error")]
+    RolledBack,
+    #[error("database error: {0}")]
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let reason = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { reason },
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::ReadOnly { reason }
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl StoreError {
+    /// As `From`, for a query that reads one entry: a value of the wrong type or size is that row's damage.
+    pub(super) fn of_row(group: GroupNo, no: EntryNo) -> impl Fn(rusqlite::Error) -> Self {
+        move |error| match error {
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..) => Self::Row { group, no, reason: "a value of the wrong shape" },
+            other => other.into(),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The store without a disk, for simulation. Like the one on disk it loses what was not committed, when told
+//! to crash.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Fork, GroupRow, KnownPeer, Store, StoreError};
+use crate::change::Genesis;
+use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node};
+use crate::id::{ActorId, ChangeHash, PeerId};
+
+/// Everything in memory. A clone is a backup.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    logs: BTreeMap<GroupNo, Log>,
+    state: State,
+    /// `state` as of the last commit.
+    committed: State,
+}
+
+/// One group's changes, and what is found by.
+#[derive(Clone, Debug, Default)]
+struct Log {
+    entries: Vec<Admitted>,
+    numbers: HashMap<ChangeHash, EntryNo>,
+    last_seq: HashMap<ActorId, u64>,
+}
+
+/// All that is small enough to be copied at a commit.
+#[derive(Clone, Debug, Default)]
+struct State {
+    groups: BTreeMap<GroupNo, GroupRow>,
+    forks: BTreeMap<(GroupNo, ActorId), Fork>,
+    shared_heads: BTreeMap<(PeerId, GroupNo), Vec<ChangeHash>>,
+    peers: BTreeMap<PeerId, KnownPeer>,
+    values: BTreeMap<String, Vec<u8>>,
+}
+
+impl MemoryStore {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Loses all writes since the last commit.
+    pub fn crash(&mut self) {
+        self.state = self.committed.clone();
+        self.logs.retain(|group, _| self.state.groups.contains_key(group));
+        for (group, log) in &mut self.logs {
+            let kept = self.state.groups[group].entries as usize;
+            log.entries.truncate(kept);
+            log.numbers.retain(|_, no| no.0 as usize <= kept);
+            log.last_seq.clear();
+            for entry in &log.entries {
+                let header = entry.verified().header();
+                let last = log.last_seq.entry(header.actor).or_default();
+                *last = header.seq.max(*last);
+            }
+        }
+    }
+
+    /// Ids in display order, oldest first.
+    pub fn history(&self, group: GroupNo) -> Vec<ChangeHash> {
+        let entries = self.logs.get(&group).map_or(&[][..], |log| &log.entries);
+        let mut keys: Vec<_> = entries.iter().map(|entry| (entry.eff(), entry.verified().hash())).collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, hash)| hash).collect()
+    }
+
+    fn group(&mut self, group: GroupNo) -> Result<&mut GroupRow, StoreError> {
+        if !self.state.groups.contains_key(&group) {
+            self.crash();
+        }
+        self.state.groups.get_mut(&group).ok_or(StoreError::NoGroup(group))
+    }
+}
+
+impl Log {
+    fn node(&self, no: EntryNo) -> Option<Node> {
+        let entry = self.entries.get(no.0.checked_sub(1)? as usize)?;
+        let change = entry.verified();
+        Some(Node {
+            no,
+            hash: change.hash(),
+            actor: Some(change.header().actor),
+            seq: change.header().seq,
+            max_op: change.max_op(),
+            eff: entry.eff(),
+            deps: entry.deps().to_vec(),
+        })
+    }
+}
+
+impl ChangeGraph for MemoryStore {
+    type Error = StoreError;
+
+    fn find(&self, group: GroupNo, hash: &ChangeHash) -> Result<Option<EntryNo>, StoreError> {
+        let Some(row) = self.state.groups.get(&group) else { return Ok(None) };
+        if *hash == row.id.genesis() {
+            return Ok(Some(EntryNo::GENESIS));
+        }
+        Ok(self.logs.get(&group).and_then(|log| log.numbers.get(hash).copied()))
+    }
+
+    fn node(&self, group: GroupNo, no: EntryNo) -> Result<Option<Node>, StoreError> {
+        let Some(row) = self.state.groups.get(&group) else { return Ok(None) };
+        if no == EntryNo::GENESIS {
+            return Ok(Some(Node::genesis(row.id)));
+        }
+        Ok(self.logs.get(&group).and_then(|log| log.node(no)))
+    }
+
+    fn nodes_below(&self, group: GroupNo, below: EntryNo, limit: usize) -> Result<Vec<Node>, StoreError> {
+        let Some(row) = self.state.groups.get(&group) else { return Ok(Vec::new()) };
+        let mut nodes = Vec::new();
+        for no in (0..below.0.min(row.entries + 1)).rev().take(limit) {
+            nodes.extend(self.node(group, EntryNo(no))?);
+        }
+        Ok(nodes)
+    }
+
+    fn last_seq(&self, group: GroupNo, actor: &ActorId) -> Result<u64, StoreError> {
+        let log = self.logs.get(&group);
+        Ok(log.and_then(|log| log.last_seq.get(actor)).copied().unwrap_or(0))
+    }
+}
+
+impl Store for MemoryStore {
+    fn groups(&self) -> Result<Vec<GroupRow>, StoreError> {
+        Ok(self.state.groups.values().cloned().collect())
+    }
+
+    fn add_group(&mut self, genesis: &Genesis, joined: bool) -> Result<GroupNo, StoreError> {
+        let id = genesis.id();
+        if let Some(row) = self.state.groups.values_mut().find(|row| row.id == id) {
+            row.joined = joined;
+            return Ok(row.no);
+        }
+        let no = GroupNo(self.state.groups.keys().next_back().map_or(1, |last| last.0 + 1));
+        let (name, heads) = (genesis.name.clone(), vec![EntryNo::GENESIS]);
+        self.state.groups.insert(no, GroupRow { no, id, name, joined, caught_up: false, heads, entries: 0 });
+        self.logs.insert(no, Log::default());
+        Ok(no)
+    }
+
+    fn set_joined(&mut self, group: GroupNo, joined: bool) -> Result<(), StoreError> {
+        self.group(group)?.joined = joined;
+        Ok(())
+    }
+
+    fn set_caught_up(&mut self, group: GroupNo) -> Result<(), StoreError> {
+        self.group(group)?.caught_up = true;
+        Ok(())
+    }
+
+    fn append(&mut self, group: GroupNo, change: &Admitted) -> Result<EntryNo, StoreError> {
+        let entries = self.group(group)?.entries;
+        if change.deps().iter().any(|dep| dep.0 > entries) {
+            self.crash();
+            return Err(StoreError::Dangling);
+        }
+        let Self { logs, state, .. } = self;
+        let log = logs.entry(group).or_default();
+        let row = state.groups.get_mut(&group).ok_or(StoreError::NoGroup(group))?;
+        let (hash, header) = (change.verified().hash(), change.verified().header());
+        if let Some(&no) = log.numbers.get(&hash) {
+            return Ok(no);
+        }
+        let last = log.last_seq.entry(header.actor).or_default();
+        if header.seq > *last {
+            *last = header.seq;
+        } else {
+            let other = log
+                .entries
+                .iter()
+                .map(Admitted::verified)
+                .find(|other| (other.header().actor, other.header().seq) == (header.actor, header.seq));
+            if let Some(other) = other {
+                let (actor, seq) = (header.actor, header.seq);
+                let entries = (other.hash(), hash);
+                let fork = Fork { group, author: actor.author(), actor, seq, entries };
+                state.forks.entry((group, actor)).or_insert(fork);
+            }
+        }
+        row.entries += 1;
+        let no = EntryNo(row.entries);
+        row.heads.retain(|head| !change.deps().contains(head));
+        row.heads.push(no);
+        log.numbers.insert(hash, no);
+        log.entries.push(change.clone());
+        Ok(no)
+    }
+
+    fn change(&self, group: GroupNo, no: EntryNo) -> Result<Vec<u8>, StoreError> {
+        let log = self.logs.get(&group).ok_or(StoreError::NoGroup(group))?;
+        let entry = no.0.checked_sub(1).and_then(|index| log.entries.get(index as usize));
+        match entry {
+            Some(entry) => Ok(entry.verified().bytes().to_vec()),
+            None => Err(StoreError::Row { group, no, reason: "there is none" }),
+        }
+    }
+
+    fn forks(&self) -> Result<Vec<Fork>, StoreError> {
+        Ok(self.state.forks.values().cloned().collect())
+    }
+
+    fn shared_heads(&self, peer: &PeerId, group: GroupNo) -> Result<Vec<ChangeHash>, StoreError> {
+        Ok(self.state.shared_heads.get(&(*peer, group)).cloned().unwrap_or_default())
+    }
+
+    fn set_shared_heads(
+        &mut self,
+        peer: &PeerId,
+        group: GroupNo,
+        heads: &[ChangeHash],
+    ) -> Result<(), StoreError> {
+        self.state.shared_heads.insert((*peer, group), heads.to_vec());
+        Ok(())
+    }
+
+    fn peers(&self) -> Result<Vec<KnownPeer>, StoreError> {
+        Ok(self.state.peers.values().cloned().collect())
+    }
+
+    fn put_peer(&mut self, peer: &KnownPeer) -> Result<(), StoreError> {
+        self.state.peers.insert(peer.key, peer.clone());
+        Ok(())
+    }
+
+    fn remove_peer(&mut self, key: &PeerId) -> Result<(), StoreError> {
+        self.state.peers.remove(key);
+        self.state.shared_heads.retain(|(peer, _), _| peer != key);
+        Ok(())
+    }
+
+    fn value(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.state.values.get(key).cloned())
+    }
+
+    fn set_value(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.state.values.insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.committed = self.state.clone();
+        Ok(())
+    }
+}

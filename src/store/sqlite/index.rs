@@ -1,0 +1,205 @@
+//! What is derived from the log: the order of display, actors, registers, forks, words. All of it can be
+//! thrown away and rebuilt; nothing here is ever sent to a peer.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::log::{self, GroupRef};
+use crate::change::{Body, Content};
+use crate::group::{EntryNo, GroupNo, Register, register_of};
+use crate::id::{ActorId, ChangeHash};
+use crate::store::{Fork, StoreError};
+
+/// An entry's place in the order of display, the key of a history.
+pub(super) type OrderKey = (i64, ChangeHash);
+
+/// An actor's row: what one stretch of writing has come to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Actor {
+    pub row: i64,
+    pub last_seq: u64,
+    pub last_no: EntryNo,
+}
+
+/// Puts an entry into the order of display. `Some` number when one of this hash is there already.
+pub(super) fn insert_entry(
+    conn: &Connection,
+    group: GroupNo,
+    no: EntryNo,
+    (eff, hash): OrderKey,
+) -> rusqlite::Result<Option<EntryNo>> {
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO entry (grp, eff, hash, no) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+    )?;
+    if insert.execute(params![group.0, eff, &hash.0[..], no.0 as i64])? == 1 {
+        return Ok(None);
+    }
+    let mut existing =
+        conn.prepare_cached("SELECT no FROM entry WHERE grp = ?1 AND eff = ?2 AND hash = ?3")?;
+    let no: i64 = existing.query_row(params![group.0, eff, &hash.0[..]], |row| row.get(0))?;
+    Ok(Some(EntryNo(no as u64)))
+}
+
+/// The key of the group's newest entry.
+pub(super) fn newest(conn: &Connection, group: GroupNo) -> rusqlite::Result<Option<OrderKey>> {
+    let mut statement = conn
+        .prepare_cached("SELECT eff, hash FROM entry WHERE grp = ?1 ORDER BY eff DESC, hash DESC LIMIT 1")?;
+    statement.query_row([group.0], |row| Ok((row.get(0)?, ChangeHash(row.get(1)?)))).optional()
+}
+
+pub(super) fn actor(conn: &Connection, group: GroupNo, actor: &ActorId) -> rusqlite::Result<Option<Actor>> {
+    let mut statement =
+        conn.prepare_cached("SELECT id, last_seq, last_no FROM actor WHERE grp = ?1 AND bytes = ?2")?;
+    let found = statement.query_row(params![group.0, &actor.0[..]], |row| {
+        Ok(Actor {
+            row: row.get(0)?,
+            last_seq: row.get::<_, i64>(1)? as u64,
+            last_no: EntryNo(row.get::<_, i64>(2)? as u64),
+        })
+    });
+    found.optional()
+}
+
+pub(super) fn add_actor(conn: &Connection, group: GroupNo, actor: &ActorId) -> rusqlite::Result<Actor> {
+    let mut statement =
+        conn.prepare_cached("INSERT INTO actor (grp, bytes, last_seq, last_no) VALUES (?1, ?2, 0, 0)")?;
+    statement.execute(params![group.0, &actor.0[..]])?;
+    Ok(Actor { row: conn.last_insert_rowid(), last_seq: 0, last_no: EntryNo::GENESIS })
+}
+
+/// An entry that has just been written to the log.
+pub(super) struct Written<'a> {
+    pub no: EntryNo,
+    pub hash: ChangeHash,
+    pub eff: i64,
+    pub actor_id: &'a ActorId,
+    pub actor: Actor,
+    pub seq: u64,
+    pub content: &'a Content,
+}
+
+/// Everything that follows from an entry, but for its place in the order and its words.
+pub(super) fn derive(conn: &Connection, group: GroupRef, entry: &Written<'_>) -> Result<(), StoreError> {
+    if entry.seq > entry.actor.last_seq {
+        let mut statement =
+            conn.prepare_cached("UPDATE actor SET last_seq = ?1, last_no = ?2 WHERE id = ?3")?;
+        statement.execute(params![entry.seq as i64, entry.no.0 as i64, entry.actor.row])?;
+    } else {
+        keep_fork(conn, group, entry)?;
+    }
+    if let Some(register) = register_of(&entry.actor_id.author(), entry.content) {
+        set_register(conn, group.no, (entry.eff, entry.hash), &register)?;
+    }
+    Ok(())
+}
+
+/// The newest in display order wins, whatever the order of arrival.
+fn set_register(
+    conn: &Connection,
+    group: GroupNo,
+    (eff, hash): OrderKey,
+    register: &Register,
+) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare_cached(
+        "INSERT INTO register (grp, slot, key, value, eff, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET value = excluded.value, eff = excluded.eff, hash = excluded.hash
+         WHERE (excluded.eff, excluded.hash) > (eff, hash)",
+    )?;
+    statement.execute(params![
+        group.0,
+        register.slot.as_str(),
+        register.key,
+        register.value,
+        eff,
+        &hash.0[..]
+    ])?;
+    Ok(())
+}
+
+/// Keeps the proof that an author equivocates: one for each actor, the first that was seen.
+fn keep_fork(conn: &Connection, group: GroupRef, entry: &Written<'_>) -> Result<(), StoreError> {
+    let mut known = conn.prepare_cached("SELECT 1 FROM fork WHERE grp = ?1 AND actor = ?2")?;
+    if known.exists(params![group.no.0, &entry.actor_id.0[..]])? {
+        return Ok(());
+    }
+    let Some(other) = earlier_with_seq(conn, group, entry)? else { return Ok(()) };
+    let mut insert =
+        conn.prepare_cached("INSERT INTO fork (grp, actor, seq, first, second) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    insert.execute(params![
+        group.no.0,
+        &entry.actor_id.0[..],
+        entry.seq as i64,
+        &other.0[..],
+        &entry.hash.0[..]
+    ])?;
+    Ok(())
+}
+
+/// Until its first fork an actor's entries are a chain, each among the dependencies of the next: walk it
+/// down. All walks together cost no more than the actor has written, since one fork is kept for each.
+fn earlier_with_seq(
+    conn: &Connection,
+    group: GroupRef,
+    entry: &Written<'_>,
+) -> Result<Option<ChangeHash>, StoreError> {
+    let mut at = log::node(conn, group, entry.actor.last_no)?;
+    while let Some(node) = at.take() {
+        if node.seq == entry.seq {
+            return Ok(Some(node.hash));
+        }
+        for dep in node.deps {
+            let below = log::node(conn, group, dep)?;
+            if below.as_ref().is_some_and(|below| below.actor.as_ref() == Some(entry.actor_id)) {
+                at = below;
+                break;
+            }
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn forks(conn: &Connection) -> Result<Vec<Fork>, StoreError> {
+    let mut statement =
+        conn.prepare_cached("SELECT grp, actor, seq, first, second FROM fork ORDER BY grp, actor")?;
+    let forks = statement.query_map([], |row| {
+        let actor = ActorId(row.get(1)?);
+        Ok(Fork {
+            group: GroupNo(row.get(0)?),
+            author: actor.author(),
+            actor,
+            seq: row.get::<_, i64>(2)? as u64,
+            entries: (ChangeHash(row.get(3)?), ChangeHash(row.get(4)?)),
+        })
+    })?;
+    Ok(forks.collect::<Result<_, _>>()?)
+}
+
+/// The text by which an entry is found: that of messages, never that of kinds or of what is sealed.
+pub(super) fn words_of(content: &Content) -> Option<&str> {
+    match (&content.kind, &content.body) {
+        (None, Body::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// Adds bodies to the full-text index. It writes a segment whenever row numbers do not ascend, so they come
+/// sorted, many at once.
+pub(super) fn insert_words(conn: &Connection, texts: &mut Vec<(i64, String)>) -> rusqlite::Result<()> {
+    texts.sort_unstable_by_key(|(row, _)| *row);
+    let mut insert = conn.prepare_cached("INSERT INTO words (rowid, body) VALUES (?1, ?2)")?;
+    for (row, text) in texts.iter() {
+        insert.execute(params![row, text])?;
+    }
+    texts.clear();
+    Ok(())
+}
+
+/// Throws away everything derived but for what stands in the log's own rows.
+pub(super) fn clear(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(
+        "DELETE FROM entry;
+         DELETE FROM register;
+         DELETE FROM fork;
+         UPDATE actor SET last_seq = 0, last_no = 0;
+         INSERT INTO words (words) VALUES ('delete-all');",
+    )
+}

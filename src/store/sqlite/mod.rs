@@ -1,0 +1,371 @@
+//! The store on disk: one SQLite file, one connection that writes.
+//!
+//! A commit returns when the operating system has the transaction on disk. Readers have connections of their
+//! own and neither wait for the writer nor make it wait. Nothing is read at opening but the list of groups.
+
+mod index;
+mod log;
+mod reader;
+mod rebuild;
+mod schema;
+mod search;
+mod shelf;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, params};
+
+use self::index::OrderKey;
+use self::log::GroupRef;
+pub use self::reader::Reader;
+use super::{Fork, GroupRow, KnownPeer, Snapshot, Store, StoreError};
+use crate::change::Genesis;
+use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node};
+use crate::id::{ActorId, ChangeHash, GroupId, GroupName, MeshId, PeerId};
+
+/// Bodies held back for the full-text index within one transaction.
+const WORDS_HELD_MAX: usize = 4096;
+
+/// The writer. Drop it, or lose the process, and everything since the last commit is gone.
+#[derive(Debug)]
+pub struct SqliteStore {
+    conn: Connection,
+    path: PathBuf,
+    own: PeerId,
+    groups: BTreeMap<GroupNo, Held>,
+    /// Bodies appended since the last commit that are not in the full-text index yet.
+    words: Vec<(i64, String)>,
+    /// A transaction is open.
+    writing: bool,
+    /// `groups` could not be read again after a rollback.
+    stale: bool,
+}
+
+/// A group in memory. Its row is written back when the transaction commits.
+#[derive(Clone, Debug)]
+struct Held {
+    row: GroupRow,
+    changed: bool,
+    /// The newest entry in display order as of the last commit: what arrives below it arrives late.
+    newest_committed: Option<OrderKey>,
+    newest: Option<OrderKey>,
+}
+
+impl Held {
+    fn key(&self) -> GroupRef {
+        GroupRef { no: self.row.no, id: self.row.id }
+    }
+}
+
+impl SqliteStore {
+    /// Opens the database of the peer `own`, and makes it first if there is none.
+    pub fn open(path: &Path, own: PeerId) -> Result<Self, StoreError> {
+        let conn = schema::open_writer(path)?;
+        let groups = held_groups(&conn)?;
+        let path = path.to_owned();
+        Ok(Self { conn, path, own, groups, words: Vec::new(), writing: false, stale: false })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Another connection that only reads. It sees what is committed.
+    pub fn reader(&self, mesh: MeshId) -> Result<Reader, StoreError> {
+        Reader::open(&self.path, mesh)
+    }
+
+    /// Computes everything derived again from the log, in one transaction. Commits.
+    pub fn rebuild(&mut self) -> Result<(), StoreError> {
+        self.commit()?;
+        self.write(|store| {
+            for held in store.groups.values_mut() {
+                held.changed = true;
+            }
+            rebuild::rebuild(&store.conn, store.groups.values_mut().map(|held| &mut held.row))
+        })?;
+        self.commit()?;
+        self.groups = held_groups(&self.conn)?;
+        Ok(())
+    }
+
+    /// Keeps `snapshot` in place of the group's last one.
+    pub fn put_snapshot(&mut self, group: GroupNo, snapshot: &Snapshot) -> Result<(), StoreError> {
+        self.write(|store| Ok(shelf::put_snapshot(&store.conn, group, snapshot)?))
+    }
+
+    /// Every write goes through here: it opens the transaction, and an error ends it.
+    fn write<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let result = self.begin().and_then(|()| f(self));
+        if result.is_err() {
+            self.roll_back();
+        }
+        result
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        if self.writing {
+            // Some errors, of reads too, make SQLite end the transaction by itself.
+            return if self.conn.is_autocommit() { Err(StoreError::RolledBack) } else { Ok(()) };
+        }
+        if self.stale {
+            self.groups = held_groups(&self.conn)?;
+            self.stale = false;
+        }
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.writing = true;
+        Ok(())
+    }
+
+    fn roll_back(&mut self) {
+        self.words.clear();
+        if self.writing && !self.conn.is_autocommit() {
+            // Closing the connection would do the same; nothing depends on the answer.
+            let _ = self.conn.execute_batch("ROLLBACK");
+        }
+        self.writing = false;
+        match held_groups(&self.conn) {
+            Ok(groups) => self.groups = groups,
+            Err(_) => self.stale = true,
+        }
+    }
+
+    /// Writes what was held back, and ends the transaction.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        index::insert_words(&self.conn, &mut self.words)?;
+        let mut update = self.conn.prepare_cached(
+            "UPDATE grp SET joined = ?2, caught_up = ?3, entries = ?4, heads = ?5 WHERE no = ?1",
+        )?;
+        for Held { row, .. } in self.groups.values().filter(|held| held.changed) {
+            let heads = log::encode_heads(&row.heads);
+            update.execute(params![row.no.0, row.joined, row.caught_up, row.entries as i64, heads])?;
+        }
+        drop(update);
+        self.conn.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+
+    fn held(&mut self, group: GroupNo) -> Result<&mut Held, StoreError> {
+        self.groups.get_mut(&group).ok_or(StoreError::NoGroup(group))
+    }
+
+    fn key(&self, group: GroupNo) -> Option<GroupRef> {
+        self.groups.get(&group).map(Held::key)
+    }
+
+    fn append_to_log(&mut self, group: GroupNo, admitted: &Admitted) -> Result<EntryNo, StoreError> {
+        let Self { conn, groups, own, words, .. } = self;
+        let held = groups.get_mut(&group).ok_or(StoreError::NoGroup(group))?;
+        let key = held.key();
+        let change = admitted.verified();
+        let order = (admitted.eff(), change.hash());
+        if admitted.deps().iter().any(|dep| dep.0 > held.row.entries) {
+            return Err(StoreError::Dangling);
+        }
+
+        let next = EntryNo(held.row.entries + 1);
+        if let Some(no) = index::insert_entry(conn, group, next, order)? {
+            return Ok(no);
+        }
+        let actor_id = &change.header().actor;
+        let actor = match index::actor(conn, group, actor_id)? {
+            Some(actor) => actor,
+            None => index::add_actor(conn, group, actor_id)?,
+        };
+        let late = held.row.caught_up
+            && change.author() != *own
+            && held.newest_committed.is_some_and(|newest| order < newest);
+        let position =
+            log::Position { no: next, actor: actor.row, deps: admitted.deps(), eff: order.0, late };
+        log::write(conn, key, change, &position)?;
+        let content = change.content();
+        let seq = change.header().seq;
+        let written = index::Written { no: next, hash: order.1, eff: order.0, actor_id, actor, seq, content };
+        index::derive(conn, key, &written)?;
+
+        held.row.entries = next.0;
+        held.row.heads.retain(|head| !admitted.deps().contains(head));
+        held.row.heads.push(next);
+        held.newest = held.newest.max(Some(order));
+        held.changed = true;
+        if let Some(text) = index::words_of(content) {
+            words.push((log::row_id(group, next), text.to_owned()));
+        }
+        if words.len() >= WORDS_HELD_MAX {
+            index::insert_words(conn, words)?;
+        }
+        Ok(next)
+    }
+}
+
+impl ChangeGraph for SqliteStore {
+    type Error = StoreError;
+
+    fn find(&self, group: GroupNo, hash: &ChangeHash) -> Result<Option<EntryNo>, StoreError> {
+        self.key(group).map_or(Ok(None), |key| log::find(&self.conn, key, hash))
+    }
+
+    fn node(&self, group: GroupNo, no: EntryNo) -> Result<Option<Node>, StoreError> {
+        self.key(group).map_or(Ok(None), |key| log::node(&self.conn, key, no))
+    }
+
+    fn nodes_below(&self, group: GroupNo, below: EntryNo, limit: usize) -> Result<Vec<Node>, StoreError> {
+        self.key(group).map_or(Ok(Vec::new()), |key| log::nodes_below(&self.conn, key, below, limit))
+    }
+
+    fn last_seq(&self, group: GroupNo, actor: &ActorId) -> Result<u64, StoreError> {
+        Ok(index::actor(&self.conn, group, actor)?.map_or(0, |actor| actor.last_seq))
+    }
+}
+
+impl Store for SqliteStore {
+    fn groups(&self) -> Result<Vec<GroupRow>, StoreError> {
+        if self.stale {
+            return Err(StoreError::RolledBack);
+        }
+        Ok(self.groups.values().map(|held| held.row.clone()).collect())
+    }
+
+    fn add_group(&mut self, genesis: &Genesis, joined: bool) -> Result<GroupNo, StoreError> {
+        let id = genesis.id();
+        self.write(|store| {
+            if let Some(held) = store.groups.values_mut().find(|held| held.row.id == id) {
+                held.changed |= held.row.joined != joined;
+                held.row.joined = joined;
+                return Ok(held.row.no);
+            }
+            let no = store.groups.keys().next_back().map_or(1, |last| last.0 + 1);
+            if no > log::GROUP_NO_MAX {
+                return Err(StoreError::TooManyGroups);
+            }
+            let heads = vec![EntryNo::GENESIS];
+            let mut insert = store.conn.prepare_cached(
+                "INSERT INTO grp (no, id, name, genesis, joined, caught_up, entries, heads)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6)",
+            )?;
+            let (name, bytes) = (genesis.name.as_str(), genesis.bytes());
+            insert.execute(params![no, &id.0[..], name, bytes, joined, log::encode_heads(&heads)])?;
+            drop(insert);
+            let (no, name) = (GroupNo(no), genesis.name.clone());
+            let row = GroupRow { no, id, name, joined, caught_up: false, heads, entries: 0 };
+            let held = Held { row, changed: false, newest_committed: None, newest: None };
+            store.groups.insert(no, held);
+            Ok(no)
+        })
+    }
+
+    fn set_joined(&mut self, group: GroupNo, joined: bool) -> Result<(), StoreError> {
+        self.write(|store| {
+            let held = store.held(group)?;
+            held.row.joined = joined;
+            held.changed = true;
+            Ok(())
+        })
+    }
+
+    fn set_caught_up(&mut self, group: GroupNo) -> Result<(), StoreError> {
+        self.write(|store| {
+            let held = store.held(group)?;
+            held.row.caught_up = true;
+            held.changed = true;
+            Ok(())
+        })
+    }
+
+    fn append(&mut self, group: GroupNo, change: &Admitted) -> Result<EntryNo, StoreError> {
+        self.write(|store| store.append_to_log(group, change))
+    }
+
+    fn change(&self, group: GroupNo, no: EntryNo) -> Result<Vec<u8>, StoreError> {
+        let key = self.key(group).ok_or(StoreError::NoGroup(group))?;
+        match log::read(&self.conn, key, no)? {
+            Some(stored) => Ok(stored.bytes),
+            None => Err(StoreError::Row { group, no, reason: "there is none" }),
+        }
+    }
+
+    fn forks(&self) -> Result<Vec<Fork>, StoreError> {
+        index::forks(&self.conn)
+    }
+
+    fn shared_heads(&self, peer: &PeerId, group: GroupNo) -> Result<Vec<ChangeHash>, StoreError> {
+        shelf::shared_heads(&self.conn, peer, group)
+    }
+
+    fn set_shared_heads(
+        &mut self,
+        peer: &PeerId,
+        group: GroupNo,
+        heads: &[ChangeHash],
+    ) -> Result<(), StoreError> {
+        self.write(|store| Ok(shelf::set_shared_heads(&store.conn, peer, group, heads)?))
+    }
+
+    fn peers(&self) -> Result<Vec<KnownPeer>, StoreError> {
+        shelf::peers(&self.conn)
+    }
+
+    fn put_peer(&mut self, peer: &KnownPeer) -> Result<(), StoreError> {
+        self.write(|store| Ok(shelf::put_peer(&store.conn, peer)?))
+    }
+
+    fn remove_peer(&mut self, key: &PeerId) -> Result<(), StoreError> {
+        self.write(|store| Ok(shelf::remove_peer(&store.conn, key)?))
+    }
+
+    fn value(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(shelf::value(&self.conn, key)?)
+    }
+
+    fn set_value(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.write(|store| Ok(shelf::set_value(&store.conn, key, value)?))
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        if !self.writing {
+            return Ok(());
+        }
+        self.write(Self::flush)?;
+        self.writing = false;
+        for held in self.groups.values_mut() {
+            held.changed = false;
+            held.newest_committed = held.newest;
+        }
+        Ok(())
+    }
+}
+
+fn held_groups(conn: &Connection) -> Result<BTreeMap<GroupNo, Held>, StoreError> {
+    let mut statement =
+        conn.prepare_cached("SELECT no, id, name, joined, caught_up, entries, heads FROM grp ORDER BY no")?;
+    let mut rows = statement.query([])?;
+    let mut groups = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let row = group_row(row)?;
+        let newest = index::newest(conn, row.no)?;
+        groups.insert(row.no, Held { row, changed: false, newest_committed: newest, newest });
+    }
+    Ok(groups)
+}
+
+/// Of a query for `no, id, name, joined, caught_up, entries, heads`.
+fn group_row(row: &rusqlite::Row<'_>) -> Result<GroupRow, StoreError> {
+    Ok(GroupRow {
+        no: GroupNo(row.get(0)?),
+        id: GroupId(row.get(1)?),
+        name: group_name(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?,
+        joined: row.get(3)?,
+        caught_up: row.get(4)?,
+        entries: row.get::<_, i64>(5)? as u64,
+        heads: log::decode_heads(row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?)?,
+    })
+}
+
+fn group_name(text: &str) -> Result<GroupName, StoreError> {
+    let directory = GroupName::directory();
+    if text == directory.as_str() {
+        return Ok(directory);
+    }
+    text.parse().map_err(|_| StoreError::Damaged { reason: "a group's name is not readable".to_owned() })
+}

@@ -1,0 +1,248 @@
+//! What the faces read: history by pages, entries as they arrived, changes for an export. Each call sees one
+//! state of the database, the last one committed when it began.
+
+mod groups;
+mod users;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::log::{self, GroupRef, Stored};
+use super::{group_name, index, schema, search, shelf};
+use crate::change::{Change, Genesis};
+use crate::group::{EntryNo, GroupNo, Slot};
+use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use crate::store::{Entry, Fork, Hit, Page, Snapshot, StoreError};
+
+/// A connection that only reads. It may move between threads; open one for each that reads at a time.
+#[derive(Debug)]
+pub struct Reader {
+    conn: Connection,
+    path: PathBuf,
+    mesh: MeshId,
+    directory: GroupId,
+}
+
+/// A group as its entries are read.
+struct Source {
+    group: GroupRef,
+    name: GroupName,
+}
+
+impl Reader {
+    /// Reads the database of a peer of `mesh`; a store must have made it.
+    pub fn open(path: &Path, mesh: MeshId) -> Result<Self, StoreError> {
+        let conn = schema::open_reader(path)?;
+        let directory = Genesis::public(mesh, GroupName::directory()).id();
+        Ok(Self { conn, path: path.to_owned(), mesh, directory })
+    }
+
+    /// A page of history, oldest first.
+    pub fn history(&self, group: GroupNo, page: Page, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.in_one_state(|| {
+            let source = self.source(group)?;
+            let numbers = self.page(source.group, page, limit)?;
+            self.entries(&source, &numbers, &mut HashMap::new())
+        })
+    }
+
+    /// What arrived after the entry of this number, in order of arrival.
+    pub fn arrived_after(
+        &self,
+        group: GroupNo,
+        after: EntryNo,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.in_one_state(|| {
+            let source = self.source(group)?;
+            let numbers = self.arrived(group, after, limit)?;
+            self.entries(&source, &numbers, &mut HashMap::new())
+        })
+    }
+
+    /// Changes after the entry of this number, in order of arrival, which is a causal order.
+    pub fn changes_after(
+        &self,
+        group: GroupNo,
+        after: EntryNo,
+        limit: usize,
+    ) -> Result<Vec<Change>, StoreError> {
+        self.in_one_state(|| {
+            let source = self.source(group)?;
+            let numbers = self.arrived(group, after, limit)?;
+            numbers.iter().map(|&no| Ok(self.stored(&source, no)?.change)).collect()
+        })
+    }
+
+    /// The bytes of the group's first change.
+    pub fn genesis(&self, group: GroupNo) -> Result<Vec<u8>, StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT genesis FROM grp WHERE no = ?1")?;
+        statement.query_row([group.0], |row| row.get(0)).optional()?.ok_or(StoreError::NoGroup(group))
+    }
+
+    /// Messages that hold all words of `text`, the last one as a beginning; newest first, with `context` entries
+    /// on either side. In one group, or in all. `text` is only ever words, never syntax.
+    pub fn search(
+        &self,
+        text: &str,
+        group: Option<GroupNo>,
+        limit: usize,
+        context: usize,
+    ) -> Result<Vec<Hit>, StoreError> {
+        let Some(query) = search::query(text) else { return Ok(Vec::new()) };
+        self.in_one_state(|| {
+            let mut names = HashMap::new();
+            let mut hits = Vec::new();
+            for (group, no) in search::search(&self.conn, &query, group, limit)? {
+                let source = self.source(group)?;
+                let entry = self.entry(&source, self.stored(&source, no)?, &mut names)?;
+                let before = self.page(source.group, Page::Before(entry.id), context)?;
+                let after = self.page(source.group, Page::After(entry.id), context)?;
+                hits.push(Hit {
+                    entry,
+                    before: self.entries(&source, &before, &mut names)?,
+                    after: self.entries(&source, &after, &mut names)?,
+                });
+            }
+            Ok(hits)
+        })
+    }
+
+    /// Authors who were caught equivocating, with the proof.
+    pub fn forks(&self) -> Result<Vec<Fork>, StoreError> {
+        index::forks(&self.conn)
+    }
+
+    /// The group as it was last saved as an Automerge document.
+    pub fn snapshot(&self, group: GroupNo) -> Result<Option<Snapshot>, StoreError> {
+        Ok(shelf::snapshot(&self.conn, group)?)
+    }
+
+    /// Bytes that the database takes on disk, with what is still in its write-ahead log.
+    pub fn size(&self) -> u64 {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        bytes(&self.path) + bytes(Path::new(&log))
+    }
+
+    /// One view for all the statements in `f`, whatever is committed meanwhile.
+    fn in_one_state<T>(&self, f: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let _ends_when_dropped = self.conn.unchecked_transaction()?;
+        f()
+    }
+
+    fn source(&self, group: GroupNo) -> Result<Source, StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT id, name FROM grp WHERE no = ?1")?;
+        let mut rows = statement.query([group.0])?;
+        let row = rows.next()?.ok_or(StoreError::NoGroup(group))?;
+        Ok(Source {
+            group: GroupRef { no: group, id: GroupId(row.get(0)?) },
+            name: group_name(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
+        })
+    }
+
+    /// Numbers of the entries of a page, oldest first.
+    fn page(&self, group: GroupRef, page: Page, limit: usize) -> Result<Vec<EntryNo>, StoreError> {
+        let (sql, from) = match page {
+            Page::Newest => (PAGE_NEWEST, None),
+            Page::Before(id) => (PAGE_BEFORE, Some(self.order_key(group, id)?)),
+            Page::After(id) => (PAGE_AFTER, Some(self.order_key(group, id)?)),
+        };
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let limit = limit as i64;
+        let number = |row: &rusqlite::Row<'_>| Ok(EntryNo(row.get::<_, i64>(0)? as u64));
+        let rows = match &from {
+            None => statement.query_map(params![group.no.0, limit], number)?,
+            Some((eff, hash)) => {
+                statement.query_map(params![group.no.0, limit, eff, hash.as_bytes()], number)?
+            }
+        };
+        let mut numbers = rows.collect::<Result<Vec<_>, _>>()?;
+        if !matches!(page, Page::After(_)) {
+            numbers.reverse();
+        }
+        Ok(numbers)
+    }
+
+    fn order_key(&self, group: GroupRef, id: ChangeHash) -> Result<index::OrderKey, StoreError> {
+        let no = log::find(&self.conn, group, &id)?.ok_or(StoreError::NoEntry(id))?;
+        let node = log::node(&self.conn, group, no)?.ok_or(StoreError::NoEntry(id))?;
+        Ok((node.eff, id))
+    }
+
+    fn arrived(&self, group: GroupNo, after: EntryNo, limit: usize) -> Result<Vec<EntryNo>, StoreError> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT id FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3")?;
+        let (from, to) = (log::row_id(group, after), log::row_id(group, EntryNo(u64::MAX)));
+        let numbers =
+            statement.query_map(params![from, to, limit as i64], |row| Ok(log::no_of(row.get(0)?)))?;
+        Ok(numbers.collect::<Result<_, _>>()?)
+    }
+
+    fn entries(
+        &self,
+        source: &Source,
+        numbers: &[EntryNo],
+        names: &mut HashMap<PeerId, Option<String>>,
+    ) -> Result<Vec<Entry>, StoreError> {
+        numbers.iter().map(|&no| self.entry(source, self.stored(source, no)?, names)).collect()
+    }
+
+    fn stored(&self, source: &Source, no: EntryNo) -> Result<Stored, StoreError> {
+        let gone = StoreError::Row { group: source.group.no, no, reason: "it is gone" };
+        log::read(&self.conn, source.group, no)?.ok_or(gone)
+    }
+
+    fn entry(
+        &self,
+        source: &Source,
+        stored: Stored,
+        names: &mut HashMap<PeerId, Option<String>>,
+    ) -> Result<Entry, StoreError> {
+        let Change { header, content, .. } = stored.change;
+        let author = header.actor.author();
+        let name = match names.get(&author) {
+            Some(name) => name.clone(),
+            None => {
+                let name = self.display_name(&author)?;
+                names.insert(author, name.clone());
+                name
+            }
+        };
+        Ok(Entry {
+            no: stored.no,
+            id: stored.hash,
+            group: source.name.clone(),
+            at: content.at,
+            eff: stored.eff,
+            author,
+            name,
+            from: content.from,
+            kind: content.kind,
+            body: content.body,
+            re: content.re,
+            late: stored.late,
+        })
+    }
+
+    /// The name that this peer last gave itself in the directory.
+    fn display_name(&self, key: &PeerId) -> Result<Option<String>, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT value FROM register
+             WHERE grp = (SELECT no FROM grp WHERE id = ?1) AND slot = ?2 AND key = ?3",
+        )?;
+        let name = statement
+            .query_row(params![&self.directory.0[..], Slot::Name.as_str(), &key.0[..]], |row| row.get(0));
+        Ok(name.optional()?)
+    }
+}
+
+pub(super) const PAGE_NEWEST: &str =
+    "SELECT no FROM entry WHERE grp = ?1 ORDER BY eff DESC, hash DESC LIMIT ?2";
+pub(super) const PAGE_BEFORE: &str = "SELECT no FROM entry WHERE grp = ?1 AND (eff, hash) < (?3, ?4)
+     ORDER BY eff DESC, hash DESC LIMIT ?2";
+pub(super) const PAGE_AFTER: &str =
+    "SELECT no FROM entry WHERE grp = ?1 AND (eff, hash) > (?3, ?4) ORDER BY eff, hash LIMIT ?2";

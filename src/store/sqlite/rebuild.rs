@@ -1,0 +1,85 @@
+//! Everything derived, computed again from the log. What is remembered from the arrival (late marks, numbers)
+//! is kept: no log can tell it.
+
+use rusqlite::{Connection, params};
+
+use super::index;
+use super::log::{self, GroupRef, Stored};
+use crate::group::{EntryNo, Node, effective_time, next_counters};
+use crate::store::{GroupRow, StoreError};
+
+/// Within the caller's transaction. An entry that does not match its hash ends it.
+pub(super) fn rebuild<'a>(
+    conn: &Connection,
+    groups: impl Iterator<Item = &'a mut GroupRow>,
+) -> Result<(), StoreError> {
+    index::clear(conn)?;
+    for row in groups {
+        let group = GroupRef { no: row.no, id: row.id };
+        row.entries = 0;
+        row.heads = vec![EntryNo::GENESIS];
+        let mut words = Vec::new();
+        while let Some((entry, deps)) = restore(conn, group, EntryNo(row.entries + 1))? {
+            place(conn, group, &entry)?;
+            row.entries = entry.no.0;
+            row.heads.retain(|head| !deps.contains(head));
+            row.heads.push(entry.no);
+            if let Some(text) = index::words_of(&entry.change.content) {
+                words.push((log::row_id(group.no, entry.no), text.to_owned()));
+            }
+            if words.len() >= super::WORDS_HELD_MAX {
+                index::insert_words(conn, &mut words)?;
+            }
+        }
+        index::insert_words(conn, &mut words)?;
+        let next = EntryNo(row.entries + 1);
+        if !log::nodes_below(conn, group, EntryNo(u64::MAX), 1)?.iter().all(|last| last.no < next) {
+            return Err(StoreError::Row { group: group.no, no: next, reason: "it is gone" });
+        }
+    }
+    Ok(())
+}
+
+/// Writes again what a row keeps of its dependencies, which are restored already; then reads it whole.
+fn restore(
+    conn: &Connection,
+    group: GroupRef,
+    no: EntryNo,
+) -> Result<Option<(Stored, Vec<EntryNo>)>, StoreError> {
+    let Some(node) = log::node(conn, group, no)? else { return Ok(None) };
+    let Some(actor) = node.actor else { return Ok(None) };
+    let deps = node.deps.iter().map(|&dep| known(conn, group, dep)).collect::<Result<Vec<_>, _>>()?;
+    let (seq, start_op) = next_counters(&deps, actor);
+    let mut update = conn.prepare_cached(
+        "UPDATE log SET seq = ?2, eff = max(at, ?3),
+         max_op = ?4 + 2 + (sender IS NOT NULL) + (kind IS NOT NULL) + (re IS NOT NULL) WHERE id = ?1",
+    )?;
+    let above = effective_time(0, &deps);
+    update.execute(params![log::row_id(group.no, no), seq as i64, above, start_op as i64])?;
+    Ok(log::read(conn, group, no)?.map(|entry| (entry, node.deps)))
+}
+
+fn known(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Node, StoreError> {
+    log::node(conn, group, no)?.ok_or(StoreError::Row { group: group.no, no, reason: "it is gone" })
+}
+
+fn place(conn: &Connection, group: GroupRef, entry: &Stored) -> Result<(), StoreError> {
+    if index::insert_entry(conn, group.no, entry.no, (entry.eff, entry.hash))?.is_some() {
+        return Err(StoreError::Row { group: group.no, no: entry.no, reason: "it is there twice" });
+    }
+    let header = &entry.change.header;
+    let actor = match index::actor(conn, group.no, &header.actor)? {
+        Some(actor) => actor,
+        None => index::add_actor(conn, group.no, &header.actor)?,
+    };
+    let written = index::Written {
+        no: entry.no,
+        hash: entry.hash,
+        eff: entry.eff,
+        actor_id: &header.actor,
+        actor,
+        seq: header.seq,
+        content: &entry.change.content,
+    };
+    index::derive(conn, group, &written)
+}

@@ -1,0 +1,210 @@
+//! The tables, and opening the file that holds them. Never reads the history: opening costs the same for
+//! any size.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::store::StoreError;
+
+/// "Peer" in ASCII, where SQLite keeps the file's owner.
+const APPLICATION: i64 = 0x5065_6572;
+const VERSION: i64 = 1;
+const BUSY: Duration = Duration::from_secs(5);
+/// Statements kept prepared on one connection: all that there are.
+const STATEMENTS: usize = 64;
+
+/// `log` is the truth: from `hash` to `body` each row is one change, exactly; `seq`, `max_op` and `eff` follow
+/// from the dependencies, and `late` is remembered from the arrival. The body comes last, so that a long one
+/// is not read with the rest. `entry`, `register`, `fork`, `words`, the heads and counts of `grp` and the last
+/// entries of `actor` are derived from the log and can be rebuilt.
+const TABLES: &str = "
+CREATE TABLE grp (
+    no INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    genesis BLOB NOT NULL,
+    joined INTEGER NOT NULL,
+    caught_up INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
+    heads BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE actor (
+    id INTEGER PRIMARY KEY,
+    grp INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    last_seq INTEGER NOT NULL,
+    last_no INTEGER NOT NULL,
+    UNIQUE (grp, bytes)
+) STRICT;
+
+-- id: the group's number times 2^40, plus the entry's arrival number. deps: how many numbers below its own
+-- each dependency is, in the order of their hashes.
+CREATE TABLE log (
+    id INTEGER PRIMARY KEY,
+    late INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    max_op INTEGER NOT NULL,
+    eff INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    actor INTEGER NOT NULL,
+    deps BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    kind TEXT,
+    re BLOB,
+    sender TEXT,
+    signature BLOB NOT NULL,
+    body ANY NOT NULL
+) STRICT;
+
+-- Eight bytes find a row; the whole hash is compared in the row.
+CREATE INDEX log_hash ON log (substr(hash, 1, 8));
+
+CREATE TABLE entry (
+    grp INTEGER NOT NULL,
+    eff INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    no INTEGER NOT NULL,
+    PRIMARY KEY (grp, eff, hash)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE register (
+    grp INTEGER NOT NULL,
+    slot TEXT NOT NULL,
+    key BLOB NOT NULL,
+    value TEXT NOT NULL,
+    eff INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (grp, slot, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE fork (
+    grp INTEGER NOT NULL,
+    actor BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    first BLOB NOT NULL,
+    second BLOB NOT NULL,
+    PRIMARY KEY (grp, actor)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE snapshot (
+    grp INTEGER PRIMARY KEY,
+    entries INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE peer (
+    key BLOB PRIMARY KEY,
+    addresses TEXT NOT NULL,
+    last_linked_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE shared_heads (
+    peer BLOB NOT NULL,
+    grp INTEGER NOT NULL,
+    heads BLOB NOT NULL,
+    PRIMARY KEY (peer, grp)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE value (
+    key TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE VIRTUAL TABLE words USING fts5 (
+    body, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'
+);
+";
+
+/// The one connection that writes. Creates the file unless it is there.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = open(path, flags)?;
+    if conn.is_readonly("main")? {
+        return Err(StoreError::ReadOnly { reason: format!("{} is read-only", path.display()) });
+    }
+    if is_new(&conn, path)? {
+        create(&conn).map_err(|error| at_opening(path, error))?;
+    }
+    conn.execute_batch(
+        "PRAGMA journal_size_limit = 8388608;
+         PRAGMA synchronous = FULL;
+         PRAGMA fullfsync = ON;
+         PRAGMA cache_size = -8192;",
+    )?;
+    let mode: String = conn
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+        .map_err(|error| at_opening(path, error))?;
+    if mode != "wal" {
+        let reason = "its file system cannot be shared between readers and a writer".to_owned();
+        return Err(StoreError::Unopenable { path: path.into(), reason });
+    }
+    Ok(conn)
+}
+
+/// A connection that can only read. The file must have been made by [`open_writer`].
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    if is_new(&conn, path)? {
+        return Err(StoreError::Unopenable { path: path.into(), reason: "it is empty".to_owned() });
+    }
+    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2048;")?;
+    Ok(conn)
+}
+
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let conn = Connection::open_with_flags(path, flags).map_err(|error| at_opening(path, error))?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    conn.execute_batch(
+        "PRAGMA foreign_keys = OFF;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON;
+         PRAGMA mmap_size = 0;
+         PRAGMA temp_store = MEMORY;",
+    )
+    .map_err(|error| at_opening(path, error))?;
+    Ok(conn)
+}
+
+/// Whether nothing is in the file yet; an error if it is not ours to read.
+fn is_new(conn: &Connection, path: &Path) -> Result<bool, StoreError> {
+    let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let read = || {
+        let objects = number("SELECT count(*) FROM sqlite_schema")?;
+        Ok((number("PRAGMA application_id")?, number("PRAGMA user_version")?, objects))
+    };
+    match read().map_err(|error| at_opening(path, error))? {
+        (0, 0, 0) => Ok(true),
+        (APPLICATION, VERSION, _) => Ok(false),
+        (APPLICATION, found, _) if found > VERSION => {
+            Err(StoreError::Newer { path: path.into(), found, known: VERSION })
+        }
+        _ => Err(StoreError::Foreign { path: path.into() }),
+    }
+}
+
+/// All or nothing, still without the WAL: its journal makes the file's name durable too.
+fn create(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch("PRAGMA page_size = 4096; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;")?;
+    conn.execute_batch(TABLES)?;
+    conn.execute_batch(&format!(
+        "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+    ))
+}
+
+fn at_opening(path: &Path, error: rusqlite::Error) -> StoreError {
+    let reason = error.to_string();
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::PermissionDenied) => {
+            StoreError::Unopenable { path: path.into(), reason }
+        }
+        Some(rusqlite::ErrorCode::NotADatabase) => {
+            StoreError::Damaged { reason: format!("{} is not a database", path.display()) }
+        }
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,89 @@
+//! The small things beside the log: known peers, what they were last known to share, the peer's own values,
+//! snapshots.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::group::GroupNo;
+use crate::id::{ChangeHash, PeerId};
+use crate::store::{KnownPeer, Snapshot, StoreError};
+
+pub(super) fn shared_heads(
+    conn: &Connection,
+    peer: &PeerId,
+    group: GroupNo,
+) -> Result<Vec<ChangeHash>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT heads FROM shared_heads WHERE peer = ?1 AND grp = ?2")?;
+    let heads: Option<Vec<u8>> =
+        statement.query_row(params![&peer.0[..], group.0], |row| row.get(0)).optional()?;
+    // A hint: one that cannot be read is as good as none.
+    Ok(heads.unwrap_or_default().chunks_exact(ChangeHash::BYTES).filter_map(ChangeHash::from_slice).collect())
+}
+
+pub(super) fn set_shared_heads(
+    conn: &Connection,
+    peer: &PeerId,
+    group: GroupNo,
+    heads: &[ChangeHash],
+) -> rusqlite::Result<()> {
+    let heads: Vec<u8> = heads.iter().flat_map(|head| head.0).collect();
+    let mut statement =
+        conn.prepare_cached("INSERT OR REPLACE INTO shared_heads (peer, grp, heads) VALUES (?1, ?2, ?3)")?;
+    statement.execute(params![&peer.0[..], group.0, heads])?;
+    Ok(())
+}
+
+/// In the order of their keys.
+pub(super) fn peers(conn: &Connection) -> Result<Vec<KnownPeer>, StoreError> {
+    let mut statement =
+        conn.prepare_cached("SELECT key, addresses, last_linked_ms FROM peer ORDER BY key")?;
+    let peers = statement.query_map([], |row| {
+        let addresses: String = row.get(1)?;
+        Ok(KnownPeer {
+            key: PeerId(row.get(0)?),
+            addresses: addresses.lines().map(str::to_owned).collect(),
+            last_linked_ms: row.get(2)?,
+        })
+    })?;
+    Ok(peers.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn put_peer(conn: &Connection, peer: &KnownPeer) -> rusqlite::Result<()> {
+    let mut statement = conn
+        .prepare_cached("INSERT OR REPLACE INTO peer (key, addresses, last_linked_ms) VALUES (?1, ?2, ?3)")?;
+    // One a line: no address has a line break in it, and one that had would only be two that fail.
+    statement.execute(params![&peer.key.0[..], peer.addresses.join("\n"), peer.last_linked_ms])?;
+    Ok(())
+}
+
+pub(super) fn remove_peer(conn: &Connection, key: &PeerId) -> rusqlite::Result<()> {
+    conn.prepare_cached("DELETE FROM shared_heads WHERE peer = ?1")?.execute([&key.0[..]])?;
+    conn.prepare_cached("DELETE FROM peer WHERE key = ?1")?.execute([&key.0[..]])?;
+    Ok(())
+}
+
+pub(super) fn value(conn: &Connection, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+    conn.prepare_cached("SELECT value FROM value WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()
+}
+
+pub(super) fn set_value(conn: &Connection, key: &str, value: &[u8]) -> rusqlite::Result<()> {
+    conn.prepare_cached("INSERT OR REPLACE INTO value (key, value) VALUES (?1, ?2)")?
+        .execute(params![key, value])?;
+    Ok(())
+}
+
+pub(super) fn snapshot(conn: &Connection, group: GroupNo) -> rusqlite::Result<Option<Snapshot>> {
+    let mut statement = conn.prepare_cached("SELECT entries, bytes FROM snapshot WHERE grp = ?1")?;
+    statement
+        .query_row([group.0], |row| {
+            Ok(Snapshot { entries: row.get::<_, i64>(0)? as u64, bytes: row.get(1)? })
+        })
+        .optional()
+}
+
+pub(super) fn put_snapshot(conn: &Connection, group: GroupNo, snapshot: &Snapshot) -> rusqlite::Result<()> {
+    conn.prepare_cached("INSERT OR REPLACE INTO snapshot (grp, entries, bytes) VALUES (?1, ?2, ?3)")?
+        .execute(params![group.0, snapshot.entries as i64, snapshot.bytes])?;
+    Ok(())
+}

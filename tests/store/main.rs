@@ -1,0 +1,4 @@
+//! The stores, on real files.
+
+mod behaviour;
+mod support;

@@ -191,9 +191,7 @@ impl<S: Store> Engine<S> {
         let Ok(last) = last.try_into().map(u64::from_le_bytes) else { return Ok(None) };
         let (actor, last) = (ActorId(*actor), EntryNo(last));
         let intact = match self.store.node(group, last)? {
-            Some(node) => {
-                node.actor == Some(actor) && node.seq == self.store.last_seq(group, &actor)?
-            }
+            Some(node) => node.actor == Some(actor) && node.seq == self.store.last_seq(group, &actor)?,
             None => false,
         };
         let same_place = *stamp == self.writer_stamp && actor.author() == self.identity.peer();

@@ -15,7 +15,8 @@ impl Entropy {
 
     pub fn bytes(&mut self) -> [u8; 8] {
         self.counter += 1;
-        let digest = Sha256::new().chain_update(self.seed).chain_update(self.counter.to_le_bytes()).finalize();
+        let digest =
+            Sha256::new().chain_update(self.seed).chain_update(self.counter.to_le_bytes()).finalize();
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&digest[..8]);
         bytes

@@ -21,15 +21,37 @@ pub struct Incoming {
 #[derive(Debug)]
 pub enum Event {
     /// A link was proven: both sides hold the mesh secret.
-    LinkUp { link: LinkId, peer: PeerId, dialled: bool, address: String, listen: Vec<String> },
+    LinkUp {
+        link: LinkId,
+        peer: PeerId,
+        dialled: bool,
+        address: String,
+        listen: Vec<String>,
+    },
     /// A link is gone, for whatever reason.
-    LinkDown { link: LinkId },
+    LinkDown {
+        link: LinkId,
+    },
     /// A dial that the engine asked for did not end in a link.
-    DialFailed { peer: PeerId, address: String, refused: bool },
-    Control { link: LinkId, control: Control },
-    Sync { link: LinkId, group: GroupId, incoming: Incoming },
+    DialFailed {
+        peer: PeerId,
+        address: String,
+        refused: bool,
+    },
+    Control {
+        link: LinkId,
+        control: Control,
+    },
+    Sync {
+        link: LinkId,
+        group: GroupId,
+        incoming: Incoming,
+    },
     /// Somebody on this machine wants something; answered by one [`Effect::Reply`] with this token.
-    Command { token: u64, command: Command },
+    Command {
+        token: u64,
+        command: Command,
+    },
     /// A time that [`super::Engine::next_timeout_us`] named has come.
     Tick,
 }
@@ -37,14 +59,30 @@ pub enum Event {
 #[derive(Debug, Clone)]
 pub enum Command {
     /// Writes entries, each on top of the one before; all or none.
-    Write { group: GroupNo, drafts: Vec<Draft> },
+    Write {
+        group: GroupNo,
+        drafts: Vec<Draft>,
+    },
     /// Joins a public group; `announce`: its name is new to the directory.
-    Join { name: GroupName, announce: bool },
-    Leave { group: GroupNo },
-    SetName { name: String },
+    Join {
+        name: GroupName,
+        announce: bool,
+    },
+    Leave {
+        group: GroupNo,
+    },
+    SetName {
+        name: String,
+    },
     /// Addresses from a ticket.
-    Introduce { peer: PeerId, addresses: Vec<String> },
-    StoredOn { group: GroupNo, entries: Vec<ChangeHash> },
+    Introduce {
+        peer: PeerId,
+        addresses: Vec<String>,
+    },
+    StoredOn {
+        group: GroupNo,
+        entries: Vec<ChangeHash>,
+    },
     Status,
 }
 

@@ -53,11 +53,8 @@ pub(super) struct Mesh {
 impl Mesh {
     pub fn new(own: PeerId, peers: Vec<KnownPeer>) -> Self {
         let known = peers.into_iter().filter(|peer| peer.key != own).map(|peer| {
-            let known = Known {
-                addresses: peer.addresses,
-                last_linked_ms: peer.last_linked_ms,
-                ..Known::default()
-            };
+            let known =
+                Known { addresses: peer.addresses, last_linked_ms: peer.last_linked_ms, ..Known::default() };
             (peer.key, known)
         });
         Self { own, links: BTreeMap::new(), known: known.collect() }
@@ -199,11 +196,8 @@ impl<S: Store> Engine<S> {
         known.attempts = 0;
         known.refused = false;
         known.last_linked_ms = now.wall.millis();
-        let row = KnownPeer {
-            key: peer,
-            addresses: known.addresses.clone(),
-            last_linked_ms: known.last_linked_ms,
-        };
+        let row =
+            KnownPeer { key: peer, addresses: known.addresses.clone(), last_linked_ms: known.last_linked_ms };
         self.store.put_peer(&row)
     }
 
@@ -266,11 +260,8 @@ impl<S: Store> Engine<S> {
         known.addresses = merged;
         known.attempts = 0;
         known.next_dial_us = now.in_ms(wait);
-        let row = KnownPeer {
-            key: peer,
-            addresses: known.addresses.clone(),
-            last_linked_ms: known.last_linked_ms,
-        };
+        let row =
+            KnownPeer { key: peer, addresses: known.addresses.clone(), last_linked_ms: known.last_linked_ms };
         self.store.put_peer(&row)
     }
 

@@ -49,7 +49,12 @@ impl Orphans {
     }
 
     /// Holds `change` until all of `missing` are stored. On [`OrphansFull`] nothing changed.
-    pub fn hold(&mut self, link: LinkId, change: Verified, missing: Vec<ChangeHash>) -> Result<(), OrphansFull> {
+    pub fn hold(
+        &mut self,
+        link: LinkId,
+        change: Verified,
+        missing: Vec<ChangeHash>,
+    ) -> Result<(), OrphansFull> {
         let hash = change.hash();
         if self.by_hash.contains_key(&hash) {
             return Ok(());

@@ -2,7 +2,8 @@
 //! mesh has to become level and quiet within bounded time.
 //!
 //! - `cargo test --test sim` runs 200 seeds, each twice, and demands that both runs are the same.
-//! - `PEER_SIM_SEED=17 cargo test --test sim seeds` runs one seed again and prints its options.
+//! - `PEER_SIM_SEED=17 cargo test --test sim seeds` runs one seed again and prints its options; with
+//!   `PEER_SIM_LOUD=1` and `-- --nocapture` also all that happens.
 //! - `PEER_SIM_SEEDS=10000 cargo test --release --test sim seeds` runs many; `PEER_SIM_FROM` is the first.
 
 mod checkers;
@@ -41,6 +42,7 @@ pub struct Report {
 /// One run: faults, then peace, then the checkers.
 pub fn run(options: Options, plant: Plant) -> Result<Report, String> {
     let mut world = World::new(options, plant);
+    world.record.loud = variable("PEER_SIM_LOUD").is_some();
     run_world(&mut world)
 }
 
@@ -54,6 +56,7 @@ fn run_world(world: &mut World) -> Result<Report, String> {
     }
     world.run_until(heal_us + 1_000_000);
     let survivors = world.survivors();
+    world.invite_the_stranded();
     for peer in world.running() {
         for group in 0..world.options.groups {
             world.join(peer, group);
@@ -64,13 +67,16 @@ fn run_world(world: &mut World) -> Result<Report, String> {
         if let Some(failure) = &world.record.failure {
             return Err(failure.clone());
         }
-        let quiet = world.record.last_talk_us + QUIET_US < world.now_us;
+        let quiet = world.record.last_talk_us + QUIET_US < world.now_us && world.links_are_sound();
         if quiet && world.is_level() && world.check_mesh().is_ok() {
             break world.record.last_talk_us.max(heal_us) - heal_us;
         }
         if world.now_us > heal_us + HEAL_US_MAX {
             world.check_mesh()?;
             world.check(&survivors)?;
+            if !world.links_are_sound() {
+                return Err("a dead link is still held".to_owned());
+            }
             return Err(format!("not quiet: {}", world.record.last_talk));
         }
     };

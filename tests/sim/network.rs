@@ -31,6 +31,13 @@ impl World {
         alive.map(|(link, _)| *link).collect()
     }
 
+    /// No dial is under way, and no link is dead without both sides knowing it.
+    pub fn links_are_sound(&self) -> bool {
+        let sound =
+            |wire: &Wire| wire.up == [false; 2] || (wire.up == [true; 2] && wire.cutoff_us == [None; 2]);
+        self.dials_open == 0 && self.wires.values().all(sound)
+    }
+
     fn latency(&mut self) -> u64 {
         self.options.latency_us + self.rng.between(0, self.options.jitter_us)
     }
@@ -51,10 +58,13 @@ impl World {
         let silent = target.is_some_and(|to| self.is_blocked(from, to) && self.rng.chance(50));
         let after = if silent { 5_000_000 } else { 3 * self.latency() };
         self.record.dials += 1;
+        self.record.say(self.now_us, || format!("{from} dials {target:?}"));
+        self.dials_open += 1;
         self.at(self.now_us + after, Happening::Connect { from, boot, to, address });
     }
 
     pub fn connect(&mut self, from: usize, boot: u32, to: PeerId, address: String) {
+        self.dials_open -= 1;
         if self.peers[from].boot != boot || self.peers[from].engine.is_none() {
             return;
         }
@@ -67,6 +77,7 @@ impl World {
             return self.tell(from, Event::DialFailed { peer: to, address, refused: false });
         };
         let link = LinkId(self.record.links_made);
+        self.record.say(self.now_us, || format!("{from} ↔ {at} ({}): up", link.0));
         self.record.links_made += 1;
         let arrives = self.now_us + self.latency();
         let wire = Wire {
@@ -92,6 +103,8 @@ impl World {
         }
         let mut bytes = frame.encode();
         self.record.note_frame(link, end, frame, bytes.len(), self.now_us);
+        let to = wire.ends[1 - end];
+        self.record.say(self.now_us, || format!("{from} → {to} ({}): {}", link.0, describe(frame)));
         if let Frame::Sync { group, message } = frame {
             self.check_durable(from, *group, message);
             if self.plant == Plant::AlterBody && !message.changes.is_empty() && self.rng.chance(30) {
@@ -142,9 +155,11 @@ impl World {
         match what {
             Arrival::Down => {
                 wire.up[end] = false;
+                self.record.say(now_us, || format!("{at} ⇸ {other} ({}): down", link.0));
                 self.tell(at, Event::LinkDown { link });
             }
-            _ if lost => {}
+            Arrival::Up if lost => wire.up[end] = false,
+            Arrival::Frame(_) if lost => {}
             Arrival::Up => {
                 let other = &self.peers[other];
                 let event = Event::LinkUp {
@@ -197,6 +212,7 @@ impl World {
 
     /// This side drops the link; the other is told, if anything arrives there.
     pub fn close(&mut self, from: usize, link: LinkId, code: CloseCode) {
+        self.record.say(self.now_us, || format!("{from} closes ({}): {code}", link.0));
         *self.record.closed.entry(code.number()).or_default() += 1;
         let Some(wire) = self.wires.get_mut(&link) else { return };
         let Some(end) = wire.ends.iter().position(|&end| end == from) else { return };
@@ -258,6 +274,31 @@ impl World {
                     wire.cutoff_us[1 - end] = Some(self.now_us);
                 }
             }
+        }
+    }
+}
+
+pub fn describe(frame: &Frame) -> String {
+    match frame {
+        Frame::Control(Control::Peers { peers }) => format!("{} peers", peers.len()),
+        Frame::Control(control) => format!("{control:?}"),
+        Frame::Sync { group, message } => {
+            let short = |hashes: &[peer::id::ChangeHash]| {
+                let short: Vec<String> =
+                    hashes.iter().take(4).map(|hash| hash.to_string()[..4].to_owned()).collect();
+                format!("{}[{}]", hashes.len(), short.join(" "))
+            };
+            let changes =
+                message.changes.iter().filter_map(|bytes| Some(Unverified::decode(bytes).ok()?.hash()));
+            let changes: Vec<_> = changes.collect();
+            format!(
+                "{:.4} heads {} need {} have {:?} changes {}",
+                group.to_string(),
+                short(&message.heads),
+                short(&message.need),
+                message.have.iter().map(|have| have.last_sync.len()).collect::<Vec<_>>(),
+                short(&changes)
+            )
         }
     }
 }

@@ -7,9 +7,13 @@ use peer::id::{ChangeHash, GroupId};
 use peer::sync::LinkId;
 use peer::wire::frame::{Control, Frame};
 
+use crate::network::describe;
+
 #[derive(Default)]
 pub struct Record {
     pub failure: Option<String>,
+    /// Print everything that happens: for looking into one failure.
+    pub loud: bool,
     pub trace: Trace,
     pub links_made: u64,
     pub dials: u64,
@@ -30,6 +34,12 @@ pub struct Record {
 }
 
 impl Record {
+    pub fn say(&self, now_us: u64, what: impl FnOnce() -> String) {
+        if self.loud {
+            println!("{:>12.3} ms  {}", now_us as f64 / 1000.0, what());
+        }
+    }
+
     /// Only the first failure counts; the run ends there.
     pub fn fail(&mut self, what: String) {
         self.failure.get_or_insert(what);
@@ -40,18 +50,7 @@ impl Record {
         self.bytes += bytes as u64;
         if !matches!(frame, Frame::Control(Control::Ping { .. } | Control::Pong { .. })) {
             self.last_talk_us = now_us;
-            self.last_talk = match frame {
-                Frame::Control(control) => format!("{control:?}"),
-                Frame::Sync { message, .. } => {
-                    format!(
-                        "{} heads, {} need, {} have, {} changes",
-                        message.heads.len(),
-                        message.need.len(),
-                        message.have.len(),
-                        message.changes.len()
-                    )
-                }
-            };
+            self.last_talk = describe(frame);
         }
         if let Frame::Sync { message, .. } = frame {
             for change in &message.changes {

@@ -61,12 +61,41 @@ impl World {
         }
         let others: Vec<usize> = self.running().into_iter().filter(|&other| other != index).collect();
         if !others.is_empty() {
-            let inviter = &self.peers[others[self.rng.index(others.len())]];
-            let (peer, addresses) = (inviter.identity.peer(), vec![inviter.address.clone()]);
-            self.command(index, Command::Introduce { peer, addresses }, Asked::Other);
+            let inviter = others[self.rng.index(others.len())];
+            self.invite(inviter, index);
         }
         for group in 0..self.options.groups {
             self.join(index, group);
+        }
+    }
+
+    fn invite(&mut self, inviter: usize, guest: usize) {
+        let inviter = &self.peers[inviter];
+        let (peer, addresses) = (inviter.identity.peer(), vec![inviter.address.clone()]);
+        self.command(guest, Command::Introduce { peer, addresses }, Asked::Other);
+    }
+
+    /// Who knows nobody that is left, because nobody was there at the start or the inviter has gone, takes
+    /// another ticket.
+    pub fn invite_the_stranded(&mut self) {
+        let alive: Vec<usize> = (0..self.peers.len()).filter(|&index| !self.peers[index].gone).collect();
+        let knows = |from: usize, to: usize| {
+            let known = self.peers[from].disk.borrow().store.peers().unwrap_or_default();
+            known.iter().any(|known| known.key == self.peers[to].identity.peer())
+        };
+        let mut island = vec![alive[0]];
+        while island.len() < alive.len() {
+            let outside: Vec<usize> = alive.iter().copied().filter(|index| !island.contains(index)).collect();
+            let joined =
+                |&&index: &&usize| island.iter().any(|&other| knows(index, other) || knows(other, index));
+            match outside.iter().find(joined) {
+                Some(&index) => island.push(index),
+                None => {
+                    self.invite(island[0], outside[0]);
+                    island.push(outside[0]);
+                    break;
+                }
+            }
         }
     }
 

@@ -94,6 +94,7 @@ pub struct World {
     pub wires: BTreeMap<LinkId, Wire>,
     /// Pairs that cannot reach each other, and until when.
     pub blocked: BTreeMap<(usize, usize), u64>,
+    pub dials_open: u64,
     pub record: Record,
     pub plant: Plant,
     pub next_token: u64,
@@ -114,6 +115,7 @@ impl World {
             peers,
             wires: BTreeMap::new(),
             blocked: BTreeMap::new(),
+            dials_open: 0,
             record: Record::default(),
             plant,
             next_token: 0,
@@ -183,6 +185,7 @@ impl World {
             Happening::Arrive { link, end, what } => self.arrive(link, end, what),
             Happening::Fault(fault) => {
                 self.record.trace.add(&format!("{fault:?}"));
+                self.record.say(self.now_us, || format!("{fault:?}"));
                 self.suffer(fault);
             }
             Happening::Say(say) => self.say(say),
@@ -213,6 +216,7 @@ impl World {
             Err(StoreError::Full) => return self.start_later(index, 500_000),
             Err(error) => return self.record.fail(format!("peer {index} does not start: {error}")),
         }
+        self.record.say(self.now_us, || format!("{index} starts"));
         let first = !std::mem::replace(&mut self.peers[index].started, true);
         self.tell(index, Event::Tick);
         self.settle_in(index, first);
@@ -220,6 +224,7 @@ impl World {
 
     /// The process dies. Nothing that it had not committed is left.
     pub fn crash(&mut self, index: usize) {
+        self.record.say(self.now_us, || format!("{index} dies"));
         let peer = &mut self.peers[index];
         peer.engine = None;
         peer.boot += 1;

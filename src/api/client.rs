@@ -61,9 +61,7 @@ pub enum ClientError {
     /// The service refused; nothing has changed.
     #[error("{}", .0.message)]
     Refused(ErrorBody),
-    #[error(
-        "the running peer went away before it answered ({0}); look with `peer history` before you try again"
-    )]
+    #[error("the running peer went away before it answered ({0})")]
     Gone(String),
     #[error(
         "the running peer answers in another way than this command expects; are they of one version? ({0})"

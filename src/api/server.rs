@@ -107,13 +107,10 @@ impl Server {
             }
             None => None,
         };
-        let name = match node.status().await {
-            Ok(status) => status.name,
-            Err(error) => {
-                warn!(%error, "no status");
-                None
-            }
-        };
+        let name = node.name().await.unwrap_or_else(|error| {
+            warn!(%error, "cannot read the own name");
+            None
+        });
         let ready = Ready {
             event: "ready".to_owned(),
             peer: node.peer(),

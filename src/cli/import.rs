@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Context;
 use super::failure::{Failure, Result};
 use super::input::Lines;
 use super::output::count;
 use super::progress::Progress;
+use super::{Context, send};
 use crate::api::{Client, MESSAGE, NewMessage};
 use crate::id::GroupName;
 use crate::limits::{BATCH_BYTES, BODY_BYTES_MAX, SEND_BATCH_MAX};
@@ -93,7 +93,8 @@ async fn import(client: &Client, group: &GroupName, reader: impl Read, imported:
         };
         if full && !batch.is_empty() {
             bytes = 0;
-            *imported += client.send(group, std::mem::take(&mut batch), Duration::ZERO).await?.len() as u64;
+            let sent = client.send(group, std::mem::take(&mut batch), Duration::ZERO).await;
+            *imported += sent.map_err(send::failed)?.len() as u64;
             progress.at(*imported);
         }
         if message?.is_none() {

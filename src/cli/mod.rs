@@ -1,6 +1,6 @@
 //! The command line: what can be asked for, and how it ends. Each subcommand is a file of its own.
 //!
-//! Commands know the API's client only. They print other people's text through [`text`], answers to standard
+//! Commands know the API's client only. They print other people's text through `text`, answers to standard
 //! output, and failures as one line to standard error: what happened, and what to do.
 
 mod data;
@@ -36,7 +36,7 @@ use output::Output;
 
 /// A serverless group chat: every peer keeps everything, and peers that meet agree.
 #[derive(Parser, Debug)]
-#[command(name = "peer", version, arg_required_else_help = true, infer_long_args = false)]
+#[command(name = "peer", version, arg_required_else_help = true)]
 struct Cli {
     /// Where this peer keeps everything [default: the platform's data directory]
     #[arg(long, global = true, value_name = "DIR", env = "PEER_DATA", hide_env_values = true)]

@@ -10,7 +10,7 @@ use super::input::{LineError, LineReason, Lines};
 use super::output::count;
 use super::progress::Progress;
 use super::{Context, input, text};
-use crate::api::{Client, NewMessage, Sent};
+use crate::api::{Client, ClientError, NewMessage, Sent};
 use crate::id::GroupName;
 use crate::limits::{BATCH_BYTES, BODY_BYTES_MAX, SEND_BATCH_MAX};
 
@@ -41,7 +41,7 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
 }
 
 async fn one(client: &Client, group: &GroupName, text: String, context: &mut Context) -> Result<()> {
-    let sent = client.send(group, vec![NewMessage::text(text)], PATIENCE).await?;
+    let sent = client.send(group, vec![NewMessage::text(text)], PATIENCE).await.map_err(failed)?;
     report(&sent, context)?;
     match sent.last() {
         Some(last) if !context.out.is_json() => context.out.line(&stored_on(last.stored_on)),
@@ -57,7 +57,7 @@ async fn lines(client: &Client, group: &GroupName, context: &mut Context) -> Res
     let mut total = 0;
     let mut stored = 1;
     let mut refused = None;
-    while let (None, Some(first)) = (&refused, lines.recv().await) {
+    while let Some(first) = lines.recv().await {
         let mut batch = Vec::new();
         let mut bytes = 0;
         let mut next = Some(first);
@@ -78,10 +78,8 @@ async fn lines(client: &Client, group: &GroupName, context: &mut Context) -> Res
         }
         // Who still has lines to hand in does not wait for an answer about these.
         let patience = if lines.is_empty() { PATIENCE } else { Duration::ZERO };
-        let sent = client
-            .send(group, batch, patience)
-            .await
-            .map_err(|error| Failure::from(error).after(&so_far(total)))?;
+        let sent =
+            client.send(group, batch, patience).await.map_err(|error| failed(error).after(&so_far(total)))?;
         total += sent.len() as u64;
         stored = sent.iter().map(|sent| sent.stored_on).min().unwrap_or(stored);
         report(&sent, context)?;
@@ -131,6 +129,13 @@ fn report(sent: &[Sent], context: &mut Context) -> Result<()> {
         context.out.flush()?;
     }
     Ok(())
+}
+
+/// A peer that goes away with messages in its hands leaves open what became of them.
+pub(super) fn failed(error: ClientError) -> Failure {
+    let gone = matches!(error, ClientError::Gone(_));
+    let failure = Failure::from(error);
+    if gone { failure.after("what it had in hand may be stored: look with `peer history`") } else { failure }
 }
 
 fn stored_on(peers: u32) -> String {

@@ -23,7 +23,7 @@ const HIDDEN: &[(char, char)] = &[
     ('\u{070F}', '\u{070F}'),
     ('\u{115F}', '\u{1160}'),
     ('\u{17B4}', '\u{17B5}'),
-    ('\u{180B}', '\u{180F}'),
+    ('\u{180E}', '\u{180E}'),
     ('\u{200B}', '\u{200F}'),
     ('\u{2028}', '\u{202E}'),
     ('\u{2060}', '\u{206F}'),
@@ -36,7 +36,8 @@ const HIDDEN: &[(char, char)] = &[
     ('\u{13430}', '\u{1343F}'),
     ('\u{1BCA0}', '\u{1BCA3}'),
     ('\u{1D173}', '\u{1D17A}'),
-    ('\u{E0000}', '\u{E0FFF}'),
+    ('\u{E0000}', '\u{E00FF}'),
+    ('\u{E01F0}', '\u{E0FFF}'),
 ];
 
 /// `text` on one line: line breaks become visible too.
@@ -66,13 +67,13 @@ pub fn code_point(c: char) -> String {
 
 /// JSON with every character escaped that [`line`] would show as something else; the value is unchanged.
 pub fn json(encoded: String) -> String {
-    if encoded.chars().all(|c| !is_control(c) && !is_hidden(c)) {
+    if encoded.chars().all(|c| !c.is_control() && !is_hidden(c)) {
         return encoded;
     }
     let mut out = String::with_capacity(encoded.len() + 64);
     let mut units = [0; 2];
     for c in encoded.chars() {
-        if is_control(c) || is_hidden(c) {
+        if c.is_control() || is_hidden(c) {
             for unit in c.encode_utf16(&mut units) {
                 let _ = write!(out, "\\u{unit:04x}");
             }
@@ -104,7 +105,7 @@ fn clean(text: &str, keep_line_breaks: bool) -> Cow<'_, str> {
             '\t' => out.push_str(TAB),
             '\0'..='\u{1F}' => out.push(control_picture(u32::from(c))),
             '\u{7F}' => out.push('\u{2421}'),
-            _ if is_control(c) || is_hidden(c) => {
+            _ if c.is_control() || is_hidden(c) => {
                 let _ = write!(out, "‹{}›", code_point(c));
             }
             _ => out.push(c),
@@ -126,17 +127,13 @@ fn control_picture(code: u32) -> char {
     char::from_u32(0x2400 + code).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-fn is_control(c: char) -> bool {
-    c.is_control()
-}
-
 fn is_hidden(c: char) -> bool {
     HIDDEN.iter().any(|&(first, last)| (first..=last).contains(&c))
 }
 
 /// Drawn onto the character before it.
 fn is_mark(c: char) -> bool {
-    c.width() == Some(0) && !is_control(c) && !is_hidden(c)
+    c.width() == Some(0) && !c.is_control() && !is_hidden(c)
 }
 
 #[cfg(test)]
@@ -144,7 +141,7 @@ mod tests {
     use super::*;
 
     fn dangerous(c: char) -> bool {
-        is_control(c) || is_hidden(c)
+        c.is_control() || is_hidden(c)
     }
 
     #[test]

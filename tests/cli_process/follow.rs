@@ -33,7 +33,9 @@ fn a_follower_sees_what_arrives_once_and_stops_on_interrupt() {
 
     // A peer that stops takes its followers along, and says so.
     let mut follower = Running::spawn(anna.command(&["history", "rust", "--limit", "1", "--follow"]));
-    assert!(follower.line().ends_with("  ben  from ben"));
+    assert!(follower.line().ends_with("  from ben"));
+    anna.run(&["send", "rust", "last"]).ok();
+    assert!(follower.line().ends_with("  anna  last"));
     server.stop();
     let (code, said) = follower.end();
     assert_eq!(code, 1);

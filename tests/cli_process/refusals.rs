@@ -143,8 +143,14 @@ fn a_read_only_directory_is_refused() {
     }
     let peer = Peer::created("anna");
     let parent = peer.data.parent().unwrap().to_owned();
-    std::fs::set_permissions(&parent, std::fs::Permissions::from_mode(0o500)).unwrap();
-    std::fs::set_permissions(&peer.data, std::fs::Permissions::from_mode(0o500)).unwrap();
+    let allow = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for file in std::fs::read_dir(&peer.data).unwrap() {
+        allow(&file.unwrap().path(), 0o400);
+    }
+    allow(&peer.data, 0o500);
+    allow(&parent, 0o500);
     let refused = peer.run(&["send", "rust", "x"]);
     let fresh = Command::new(env!("CARGO_BIN_EXE_peer"))
         .arg("--data")
@@ -152,11 +158,12 @@ fn a_read_only_directory_is_refused() {
         .args(["serve", "--listen", "127.0.0.1:0"])
         .output()
         .unwrap();
-    std::fs::set_permissions(&peer.data, std::fs::Permissions::from_mode(0o700)).unwrap();
-    std::fs::set_permissions(&parent, std::fs::Permissions::from_mode(0o700)).unwrap();
+    allow(&parent, 0o700);
+    allow(&peer.data, 0o700);
     let refused = refused.failed();
-    assert!(refused.contains("data"), "{refused}");
+    assert!(refused.contains("may be written"), "{refused}");
     assert_eq!(fresh.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&fresh.stderr).contains("may be written"), "{fresh:?}");
 }
 
 #[cfg(unix)]

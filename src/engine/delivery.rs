@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::room::Room;
+use super::room::{Awaited, Room};
 use super::{Effect, Engine, Incoming, StoredOn};
 use crate::change::Verified;
 use crate::group::{EntryNo, GroupNo, Verdict, admit, reaches};
 use crate::id::{ChangeHash, GroupId};
 use crate::limits::{ANNOUNCE_AFTER_MS, HEADS_MAX, NEED_MAX};
 use crate::store::Store;
-use crate::sync::{LinkId, Pull, Request, Session, bloom_since};
+use crate::sync::{LinkId, Pull, Request, Session, Step, bloom_since};
 use crate::time::Now;
 use crate::wire::bloom::Bloom;
 use crate::wire::close::CloseCode;
@@ -77,35 +77,46 @@ impl<S: Store> Engine<S> {
             return Ok(());
         }
         let changes = !incoming.changes.is_empty();
-        let before = room.entries;
-        let mut fault = None;
+        let reset = incoming.have.iter().any(|have| have.last_sync.is_empty() && have.bloom.is_empty());
+        let before = (room.entries, room.orphans.len());
+        let mut faults = BTreeMap::new();
         for change in incoming.changes {
-            fault = take_in(&mut self.store, room, link, change)?;
-            if fault.is_some() {
+            take_in(&mut self.store, room, link, change, &mut faults)?;
+            if faults.contains_key(&link) {
                 break;
             }
         }
-        let stored = room.entries - before;
-        if stored > 0 {
+        let stored = room.entries > before.0;
+        if stored {
             self.prepared.push_back(Effect::Stored { group: no, last: EntryNo(room.entries) });
             for session in room.sessions.values_mut() {
                 session.refresh(&self.store, no)?;
             }
         }
-        match fault {
-            Some(Fault::Refused(reason)) => {
-                tracing::warn!(link = link.0, group = %group, reason, "refused a change");
-                return self.hang_up(link, CloseCode::Change, now);
-            }
-            Some(Fault::Full) => return self.hang_up(link, CloseCode::Orphans, now),
-            None => {}
+        for (link, fault) in faults {
+            let code = match fault {
+                Fault::Refused(reason) => {
+                    tracing::warn!(link = link.0, group = %group, reason, "refused a change");
+                    CloseCode::Change
+                }
+                Fault::Full => CloseCode::Orphans,
+            };
+            self.hang_up(link, code, now)?;
         }
+        let Some(room) = self.rooms.get_mut(&no) else { return Ok(()) };
         let ours = room.heads();
         let Some(session) = room.sessions.get_mut(&link) else { return Ok(()) };
         session.hear(&self.store, no, &ours, &incoming.heads, &incoming.have, &incoming.need)?;
-        let gaps = room.orphans.any_from(link);
+        let new = stored || room.orphans.len() > before.1;
+        if new {
+            room.unbacked.remove(&link);
+        }
         if let Some(pull) = room.pull.as_mut().filter(|pull| pull.link() == link) {
-            pull.answered(usize::try_from(stored).unwrap_or(usize::MAX), changes, gaps, now);
+            if new {
+                pull.brought(stored, now);
+            } else if reset && !changes {
+                pull.was_reset();
+            }
         }
         room.due(link).heads |= changes;
         self.prepared.push_back(Effect::Changed);
@@ -118,7 +129,7 @@ impl<S: Store> Engine<S> {
         let mut left = Vec::new();
         for no in numbers {
             let Some(room) = self.rooms.get_mut(&no) else { continue };
-            let timer = [room.announce_due_us, room.pull_due_us, room.pull.as_ref().map(Pull::deadline_us)];
+            let timer = [room.announce_due_us, room.pull_due_us()];
             if !room.touched && !timer.into_iter().flatten().any(|due| due <= now.ticks_us) {
                 continue;
             }
@@ -188,24 +199,25 @@ impl<S: Store> Engine<S> {
     }
 }
 
-/// Puts one verified change through the last stage of the gate, then all that waited for it.
+/// Puts one verified change through the last stage of the gate, then all that waited for it, which may have come
+/// over other links.
 fn take_in<S: Store>(
     store: &mut S,
     room: &mut Room,
     link: LinkId,
     change: Verified,
-) -> Result<Option<Fault>, S::Error> {
-    let mut judged = vec![change];
-    while let Some(change) = judged.pop() {
-        if room.orphans.contains(&change.hash()) {
-            continue;
-        }
+    faults: &mut BTreeMap<LinkId, Fault>,
+) -> Result<(), S::Error> {
+    let mut judged = vec![(link, change)];
+    while let Some((link, change)) = judged.pop() {
         match admit(store, room.no, change)? {
             Verdict::Known(_) => {}
-            Verdict::Refused(reason) => return Ok(Some(Fault::Refused(reason))),
+            Verdict::Refused(reason) => {
+                faults.insert(link, Fault::Refused(reason));
+            }
             Verdict::Waiting(change, missing) => {
                 if room.orphans.hold(link, change, missing).is_err() {
-                    return Ok(Some(Fault::Full));
+                    faults.insert(link, Fault::Full);
                 }
             }
             Verdict::Admitted(admitted) => {
@@ -221,7 +233,7 @@ fn take_in<S: Store>(
             }
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 /// Entries written here go to every link at once.
@@ -237,39 +249,42 @@ fn push_fresh(room: &mut Room) {
 
 /// Chooses whom to ask for what is missing, and what to ask.
 fn drive_pull<S: Store>(store: &mut S, room: &mut Room, now: Now) -> Result<(), S::Error> {
-    loop {
-        if let Some(pull) = &room.pull {
-            let link = pull.link();
-            let session = room.sessions.get(&link);
-            if !session.is_some_and(Session::wants) {
-                room.pull = None;
-            } else if pull.is_stalled(now) {
-                give_up(room, link);
-            }
-        }
-        if room.pull.is_none() && !start_pull(room, now) {
-            let level = room.sessions.values().any(|session| session.theirs().is_some());
-            let wanting = room.sessions.values().any(Session::wants);
-            if level && !wanting && !room.caught_up {
-                room.caught_up = true;
-                store.set_caught_up(room.no)?;
-            }
-            return Ok(());
-        }
-        let Some(pull) = room.pull.as_mut() else { return Ok(()) };
-        let link = pull.link();
-        match pull.next_request(room.orphans.any_from(link)) {
-            Ok(None) => return Ok(()),
-            Ok(Some(request)) => {
-                room.due(link).request = Some(request);
-                room.touched = false;
-                return Ok(());
-            }
-            Err(_) => give_up(room, link),
-        }
+    if let Some(link) = room.pull.as_ref().filter(|pull| pull.is_stalled(now)).map(Pull::link) {
+        give_up(room, link);
+    }
+    step_pull(room);
+    if room.pull.is_none() && start_pull(room, now) {
+        step_pull(room);
+    }
+    let level = room.sessions.values().any(|session| session.theirs().is_some());
+    let wanting = room.sessions.values().any(Session::wants);
+    if level && !wanting && !room.caught_up {
+        room.caught_up = true;
+        store.set_caught_up(room.no)?;
+    }
+    Ok(())
+}
+
+fn step_pull(room: &mut Room) {
+    let Some(link) = room.pull.as_ref().map(Pull::link) else { return };
+    let theirs = room.sessions.get(&link).and_then(Session::theirs);
+    let Some(theirs) = theirs.filter(|theirs| !theirs.unknown.is_empty()) else {
+        room.pull = None;
+        return;
+    };
+    let gaps = room.orphans.any_of(link, &theirs.unknown);
+    let mut needs = room.orphans.needs(link, &theirs.unknown);
+    needs.truncate(NEED_MAX);
+    let Some(pull) = room.pull.as_mut() else { return };
+    match pull.step(&needs, gaps) {
+        Step::Ask(request) => room.due.entry(link).or_default().request = Some((request, needs)),
+        Step::Wait => {}
+        Step::Done => room.pull = None,
     }
 }
 
+/// The link has not backed up the heads that it announced. It is asked again when it announces others, or
+/// brings something after all.
 fn give_up(room: &mut Room, link: LinkId) {
     room.pull = None;
     if let Some(theirs) = room.sessions.get(&link).and_then(Session::theirs) {
@@ -277,24 +292,31 @@ fn give_up(room: &mut Room, link: LinkId) {
     }
 }
 
-/// Starts a pull from the first link that has something new, unless its author may yet push it by itself.
+/// Starts a pull from the first link that has something new. What links that have been level have is left a
+/// while to its author, who pushes it by itself.
 fn start_pull(room: &mut Room, now: Now) -> bool {
-    let wanted = room.sessions.iter().find(|(link, session)| {
-        let backed = |unknown: &Vec<ChangeHash>| room.unbacked.get(link) != Some(unknown);
-        session.wants() && session.theirs().is_some_and(|theirs| backed(&theirs.unknown))
-    });
-    let Some((&link, session)) = wanted else {
-        room.pull_due_us = None;
-        return false;
-    };
-    let patience = if session.is_live() { ANNOUNCE_AFTER_MS } else { 0 };
-    let due = *room.pull_due_us.get_or_insert(now.in_ms(patience));
-    if now.ticks_us < due && session.is_live() {
-        return false;
+    let mut news = Vec::new();
+    for (&link, session) in &room.sessions {
+        let Some(theirs) = session.theirs().filter(|_| session.wants()) else { continue };
+        if room.unbacked.get(&link) == Some(&theirs.unknown) {
+            continue;
+        }
+        let patient =
+            session.is_live() && !room.awaited.as_ref().is_some_and(|awaited| awaited.is_over(theirs, now));
+        if !patient {
+            room.awaited = None;
+            room.pull = Some(Pull::new(link, now));
+            return true;
+        }
+        news.extend_from_slice(&theirs.unknown);
     }
-    room.pull_due_us = None;
-    room.pull = Some(Pull::new(link, now));
-    true
+    match &room.awaited {
+        _ if news.is_empty() => room.awaited = None,
+        Some(awaited) if now.ticks_us < awaited.due_us => {}
+        // Whatever was awaited has come; this is later news.
+        _ => room.awaited = Some(Awaited { heads: news, due_us: now.in_ms(ANNOUNCE_AFTER_MS) }),
+    }
+    false
 }
 
 /// When its time has come, tells everybody whose last news of our heads is old.
@@ -322,22 +344,21 @@ fn speak_on<S: Store>(
     let due = room.due.remove(&link).unwrap_or_default();
     let ours = room.heads();
     let (mut need, mut have) = (Vec::new(), Vec::new());
+    let mut silent = due.request.is_none();
     if let Some(request) = due.request {
-        need = needs(room, link);
-        have = describe(store, room, link, &ours, request)?;
+        have = describe(store, room, link, &ours, request.0)?;
+        need = request.1;
     }
     let (no, id) = (room.no, room.id);
     let Some(session) = room.sessions.get_mut(&link) else { return Ok(()) };
-    session.settle(store, no, &ours)?;
+    session.settle(&ours);
     let mut send = |session: &mut Session, need, have, changes| {
         session.note_announced(heads);
         let message = SyncMessage { heads: heads.to_vec(), need, have, changes };
         effects.push_back(Effect::Send { link, frame: Frame::Sync { group: id, message } });
     };
-    let mut silent = true;
-    if due.request.is_some() {
+    if !silent {
         send(session, need, have, Vec::new());
-        silent = false;
     }
     loop {
         let changes = session.take_batch(|entry| store.change(no, entry))?;
@@ -347,23 +368,10 @@ fn speak_on<S: Store>(
         send(session, Vec::new(), Vec::new(), changes);
         silent = false;
     }
-    let dry = session.take_ran_dry();
-    if (due.heads || dry) && silent {
+    if due.heads && silent {
         send(session, Vec::new(), Vec::new(), Vec::new());
     }
     Ok(())
-}
-
-/// The link's wanted heads that are not waiting here, and what is missing beneath those that are.
-fn needs(room: &Room, link: LinkId) -> Vec<ChangeHash> {
-    let theirs = room.sessions.get(&link).and_then(Session::theirs);
-    let heads = theirs.map(|theirs| theirs.unknown.clone()).unwrap_or_default();
-    let wanted = heads.into_iter().filter(|hash| !room.orphans.contains(hash));
-    let mut need: Vec<ChangeHash> = wanted.chain(room.orphans.missing()).collect();
-    need.sort_unstable();
-    need.dedup();
-    need.truncate(NEED_MAX);
-    need
 }
 
 fn describe<S: Store>(
@@ -377,15 +385,16 @@ fn describe<S: Store>(
     let known = session.theirs().map(|theirs| theirs.known.as_slice()).unwrap_or_default();
     let since = match request {
         Request::ByName => return Ok(Vec::new()),
-        Request::SinceShared => session.shared(),
-        Request::SinceKnown => known,
+        Request::SinceShared => [session.shared(), known].concat(),
+        Request::SinceKnown => known.to_vec(),
     };
-    let bloom: Bloom = bloom_since(store, room.no, ours, since)?;
+    let bloom: Bloom = bloom_since(store, room.no, ours, &since)?;
     let mut last_sync = Vec::with_capacity(since.len());
-    for &no in since {
+    for no in since {
         last_sync.extend(store.node(room.no, no)?.map(|node| node.hash));
     }
     last_sync.sort_unstable();
+    last_sync.dedup();
     last_sync.retain(|hash| *hash != room.id.genesis());
     Ok(vec![Have { last_sync, bloom }])
 }

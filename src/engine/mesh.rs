@@ -25,6 +25,8 @@ pub(super) struct Link {
     pub address: String,
     /// Groups that the other side wants to sync.
     pub subscriptions: BTreeSet<GroupId>,
+    /// Peers that the other side was told of on this link, with the addresses that they still have.
+    told: BTreeSet<PeerId>,
     heard_us: u64,
     pinged_us: u64,
     next_ping_us: u64,
@@ -167,6 +169,7 @@ impl<S: Store> Engine<S> {
             dialled,
             address,
             subscriptions: BTreeSet::new(),
+            told: BTreeSet::new(),
             heard_us: now.ticks_us,
             pinged_us: now.ticks_us,
             next_ping_us: now.ticks_us,
@@ -191,9 +194,12 @@ impl<S: Store> Engine<S> {
             self.make_room_for_peer()?;
         }
         let known = self.mesh.known.entry(peer).or_default();
-        if !listen.is_empty() {
+        if !listen.is_empty() && known.addresses != listen {
             known.addresses = listen;
             known.addresses.truncate(ADDRESSES_MAX);
+            for link in self.mesh.links.values_mut() {
+                link.told.remove(&peer);
+            }
         }
         known.attempts = 0;
         known.refused = false;
@@ -205,28 +211,32 @@ impl<S: Store> Engine<S> {
 
     /// Tells the newcomer of all linked peers, and all linked peers of the newcomer.
     fn introduce_to_all(&mut self, link: LinkId, peer: PeerId) {
-        let record = |mesh: &Mesh, key: PeerId| {
-            let addresses = mesh.known.get(&key).map(|known| known.addresses.clone()).unwrap_or_default();
-            (!addresses.is_empty()).then_some(PeerRecord { key, addresses })
-        };
         let others: Vec<(LinkId, PeerId)> = self
             .mesh
             .links
             .iter()
-            .filter(|(id, other)| **id != link && other.peer != peer)
+            .filter(|(id, _)| **id != link)
             .map(|(id, other)| (*id, other.peer))
             .collect();
-        let records: Vec<PeerRecord> =
-            others.iter().filter_map(|(_, key)| record(&self.mesh, *key)).collect();
-        for frame in Control::peers(&records) {
-            self.prepared.push_back(Effect::Send { link, frame: frame.into() });
+        let keys: Vec<PeerId> = others.iter().map(|(_, key)| *key).collect();
+        self.tell_of(link, &keys);
+        for (other, _) in others {
+            self.tell_of(other, &[peer]);
         }
-        if let Some(newcomer) = record(&self.mesh, peer) {
-            for (other, _) in others {
-                for frame in Control::peers(std::slice::from_ref(&newcomer)) {
-                    self.prepared.push_back(Effect::Send { link: other, frame: frame.into() });
-                }
+    }
+
+    fn tell_of(&mut self, to: LinkId, keys: &[PeerId]) {
+        let Mesh { links, known, .. } = &mut self.mesh;
+        let Some(link) = links.get_mut(&to) else { return };
+        let mut records = Vec::new();
+        for key in keys {
+            let addresses = known.get(key).map(|known| known.addresses.clone()).unwrap_or_default();
+            if !addresses.is_empty() && link.told.insert(*key) {
+                records.push(PeerRecord { key: *key, addresses });
             }
+        }
+        for frame in Control::peers(&records) {
+            self.prepared.push_back(Effect::Send { link: to, frame: frame.into() });
         }
     }
 

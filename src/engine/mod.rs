@@ -142,10 +142,7 @@ impl<S: Store> Engine<S> {
 
     /// The tick, in microseconds, at which the engine wants an [`Event::Tick`], if nothing happens before.
     pub fn next_timeout_us(&self) -> Option<u64> {
-        let rooms = self.rooms.values().flat_map(|room| {
-            let stall = room.pull.as_ref().map(|pull| pull.deadline_us());
-            [room.announce_due_us, room.pull_due_us.filter(|_| room.pull.is_none()), stall]
-        });
+        let rooms = self.rooms.values().flat_map(|room| [room.announce_due_us, room.pull_due_us()]);
         rooms.chain([self.mesh.next_timeout_us()]).flatten().min()
     }
 

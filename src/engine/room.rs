@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ActorId, ChangeHash, GroupId};
 use crate::store::GroupRow;
-use crate::sync::{LinkId, Orphans, Pull, Request, Session};
+use crate::sync::{Heads, LinkId, Orphans, Pull, Request, Session};
+use crate::time::Now;
 
 /// The actor that this peer writes with in a group, and the last entry written.
 #[derive(Clone, Copy, Debug)]
@@ -15,11 +16,26 @@ pub(super) struct Writer {
 }
 
 /// What a session is to be sent before the next commit.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Due {
     /// Our heads, whether or not they were sent before.
     pub heads: bool,
-    pub request: Option<Request>,
+    /// With what is asked for by name.
+    pub request: Option<(Request, Vec<ChangeHash>)>,
+}
+
+/// Heads that live links have announced, and that will most likely come by themselves.
+#[derive(Debug)]
+pub(super) struct Awaited {
+    pub heads: Vec<ChangeHash>,
+    pub due_us: u64,
+}
+
+impl Awaited {
+    /// Time is up, and something of these heads has still not come.
+    pub fn is_over(&self, theirs: &Heads, now: Now) -> bool {
+        self.due_us <= now.ticks_us && theirs.unknown.iter().any(|hash| self.heads.contains(hash))
+    }
 }
 
 #[derive(Debug)]
@@ -36,7 +52,7 @@ pub(super) struct Room {
     pub sessions: BTreeMap<LinkId, Session>,
     pub due: BTreeMap<LinkId, Due>,
     pub pull: Option<Pull>,
-    pub pull_due_us: Option<u64>,
+    pub awaited: Option<Awaited>,
     pub announce_due_us: Option<u64>,
     /// Heads that a link announced and did not back up; it is asked again when it announces others.
     pub unbacked: BTreeMap<LinkId, Vec<ChangeHash>>,
@@ -63,7 +79,7 @@ impl Room {
             sessions: BTreeMap::new(),
             due: BTreeMap::new(),
             pull: None,
-            pull_due_us: None,
+            awaited: None,
             announce_due_us: None,
             unbacked: BTreeMap::new(),
             orphans: Orphans::default(),
@@ -76,6 +92,14 @@ impl Room {
     /// Takes part in sync.
     pub fn active(&self) -> bool {
         self.joined || self.leaving.is_some()
+    }
+
+    /// When the pull, or the wait before one, is to be looked at again.
+    pub fn pull_due_us(&self) -> Option<u64> {
+        match &self.pull {
+            Some(pull) => Some(pull.deadline_us()),
+            None => self.awaited.as_ref().map(|awaited| awaited.due_us),
+        }
     }
 
     pub fn heads(&self) -> Vec<EntryNo> {

@@ -25,7 +25,8 @@ pub trait ChangeGraph {
 const STRIDE_MIN: usize = 16;
 const STRIDE_MAX: usize = 1024;
 
-/// All entries of the group that are not in the past of `known` (and not in `known`), oldest first.
+/// All entries of the group that are not in the past of `known` (and not in `known`), oldest first. Never the
+/// genesis, which everybody has.
 ///
 /// Walks down by arrival number, which is a causal order, painting the past of `known`; stops as soon as
 /// every entry that something above depends on is painted. Visits about what it returns, plus what
@@ -39,6 +40,7 @@ pub fn missing_from<G: ChangeGraph>(
     // Entries below the walk that something above depends on: true where they are in the past of `known`.
     let mut open: BTreeMap<EntryNo, bool> = heads.iter().map(|&no| (no, false)).collect();
     open.extend(known.iter().map(|&no| (no, true)));
+    open.insert(EntryNo::GENESIS, true);
     let mut unpainted = open.values().filter(|painted| !**painted).count();
     let mut missing = Vec::new();
     let mut below = match open.keys().next_back() {

@@ -8,8 +8,8 @@ use crate::change::Genesis;
 use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node};
 use crate::id::{ActorId, ChangeHash, PeerId};
 
-/// Everything in memory.
-#[derive(Debug, Default)]
+/// Everything in memory. A clone is a backup.
+#[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     logs: BTreeMap<GroupNo, Log>,
     state: State,
@@ -18,7 +18,7 @@ pub struct MemoryStore {
 }
 
 /// One group's changes, and what is found by.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Log {
     entries: Vec<Admitted>,
     numbers: HashMap<ChangeHash, EntryNo>,

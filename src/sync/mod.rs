@@ -14,7 +14,7 @@ mod reconcile;
 mod session;
 
 pub use orphans::Orphans;
-pub use pull::{Pull, Request};
+pub use pull::{Pull, Request, Step};
 pub use reconcile::{bloom_since, owed};
 pub use session::{Heads, Session};
 

@@ -11,8 +11,8 @@ use crate::limits::{ORPHAN_BYTES_MAX, ORPHANS_MAX};
 struct Orphan {
     change: Verified,
     missing: BTreeSet<ChangeHash>,
-    /// Counts against this link's share.
-    link: LinkId,
+    /// The links that brought it; it counts against the share of each.
+    links: BTreeSet<LinkId>,
 }
 
 #[derive(Debug, Default)]
@@ -44,10 +44,6 @@ impl Orphans {
         self.by_hash.is_empty()
     }
 
-    pub fn contains(&self, hash: &ChangeHash) -> bool {
-        self.by_hash.contains_key(hash)
-    }
-
     /// Holds `change` until all of `missing` are stored. On [`OrphansFull`] nothing changed.
     pub fn hold(
         &mut self,
@@ -56,7 +52,7 @@ impl Orphans {
         missing: Vec<ChangeHash>,
     ) -> Result<(), OrphansFull> {
         let hash = change.hash();
-        if self.by_hash.contains_key(&hash) {
+        if self.by_hash.get(&hash).is_some_and(|orphan| orphan.links.contains(&link)) {
             return Ok(());
         }
         let share = self.shares.entry(link).or_default();
@@ -68,47 +64,71 @@ impl Orphans {
         for dep in &missing {
             self.waiting.entry(*dep).or_default().insert(hash);
         }
-        self.by_hash.insert(hash, Orphan { change, missing: missing.into_iter().collect(), link });
+        let missing = missing.into_iter().collect();
+        let orphan = self.by_hash.entry(hash).or_insert(Orphan { change, missing, links: BTreeSet::new() });
+        orphan.links.insert(link);
         Ok(())
     }
 
-    /// `stored` is in the log now: the orphans that waited for nothing else, to be judged again.
-    pub fn released_by(&mut self, stored: &ChangeHash) -> Vec<Verified> {
+    /// `stored` is in the log now: the orphans that waited for nothing else, to be judged again, each with a
+    /// link that brought it.
+    pub fn released_by(&mut self, stored: &ChangeHash) -> Vec<(LinkId, Verified)> {
         let mut released = Vec::new();
         for hash in self.waiting.remove(stored).unwrap_or_default() {
             let Some(orphan) = self.by_hash.get_mut(&hash) else { continue };
             orphan.missing.remove(stored);
-            if orphan.missing.is_empty() {
-                released.extend(self.remove(&hash));
+            if orphan.missing.is_empty()
+                && let Some(orphan) = self.remove(&hash)
+                && let Some(&link) = orphan.links.first()
+            {
+                released.push((link, orphan.change));
             }
         }
         // It may have come by another way while it waited here.
-        if let Some(duplicate) = self.remove(stored) {
-            drop(duplicate);
-        }
+        self.remove(stored);
         released
     }
 
-    /// Dependencies that are neither stored nor waiting here themselves, ascending.
-    pub fn missing(&self) -> impl Iterator<Item = ChangeHash> + '_ {
-        self.waiting.keys().filter(|hash| !self.by_hash.contains_key(hash)).copied()
+    /// What is to be asked of a link that announced these heads, none of which are stored: the heads that do not
+    /// wait here, and what is missing beneath those that do and beneath all that the link brought. Ascending.
+    pub fn needs(&self, link: LinkId, heads: &[ChangeHash]) -> Vec<ChangeHash> {
+        let brought = self.by_hash.iter().filter(|(_, orphan)| orphan.links.contains(&link));
+        let mut open: Vec<ChangeHash> = brought.map(|(hash, _)| *hash).chain(heads.iter().copied()).collect();
+        let mut seen: BTreeSet<ChangeHash> = open.iter().copied().collect();
+        let mut needs = Vec::new();
+        while let Some(hash) = open.pop() {
+            match self.by_hash.get(&hash) {
+                Some(orphan) => open.extend(orphan.missing.iter().filter(|dep| seen.insert(**dep))),
+                None => needs.push(hash),
+            }
+        }
+        needs.sort_unstable();
+        needs
     }
 
-    /// Whether this link brought something that waits.
-    pub fn any_from(&self, link: LinkId) -> bool {
-        self.shares.contains_key(&link)
+    /// Whether any of these wait, or anything that this link brought.
+    pub fn any_of(&self, link: LinkId, heads: &[ChangeHash]) -> bool {
+        self.shares.contains_key(&link) || heads.iter().any(|hash| self.by_hash.contains_key(hash))
     }
 
-    /// Drops what this link brought: whatever is valid of it comes again with the next link.
+    /// Drops what only this link brought: whatever is valid of it comes again with the next link.
     pub fn forget_link(&mut self, link: LinkId) {
-        let of_link: Vec<ChangeHash> =
-            self.by_hash.iter().filter(|(_, orphan)| orphan.link == link).map(|(hash, _)| *hash).collect();
-        for hash in of_link {
+        if self.shares.remove(&link).is_none() {
+            return;
+        }
+        let mut alone = Vec::new();
+        for (hash, orphan) in &mut self.by_hash {
+            orphan.links.remove(&link);
+            if orphan.links.is_empty() {
+                alone.push(*hash);
+            }
+        }
+        for hash in alone {
             self.remove(&hash);
         }
     }
 
-    fn remove(&mut self, hash: &ChangeHash) -> Option<Verified> {
+    fn remove(&mut self, hash: &ChangeHash) -> Option<Orphan> {
         let orphan = self.by_hash.remove(hash)?;
         for dep in &orphan.missing {
             if let Some(waiting) = self.waiting.get_mut(dep) {
@@ -118,13 +138,15 @@ impl Orphans {
                 }
             }
         }
-        if let Some(share) = self.shares.get_mut(&orphan.link) {
-            share.count -= 1;
-            share.bytes -= orphan.change.bytes().len();
-            if share.count == 0 {
-                self.shares.remove(&orphan.link);
+        for link in &orphan.links {
+            if let Some(share) = self.shares.get_mut(link) {
+                share.count -= 1;
+                share.bytes -= orphan.change.bytes().len();
+                if share.count == 0 {
+                    self.shares.remove(link);
+                }
             }
         }
-        Some(orphan.change)
+        Some(orphan)
     }
 }

@@ -1,10 +1,17 @@
 //! Who is asked for what is missing: per group, one link at a time.
 //!
 //! Most of the time the asked side knows all of our heads and answers from them, so the first request
-//! carries no Bloom filter: only the wanted heads by name. If what comes back has gaps, both sides have
-//! something of their own, and the next request describes what is here.
+//! carries no Bloom filter: only the wanted heads by name. If they come with gaps beneath them, both sides have
+//! something of their own, and the next request describes what is here. Gaps that are left after that, where
+//! the filter claimed too much, are asked for by name.
+//!
+//! An honest peer answers every request with changes: it has what it announced. So a message without changes
+//! says nothing about the pull, and only time tells that no answer comes.
+
+use std::collections::BTreeSet;
 
 use super::LinkId;
+use crate::id::ChangeHash;
 use crate::limits::PULL_STALL_MS;
 use crate::time::Now;
 
@@ -19,15 +26,28 @@ pub enum Request {
     SinceKnown,
 }
 
+/// What a pull does next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    Ask(Request),
+    /// An answer is still to come.
+    Wait,
+    /// Everything that was asked for is here.
+    Done,
+}
+
 /// A catch-up from one link.
 #[derive(Debug)]
 pub struct Pull {
     link: LinkId,
-    asked: bool,
+    /// Every change that was asked for by name, once: an honest peer sends it.
+    asked: BTreeSet<ChangeHash>,
     /// The last request that described what is here.
     described: Option<Request>,
-    outstanding: bool,
+    /// Something was stored since then.
     progressed: bool,
+    /// They do not know the heads that we took for common.
+    reset: bool,
     deadline_us: u64,
 }
 
@@ -35,10 +55,10 @@ impl Pull {
     pub fn new(link: LinkId, now: Now) -> Self {
         Self {
             link,
-            asked: false,
+            asked: BTreeSet::new(),
             described: None,
-            outstanding: false,
             progressed: false,
+            reset: false,
             deadline_us: now.in_ms(PULL_STALL_MS),
         }
     }
@@ -55,40 +75,36 @@ impl Pull {
         now.ticks_us >= self.deadline_us
     }
 
-    /// The link answered. `stored`: entries that were new; `changes`: whether it sent any at all;
-    /// `gaps`: whether some wait for dependencies.
-    pub fn answered(&mut self, stored: usize, changes: bool, gaps: bool, now: Now) {
-        if stored > 0 {
-            self.progressed = true;
-            self.deadline_us = now.in_ms(PULL_STALL_MS);
-        }
-        if !changes || gaps {
-            self.outstanding = false;
-        }
+    /// The link brought changes that were new here: `stored` says whether any of them could be stored.
+    pub fn brought(&mut self, stored: bool, now: Now) {
+        self.progressed |= stored;
+        self.deadline_us = now.in_ms(PULL_STALL_MS);
     }
 
-    /// The request to send now. `Ok(None)`: an answer is still to come.
-    pub fn next_request(&mut self, gaps: bool) -> Result<Option<Request>, Exhausted> {
-        if self.outstanding {
-            return Ok(None);
-        }
+    /// The link said that it lacks the common heads which our description starts from.
+    pub fn was_reset(&mut self) {
+        self.reset = self.described == Some(Request::SinceShared);
+    }
+
+    /// `needs`: what is to be asked for by name now; `gaps`: changes from this link wait for others.
+    pub fn step(&mut self, needs: &[ChangeHash], gaps: bool) -> Step {
+        let outstanding = needs.iter().any(|hash| self.asked.contains(hash));
+        let unasked = needs.iter().any(|hash| !self.asked.contains(hash));
         let request = match self.described {
-            None if self.asked && gaps => Request::SinceShared,
-            _ if !self.asked || self.progressed => Request::ByName,
+            _ if self.asked.is_empty() => Request::ByName,
+            _ if std::mem::take(&mut self.reset) => Request::SinceKnown,
+            None if outstanding => return Step::Wait,
+            _ if !gaps => return if outstanding { Step::Wait } else { Step::Done },
             None => Request::SinceShared,
-            Some(Request::SinceShared) => Request::SinceKnown,
-            Some(_) => return Err(Exhausted),
+            Some(Request::SinceShared) if !outstanding && !self.progressed => Request::SinceKnown,
+            Some(_) if unasked => Request::ByName,
+            Some(_) => return Step::Wait,
         };
         if request != Request::ByName {
             self.described = Some(request);
+            self.progressed = false;
         }
-        self.asked = true;
-        self.outstanding = true;
-        self.progressed = false;
-        Ok(Some(request))
+        self.asked.extend(needs);
+        Step::Ask(request)
     }
 }
-
-/// The link does not back up the heads that it announces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exhausted;

@@ -8,34 +8,33 @@ use crate::id::ChangeHash;
 use crate::wire::bloom::Bloom;
 use crate::wire::sync_message::Have;
 
-/// Entries to send to a peer with these heads that pulls with `have` and `need`, oldest first.
+/// Entries to send to a peer with these heads that pulls with `have`, beside what it asks for by name.
 ///
 /// Where all of its heads are known, that is exactly what is not in their past. Otherwise the past of
 /// what is known of its heads and of `last_sync` is left out, then what its Bloom filter claims, except on
-/// top of something that is sent. What it needs by name is sent in any case. A `last_sync` that is unknown
-/// here says nothing about what the peer has, so only its needs are served: it asks again without.
+/// top of something that is sent. `None` where nothing can be told: without a filter, or with a `last_sync`
+/// that is unknown here. Then it gets what it asks for by name, and asks again.
 pub fn owed<G: ChangeGraph>(
     graph: &G,
     group: GroupNo,
     ours: &[EntryNo],
     theirs: &Heads,
     have: &[Have],
-    need: &[EntryNo],
-) -> Result<Vec<EntryNo>, G::Error> {
+) -> Result<Option<BTreeSet<EntryNo>>, G::Error> {
     if theirs.unknown.is_empty() {
-        return missing_from(graph, group, ours, &theirs.known);
+        let missing = missing_from(graph, group, ours, &theirs.known)?;
+        return Ok(Some(missing.into_iter().collect()));
     }
-    let mut send: BTreeSet<EntryNo> = need.iter().copied().collect();
-    if let Some(base) = base(graph, group, theirs, have)? {
-        for no in missing_from(graph, group, ours, &base)? {
-            let Some(node) = graph.node(group, no)? else { continue };
-            let claimed = have.iter().any(|have| have.bloom.contains(&node.hash));
-            if !claimed || node.deps.iter().any(|dep| send.contains(dep)) {
-                send.insert(no);
-            }
+    let Some(base) = base(graph, group, theirs, have)? else { return Ok(None) };
+    let mut send: BTreeSet<EntryNo> = BTreeSet::new();
+    for no in missing_from(graph, group, ours, &base)? {
+        let Some(node) = graph.node(group, no)? else { continue };
+        let claimed = have.iter().any(|have| have.bloom.contains(&node.hash));
+        if !claimed || node.deps.iter().any(|dep| send.contains(dep)) {
+            send.insert(no);
         }
     }
-    Ok(send.into_iter().collect())
+    Ok(Some(send))
 }
 
 /// What the peer is known to have when it pulls by Bloom filter; `None` when nothing can be told.

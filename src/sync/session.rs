@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::owed;
-use crate::group::{ChangeGraph, EntryNo, GroupNo, missing_from};
+use crate::group::{ChangeGraph, EntryNo, GroupNo};
 use crate::id::ChangeHash;
 use crate::limits::{BATCH_BYTES, IN_FLIGHT_BYTES_MAX};
 use crate::wire::sync_message::Have;
@@ -34,6 +34,7 @@ impl Heads {
             }
         }
         heads.known.sort_unstable();
+        heads.known.dedup();
         Ok(heads)
     }
 
@@ -68,10 +69,8 @@ pub struct Session {
     announced: Option<Vec<ChangeHash>>,
     /// Heads that both sides have; older ones from an earlier link at first.
     shared: Vec<EntryNo>,
-    /// They have been level with us: what is written here is pushed without being asked for.
+    /// They have, or were sent, all that was here: what is written here is pushed without being asked for.
     live: bool,
-    /// They pulled, and have not been told that this was all.
-    serving: bool,
     queue: VecDeque<EntryNo>,
     in_flight: VecDeque<Batch>,
 }
@@ -127,7 +126,8 @@ impl Session {
             self.serve(graph, group, ours, &theirs, have, need)?;
         }
         self.theirs = Some(theirs);
-        self.settle(graph, group, ours)
+        self.settle(ours);
+        Ok(())
     }
 
     /// Looks again at what is known of their heads, after something was stored.
@@ -141,6 +141,8 @@ impl Session {
         Ok(())
     }
 
+    /// Queues the answer to a pull. What is on its way is not sent again unless it is asked for by name:
+    /// nothing gets lost on a link that stands.
     fn serve<G: ChangeGraph>(
         &mut self,
         graph: &G,
@@ -150,65 +152,37 @@ impl Session {
         have: &[Have],
         need: &[ChangeHash],
     ) -> Result<(), G::Error> {
-        let mut needed: Vec<EntryNo> = Vec::new();
+        let mut needed: BTreeSet<EntryNo> = BTreeSet::new();
         for hash in need {
             needed.extend(graph.find(group, hash)?.filter(|&no| no != EntryNo::GENESIS));
         }
-        needed.sort_unstable();
-        needed.dedup();
-        let owed = owed(graph, group, ours, theirs, have, &needed)?;
-        let needed: BTreeSet<EntryNo> = needed.into_iter().collect();
-        if !theirs.unknown.is_empty() && have.is_empty() {
-            // A repair in the midst of a longer answer, which goes on behind it.
-            self.queue.retain(|no| !needed.contains(no));
-            for &no in needed.iter().rev() {
-                self.queue.push_front(no);
+        // Whoever asks is ready for more.
+        self.in_flight.iter_mut().for_each(|batch| batch.bytes = 0);
+        match owed(graph, group, ours, theirs, have)? {
+            Some(mut owed) => {
+                for no in self.in_flight.iter().flat_map(|batch| &batch.entries) {
+                    owed.remove(no);
+                }
+                owed.extend(needed);
+                self.queue = owed.into_iter().collect();
+                // Everything they lack is queued; what is written from here on goes behind it.
+                self.live = true;
             }
-        } else {
-            let on_their_way: BTreeSet<EntryNo> =
-                self.in_flight.iter().flat_map(|batch| &batch.entries).copied().collect();
-            self.queue = owed.into();
-            self.queue.retain(|no| needed.contains(no) || !on_their_way.contains(no));
-        }
-        self.in_flight.clear();
-        self.serving = true;
-        // Everything they lack is queued now; what is written from here on goes behind it.
-        self.live = theirs.unknown.is_empty();
-        Ok(())
-    }
-
-    /// Finds out whether they are level, or how they can be made so once an answer has gone out.
-    pub fn settle<G: ChangeGraph>(
-        &mut self,
-        graph: &G,
-        group: GroupNo,
-        ours: &[EntryNo],
-    ) -> Result<(), G::Error> {
-        let idle = self.queue.is_empty() && self.in_flight.is_empty();
-        let Some(theirs) = self.theirs.as_ref().filter(|heads| heads.unknown.is_empty()) else {
-            return Ok(());
-        };
-        if self.live || !idle {
-            return Ok(());
-        }
-        if theirs.known == ours {
-            self.live = true;
-        } else if self.serving {
-            self.queue = missing_from(graph, group, ours, &theirs.known)?.into();
-            self.live = true;
+            // A repair, perhaps in the midst of a longer answer, which goes on behind it.
+            None => {
+                self.queue.retain(|no| !needed.contains(no));
+                for &no in needed.iter().rev() {
+                    self.queue.push_front(no);
+                }
+            }
         }
         Ok(())
     }
 
-    /// The answer to a pull has gone out, but the two sides are not level: they are to be told, once,
-    /// that nothing more comes by itself.
-    pub fn take_ran_dry(&mut self) -> bool {
-        if self.live {
-            self.serving = false;
-        }
-        let dry = self.serving && self.queue.is_empty() && self.in_flight.is_empty();
-        self.serving &= !dry;
-        dry
+    /// Finds out whether they are level.
+    pub fn settle(&mut self, ours: &[EntryNo]) {
+        let level = |heads: &Heads| heads.unknown.is_empty() && heads.known == ours;
+        self.live |= self.theirs.as_ref().is_some_and(level);
     }
 
     /// New entries of our own: pushed where the other side is level, else found out from our heads.
@@ -222,10 +196,6 @@ impl Session {
             return;
         }
         self.queue.extend(entries);
-    }
-
-    pub fn has_room(&self) -> bool {
-        !self.queue.is_empty() && self.in_flight_bytes() < IN_FLIGHT_BYTES_MAX
     }
 
     fn in_flight_bytes(&self) -> usize {

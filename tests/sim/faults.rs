@@ -1,0 +1,159 @@
+//! What goes wrong in a run, and when.
+
+use crate::options::Options;
+use crate::rng::Rng;
+use crate::world::World;
+
+/// A fault that is planted at a seam to see whether a checker has teeth. Never part of an ordinary run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Plant {
+    #[default]
+    None,
+    /// A commit says that it succeeded and keeps nothing.
+    CommitLies,
+    /// A restart finds one committed row gone.
+    DropRow,
+    /// One frame is sent twice for one effect, again and again.
+    DoubleEffect,
+    /// One frame with changes is lost for one effect, on a link that stays.
+    LoseEffect,
+    /// One body is altered on its way.
+    AlterBody,
+    /// Somebody writes with the key of another.
+    ForgeAuthor,
+    /// History is sorted by the author's clock.
+    ClockOrders,
+    /// What was written is handed out before it is committed.
+    SendEarly,
+    /// A peer talks for ever.
+    Chatter,
+}
+
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The link between two peers breaks; of what is under way, a suffix is lost.
+    Cut(usize, usize),
+    /// The link goes silent and neither side is told.
+    HalfOpen(usize, usize),
+    /// The link goes silent in one direction.
+    OneWay(usize, usize),
+    /// These two cannot reach each other, though others reach both.
+    Apart(usize, usize, u64),
+    /// The peers in the mask cannot reach those that are not.
+    Partition(u64, u64),
+    /// The process dies and loses what was not committed.
+    Crash(usize, u64),
+    /// The next commit fails; the process starts again.
+    FailCommit(usize),
+    Backup(usize),
+    /// The disk is replaced by its backup; true: nobody notices, and the actor is used again.
+    Restore(usize, bool),
+    /// The clock jumps by so many milliseconds.
+    Jump(usize, i64),
+    LeaveForGood(usize),
+    LeaveGroup(usize),
+}
+
+impl Fault {
+    fn choose(options: &Options, rng: &mut Rng) -> Self {
+        let one = rng.index(options.peers);
+        let other = (one + 1 + rng.index(options.peers - 1)) % options.peers;
+        let for_ms = rng.between(100, 25_000);
+        match rng.between(0, 99) {
+            0..15 => Self::Cut(one, other),
+            15..22 => Self::HalfOpen(one, other),
+            22..29 => Self::OneWay(one, other),
+            29..42 => Self::Apart(one, other, for_ms),
+            42..57 => Self::Partition(rng.between(1, (1 << options.peers) - 2), for_ms),
+            57..70 => Self::Crash(one, for_ms / 3),
+            70..74 => Self::FailCommit(one),
+            74..80 => Self::Backup(one),
+            80..86 => Self::Restore(one, rng.chance(50)),
+            86..94 => {
+                Self::Jump(one, rng.between(0, 2 * options.skew_ms_max) as i64 - options.skew_ms_max as i64)
+            }
+            94..97 => Self::LeaveGroup(one),
+            _ => Self::LeaveForGood(one),
+        }
+    }
+}
+
+/// The faults of a run and their times, in microseconds, ascending.
+pub fn plan(options: &Options, rng: &mut Rng) -> Vec<(u64, Fault)> {
+    let mut faults: Vec<(u64, Fault)> = (0..options.faults)
+        .map(|_| (rng.between(0, options.fault_ms * 1000), Fault::choose(options, rng)))
+        .collect();
+    faults.sort_by_key(|(at, _)| *at);
+    faults
+}
+
+impl World {
+    pub fn suffer(&mut self, fault: Fault) {
+        match fault {
+            Fault::Cut(a, b) => self.break_links(a, b, World::cut),
+            Fault::HalfOpen(a, b) => self.break_links(a, b, World::half_open),
+            Fault::OneWay(a, b) => self.break_links(a, b, World::one_way),
+            Fault::Apart(a, b, for_ms) => self.separate(a, b, for_ms),
+            Fault::Partition(mask, for_ms) => {
+                for a in 0..self.peers.len() {
+                    for b in a + 1..self.peers.len() {
+                        if (mask >> a) & 1 != (mask >> b) & 1 {
+                            self.separate(a, b, for_ms);
+                        }
+                    }
+                }
+            }
+            Fault::Crash(peer, for_ms) => {
+                if self.peers[peer].engine.is_some() {
+                    self.crash(peer);
+                    self.start_later(peer, for_ms * 1000);
+                }
+            }
+            Fault::FailCommit(peer) => self.peers[peer].disk.borrow_mut().fail_commit = true,
+            Fault::Backup(peer) => {
+                if self.peers[peer].started && !self.peers[peer].gone {
+                    let mut copy = self.peers[peer].disk.borrow().clone();
+                    copy.crash();
+                    self.peers[peer].backup = Some(copy);
+                }
+            }
+            Fault::Restore(peer, unnoticed) => self.restore(peer, unnoticed),
+            Fault::Jump(peer, by_ms) => self.peers[peer].skew_ms += by_ms,
+            Fault::LeaveForGood(peer) => {
+                let left = self.peers.iter().filter(|peer| !peer.gone).count();
+                if left > 2 && self.peers[peer].started {
+                    self.crash(peer);
+                    self.peers[peer].gone = true;
+                }
+            }
+            Fault::LeaveGroup(peer) => self.leave_group(peer),
+        }
+    }
+
+    fn break_links(&mut self, a: usize, b: usize, break_one: fn(&mut World, peer::sync::LinkId)) {
+        for link in self.links_between(a, b) {
+            break_one(self, link);
+        }
+    }
+
+    fn separate(&mut self, a: usize, b: usize, for_ms: u64) {
+        let silently = self.rng.chance(40);
+        self.break_links(a, b, if silently { World::half_open } else { World::cut });
+        self.block(a, b, for_ms * 1000);
+    }
+
+    fn restore(&mut self, peer: usize, unnoticed: bool) {
+        if self.peers[peer].gone {
+            return;
+        }
+        let Some(backup) = self.peers[peer].backup.clone() else { return };
+        self.crash(peer);
+        let lost = self.peers[peer].disk.borrow().durable.len() > backup.durable.len();
+        self.peers[peer].may_lack |= lost;
+        *self.peers[peer].disk.borrow_mut() = backup;
+        if !unnoticed {
+            self.peers[peer].stamp = self.peers[peer].stamp.wrapping_add(1);
+        }
+        self.start_later(peer, 1000);
+    }
+}

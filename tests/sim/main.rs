@@ -1,0 +1,151 @@
+//! Whole meshes in one thread, in simulated time, from a seed: faults first, then everything is healed and the
+//! mesh has to become level and quiet within bounded time.
+//!
+//! - `cargo test --test sim` runs 200 seeds, each twice, and demands that both runs are the same.
+//! - `PEER_SIM_SEED=17 cargo test --test sim seeds` runs one seed again and prints its options; with
+//!   `PEER_SIM_LOUD=1` and `-- --nocapture` also all that happens.
+//! - `PEER_SIM_SEEDS=10000 cargo test --release --test sim seeds` runs many; `PEER_SIM_FROM` is the first.
+
+mod checkers;
+mod disk;
+mod faults;
+mod network;
+mod options;
+mod record;
+mod rng;
+mod teeth;
+mod workload;
+mod world;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use faults::Plant;
+use options::Options;
+use record::Trace;
+use world::{Happening, World};
+
+/// Within this time after the last fault everybody is level and quiet, in microseconds.
+const HEAL_US_MAX: u64 = 150_000_000;
+/// As long as this nobody says anything before it counts as quiet.
+const QUIET_US: u64 = 3_000_000;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Report {
+    pub trace: Trace,
+    pub healed_us: u64,
+    pub entries: usize,
+    pub frames: u64,
+    pub bytes: u64,
+    pub change_bytes: u64,
+}
+
+/// One run: faults, then peace, then the checkers.
+pub fn run(options: Options, plant: Plant) -> Result<Report, String> {
+    let mut world = World::new(options, plant);
+    world.record.loud = variable("PEER_SIM_LOUD").is_some();
+    run_world(&mut world)
+}
+
+fn run_world(world: &mut World) -> Result<Report, String> {
+    // The last restarts and returns are over 9 s after the last fault.
+    let heal_us = world.options.fault_ms * 1000 + 9_000_000;
+    world.run_until(heal_us);
+    world.blocked.clear();
+    for peer in 0..world.peers.len() {
+        world.at(heal_us, Happening::Start { peer });
+    }
+    world.run_until(heal_us + 1_000_000);
+    let survivors = world.survivors();
+    world.invite_the_stranded();
+    for peer in world.running() {
+        for group in 0..world.options.groups {
+            world.join(peer, group);
+        }
+    }
+    let healed_us = loop {
+        world.run_until(world.now_us + 1_000_000);
+        if let Some(failure) = &world.record.failure {
+            return Err(failure.clone());
+        }
+        let quiet = world.record.last_talk_us + QUIET_US < world.now_us && world.links_are_sound();
+        if quiet && world.is_level() && world.check_mesh().is_ok() {
+            break world.record.last_talk_us.max(heal_us) - heal_us;
+        }
+        if world.now_us > heal_us + HEAL_US_MAX {
+            world.check_mesh()?;
+            world.check(&survivors)?;
+            if !world.links_are_sound() {
+                return Err("a dead link is still held".to_owned());
+            }
+            return Err(format!("not quiet: {}", world.record.last_talk));
+        }
+    };
+    world.check(&survivors)?;
+    if world.options.faults == 0 {
+        world.check_traffic()?;
+    }
+    let (talked_us, until_us) = (world.record.last_talk_us, world.now_us + 40_000_000);
+    world.run_until(until_us);
+    if world.record.last_talk_us != talked_us {
+        return Err(format!("talks on when level: {}", world.record.last_talk));
+    }
+    if let Some(failure) = &world.record.failure {
+        return Err(failure.clone());
+    }
+    Ok(Report {
+        trace: world.record.trace,
+        healed_us,
+        entries: survivors.values().map(|entries| entries.len()).sum(),
+        frames: world.record.frames,
+        bytes: world.record.bytes,
+        change_bytes: world.record.change_bytes,
+    })
+}
+
+fn run_twice(seed: u64) -> Result<Report, String> {
+    let options = Options::from_seed(seed);
+    let first = run(options.clone(), Plant::None).map_err(|failure| {
+        format!("{failure}\n  replay: PEER_SIM_SEED={seed} cargo test --test sim seeds   ({options:?})")
+    })?;
+    match run(options, Plant::None) {
+        Ok(second) if second.trace == first.trace => Ok(first),
+        _ => Err(format!("seed {seed} does not replay")),
+    }
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn seeds() {
+    if let Some(seed) = variable("PEER_SIM_SEED") {
+        println!("{:?}", Options::from_seed(seed));
+        match run_twice(seed) {
+            Ok(report) => println!("{report:?}"),
+            Err(failure) => panic!("{failure}"),
+        }
+        return;
+    }
+    let first = variable("PEER_SIM_FROM").unwrap_or(0);
+    let count = variable("PEER_SIM_SEEDS").unwrap_or(200);
+    let next = AtomicU64::new(first);
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let work = || {
+            let mut failures = Vec::new();
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= first + count {
+                    return failures;
+                }
+                let outcome = std::panic::catch_unwind(|| run_twice(seed));
+                let failure = outcome.unwrap_or_else(|_| Err("panics".to_owned())).err();
+                failures.extend(failure.map(|failure| format!("seed {seed}: {failure}")));
+            }
+        };
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("a run does not panic")).collect()
+    });
+    assert!(failures.is_empty(), "{} of {count} seeds failed:\n{}", failures.len(), failures.join("\n"));
+}

@@ -1,0 +1,304 @@
+//! Links between the peers: ordered streams of frames that take time, and can break in several ways.
+
+use peer::change::Unverified;
+use peer::engine::{Event, Incoming};
+use peer::id::{GroupId, PeerId};
+use peer::sync::LinkId;
+use peer::wire::close::CloseCode;
+use peer::wire::frame::{Control, Frame};
+use peer::wire::sync_message::SyncMessage;
+
+use crate::faults::Plant;
+use crate::world::{Arrival, Happening, World};
+
+/// One link. End 0 dialled, end 1 accepted.
+#[derive(Debug)]
+pub struct Wire {
+    pub ends: [usize; 2],
+    boots: [u32; 2],
+    /// The process at this end holds the link.
+    pub up: [bool; 2],
+    /// When the last thing sent so far arrives at this end: streams keep their order.
+    arrival_us: [u64; 2],
+    /// From this time on nothing arrives at this end.
+    cutoff_us: [Option<u64>; 2],
+}
+
+impl World {
+    pub fn links_between(&self, a: usize, b: usize) -> Vec<LinkId> {
+        let between = |wire: &Wire| wire.ends == [a, b] || wire.ends == [b, a];
+        let alive = self.wires.iter().filter(|(_, wire)| wire.up != [false; 2] && between(wire));
+        alive.map(|(link, _)| *link).collect()
+    }
+
+    /// No dial is under way, and no link is dead without both sides knowing it.
+    pub fn links_are_sound(&self) -> bool {
+        let sound =
+            |wire: &Wire| wire.up == [false; 2] || (wire.up == [true; 2] && wire.cutoff_us == [None; 2]);
+        self.dials_open == 0 && self.wires.values().all(sound)
+    }
+
+    fn latency(&mut self) -> u64 {
+        self.options.latency_us + self.rng.between(0, self.options.jitter_us)
+    }
+
+    pub fn block(&mut self, a: usize, b: usize, for_us: u64) {
+        let until = self.now_us + for_us;
+        let entry = self.blocked.entry((a.min(b), a.max(b))).or_default();
+        *entry = until.max(*entry);
+    }
+
+    fn is_blocked(&self, a: usize, b: usize) -> bool {
+        self.blocked.get(&(a.min(b), a.max(b))).is_some_and(|until| *until > self.now_us)
+    }
+
+    pub fn dial(&mut self, from: usize, to: PeerId, address: String) {
+        let boot = self.peers[from].boot;
+        let target = self.peers.iter().position(|peer| peer.address == address);
+        let silent = target.is_some_and(|to| self.is_blocked(from, to) && self.rng.chance(50));
+        let after = if silent { 5_000_000 } else { 3 * self.latency() };
+        self.record.dials += 1;
+        self.record.say(self.now_us, || format!("{from} dials {target:?}"));
+        self.dials_open += 1;
+        self.at(self.now_us + after, Happening::Connect { from, boot, to, address });
+    }
+
+    pub fn connect(&mut self, from: usize, boot: u32, to: PeerId, address: String) {
+        self.dials_open -= 1;
+        if self.peers[from].boot != boot || self.peers[from].engine.is_none() {
+            return;
+        }
+        let target = self.peers.iter().position(|peer| peer.address == address);
+        let reached = target.filter(|&at| {
+            let right = self.peers[at].identity.peer() == to && self.peers[at].engine.is_some();
+            right && !self.is_blocked(from, at)
+        });
+        let Some(at) = reached else {
+            return self.tell(from, Event::DialFailed { peer: to, address, refused: false });
+        };
+        let link = LinkId(self.record.links_made);
+        self.record.say(self.now_us, || format!("{from} ↔ {at} ({}): up", link.0));
+        self.record.links_made += 1;
+        let arrives = self.now_us + self.latency();
+        let wire = Wire {
+            ends: [from, at],
+            boots: [boot, self.peers[at].boot],
+            up: [true, true],
+            arrival_us: [self.now_us, arrives],
+            cutoff_us: [None, None],
+        };
+        self.wires.insert(link, wire);
+        self.at(arrives, Happening::Arrive { link, end: 1, what: Arrival::Up });
+        let listen = vec![address.clone()];
+        self.tell(from, Event::LinkUp { link, peer: to, dialled: true, address, listen });
+    }
+
+    pub fn send(&mut self, from: usize, link: LinkId, frame: &Frame) {
+        let Some(wire) = self.wires.get(&link) else { return };
+        let Some(end) = wire.ends.iter().position(|&end| end == from) else {
+            return self.record.fail(format!("peer {from} sends on {link:?}, which is not its own"));
+        };
+        if !wire.up[end] {
+            return;
+        }
+        let mut bytes = frame.encode();
+        self.record.note_frame(link, end, frame, bytes.len(), self.now_us);
+        let to = wire.ends[1 - end];
+        self.record.say(self.now_us, || format!("{from} → {to} ({}): {}", link.0, describe(frame)));
+        if let Frame::Sync { group, message } = frame {
+            self.check_durable(from, *group, message);
+            if self.plant == Plant::AlterBody && !message.changes.is_empty() && self.rng.chance(30) {
+                crate::teeth::alter(&mut bytes);
+            }
+            if self.plant == Plant::LoseEffect && !message.changes.is_empty() && self.rng.chance(30) {
+                return;
+            }
+            if self.plant == Plant::DoubleEffect && !message.changes.is_empty() {
+                self.record.note_frame(link, end, frame, bytes.len(), self.now_us);
+                self.transmit(link, end, bytes.clone());
+            }
+        }
+        self.transmit(link, end, bytes);
+    }
+
+    fn transmit(&mut self, link: LinkId, end: usize, bytes: Vec<u8>) {
+        let latency = self.latency();
+        let Some(wire) = self.wires.get_mut(&link) else { return };
+        let to = 1 - end;
+        let arrives = (self.now_us + latency).max(wire.arrival_us[to] + 1);
+        wire.arrival_us[to] = arrives;
+        self.at(arrives, Happening::Arrive { link, end: to, what: Arrival::Frame(bytes) });
+    }
+
+    /// Nothing may be told to anybody that is not on disk.
+    fn check_durable(&mut self, from: usize, group: GroupId, message: &SyncMessage) {
+        let disk = self.peers[from].disk.borrow();
+        let groups = peer::store::Store::groups(&disk.store).unwrap_or_default();
+        let Some(row) = groups.into_iter().find(|row| row.id == group) else { return };
+        let sent = message.changes.iter().filter_map(|bytes| Some(Unverified::decode(bytes).ok()?.hash()));
+        let told = sent.chain(message.heads.iter().copied().filter(|hash| *hash != group.genesis()));
+        for hash in told {
+            if !disk.durable.contains(&(row.no, hash)) {
+                self.record.fail(format!("peer {from} told of {hash} before it was durable"));
+            }
+        }
+    }
+
+    pub fn arrive(&mut self, link: LinkId, end: usize, what: Arrival) {
+        let now_us = self.now_us;
+        let Some(wire) = self.wires.get_mut(&link) else { return };
+        let (at, other) = (wire.ends[end], wire.ends[1 - end]);
+        let lost = wire.cutoff_us[end].is_some_and(|cutoff| now_us > cutoff);
+        if !wire.up[end] || wire.boots[end] != self.peers[at].boot {
+            return;
+        }
+        match what {
+            Arrival::Down => {
+                wire.up[end] = false;
+                self.record.say(now_us, || format!("{at} ⇸ {other} ({}): down", link.0));
+                self.tell(at, Event::LinkDown { link });
+            }
+            Arrival::Up if lost => wire.up[end] = false,
+            Arrival::Frame(_) if lost => {}
+            Arrival::Up => {
+                let other = &self.peers[other];
+                let event = Event::LinkUp {
+                    link,
+                    peer: other.identity.peer(),
+                    dialled: false,
+                    address: format!("{}1", other.address),
+                    listen: vec![other.address.clone()],
+                };
+                self.tell(at, event);
+            }
+            Arrival::Frame(bytes) => self.read_frame(link, at, &bytes),
+        }
+    }
+
+    fn read_frame(&mut self, link: LinkId, at: usize, bytes: &[u8]) {
+        self.record.trace.add_bytes(bytes);
+        match Frame::decode(bytes) {
+            Ok(Frame::Control(Control::Close { .. })) => {}
+            Ok(Frame::Control(control)) => self.tell(at, Event::Control { link, control }),
+            Ok(Frame::Sync { group, message }) => match self.verify(group, message) {
+                Some(incoming) => self.tell(at, Event::Sync { link, group, incoming }),
+                None => {
+                    self.close(at, link, CloseCode::Change);
+                    self.tell(at, Event::LinkDown { link });
+                }
+            },
+            Err(error) => self.record.fail(format!("a frame cannot be read: {error}")),
+        }
+    }
+
+    /// The first two stages of the gate.
+    fn verify(&mut self, group: GroupId, message: SyncMessage) -> Option<Incoming> {
+        let mut changes = Vec::with_capacity(message.changes.len());
+        for bytes in &message.changes {
+            let unverified = Unverified::decode(bytes).ok()?;
+            let key = (group, unverified.hash());
+            let verified = match self.verified.get(&key) {
+                Some(verified) => verified.clone(),
+                None => {
+                    let verified = unverified.verify(group).ok()?;
+                    self.verified.insert(key, verified.clone());
+                    verified
+                }
+            };
+            changes.push(verified);
+        }
+        Some(Incoming { heads: message.heads, need: message.need, have: message.have, changes })
+    }
+
+    /// This side drops the link; the other is told, if anything arrives there.
+    pub fn close(&mut self, from: usize, link: LinkId, code: CloseCode) {
+        self.record.say(self.now_us, || format!("{from} closes ({}): {code}", link.0));
+        *self.record.closed.entry(code.number()).or_default() += 1;
+        let Some(wire) = self.wires.get_mut(&link) else { return };
+        let Some(end) = wire.ends.iter().position(|&end| end == from) else { return };
+        if std::mem::replace(&mut wire.up[end], false) {
+            self.hang_up_at(link, 1 - end);
+        }
+    }
+
+    /// What is under way to this end arrives, then the end of the stream.
+    fn hang_up_at(&mut self, link: LinkId, end: usize) {
+        let latency = self.latency();
+        let Some(wire) = self.wires.get_mut(&link) else { return };
+        if wire.cutoff_us[end].is_some() {
+            return;
+        }
+        let arrives = (self.now_us + latency).max(wire.arrival_us[end] + 1);
+        wire.arrival_us[end] = arrives;
+        self.at(arrives, Happening::Arrive { link, end, what: Arrival::Down });
+    }
+
+    /// Both sides learn of it; of what is under way in each direction, a suffix is lost.
+    pub fn cut(&mut self, link: LinkId) {
+        let reach = 2 * self.options.latency_us + self.options.jitter_us;
+        for end in 0..2 {
+            let cutoff = self.now_us + self.rng.between(0, reach);
+            let learns = cutoff + self.rng.between(1, 1_000_000);
+            if let Some(wire) = self.wires.get_mut(&link) {
+                wire.cutoff_us[end] = Some(cutoff);
+                self.at(learns, Happening::Arrive { link, end, what: Arrival::Down });
+            }
+        }
+    }
+
+    /// Nothing arrives any more, and nobody is told.
+    pub fn half_open(&mut self, link: LinkId) {
+        if let Some(wire) = self.wires.get_mut(&link) {
+            wire.cutoff_us = [Some(self.now_us); 2];
+        }
+    }
+
+    pub fn one_way(&mut self, link: LinkId) {
+        let end = self.rng.index(2);
+        if let Some(wire) = self.wires.get_mut(&link) {
+            wire.cutoff_us[end] = Some(self.now_us);
+        }
+    }
+
+    /// A process has died: the other ends learn of it, or not, as when the whole machine dies.
+    pub fn lose_process(&mut self, index: usize) {
+        let told = self.rng.chance(60);
+        let links: Vec<LinkId> = self.wires.keys().copied().collect();
+        for link in links {
+            let Some(wire) = self.wires.get_mut(&link) else { continue };
+            let Some(end) = wire.ends.iter().position(|&end| end == index) else { continue };
+            if std::mem::replace(&mut wire.up[end], false) && wire.up[1 - end] {
+                if told {
+                    self.hang_up_at(link, 1 - end);
+                } else {
+                    wire.cutoff_us[1 - end] = Some(self.now_us);
+                }
+            }
+        }
+    }
+}
+
+pub fn describe(frame: &Frame) -> String {
+    match frame {
+        Frame::Control(Control::Peers { peers }) => format!("{} peers", peers.len()),
+        Frame::Control(control) => format!("{control:?}"),
+        Frame::Sync { group, message } => {
+            let short = |hashes: &[peer::id::ChangeHash]| {
+                let short: Vec<String> =
+                    hashes.iter().take(4).map(|hash| hash.to_string()[..4].to_owned()).collect();
+                format!("{}[{}]", hashes.len(), short.join(" "))
+            };
+            let changes =
+                message.changes.iter().filter_map(|bytes| Some(Unverified::decode(bytes).ok()?.hash()));
+            let changes: Vec<_> = changes.collect();
+            format!(
+                "{:.4} heads {} need {} have {:?} changes {}",
+                group.to_string(),
+                short(&message.heads),
+                short(&message.need),
+                message.have.iter().map(|have| have.last_sync.len()).collect::<Vec<_>>(),
+                short(&changes)
+            )
+        }
+    }
+}

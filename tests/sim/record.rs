@@ -1,0 +1,84 @@
+//! What a run leaves behind for the checkers: traffic, acknowledgements, and the first thing that was wrong.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use peer::change::Unverified;
+use peer::id::{ChangeHash, GroupId};
+use peer::sync::LinkId;
+use peer::wire::frame::{Control, Frame};
+
+use crate::network::describe;
+
+#[derive(Default)]
+pub struct Record {
+    pub failure: Option<String>,
+    /// Print everything that happens: for looking into one failure.
+    pub loud: bool,
+    pub trace: Trace,
+    pub links_made: u64,
+    pub dials: u64,
+    /// Links closed by a peer, by code.
+    pub closed: BTreeMap<u16, u64>,
+    /// The last time that somebody said something other than ping and pong.
+    pub last_talk_us: u64,
+    pub last_talk: String,
+    pub frames: u64,
+    pub bytes: u64,
+    pub change_bytes: u64,
+    /// How often each body went over each link, in each direction.
+    pub bodies: HashMap<(LinkId, usize, ChangeHash), u32>,
+    /// Entries acknowledged to their authors: peer, group, entry.
+    pub acknowledged: Vec<(usize, GroupId, ChangeHash)>,
+    /// The bodies that were given to an engine to write, by author.
+    pub given: BTreeSet<(usize, String)>,
+}
+
+impl Record {
+    pub fn say(&self, now_us: u64, what: impl FnOnce() -> String) {
+        if self.loud {
+            println!("{:>12.3} ms  {}", now_us as f64 / 1000.0, what());
+        }
+    }
+
+    /// Only the first failure counts; the run ends there.
+    pub fn fail(&mut self, what: String) {
+        self.failure.get_or_insert(what);
+    }
+
+    pub fn note_frame(&mut self, link: LinkId, end: usize, frame: &Frame, bytes: usize, now_us: u64) {
+        self.frames += 1;
+        self.bytes += bytes as u64;
+        if !matches!(frame, Frame::Control(Control::Ping { .. } | Control::Pong { .. })) {
+            self.last_talk_us = now_us;
+            self.last_talk = describe(frame);
+        }
+        if let Frame::Sync { message, .. } = frame {
+            for change in &message.changes {
+                self.change_bytes += change.len() as u64;
+                if let Ok(change) = Unverified::decode(change) {
+                    *self.bodies.entry((link, end, change.hash())).or_default() += 1;
+                }
+            }
+        }
+    }
+}
+
+/// A hash of everything that happens, to tell whether two runs are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trace(pub u64);
+
+impl Trace {
+    pub fn add(&mut self, what: &str) {
+        self.add_bytes(what.as_bytes());
+    }
+
+    pub fn add_bytes(&mut self, bytes: &[u8]) {
+        let mut mix = |part: u64| self.0 = (self.0.rotate_left(5) ^ part).wrapping_mul(0x517c_c1b7_2722_0a95);
+        mix(bytes.len() as u64);
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            mix(u64::from_le_bytes(word));
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! A mesh in one thread: the agenda, the simulated time, and the peers' processes.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
+
+use peer::change::Verified;
+use peer::engine::{Effect, Engine, Event, Settings};
+use peer::id::{ChangeHash, GroupId, MeshId};
+use peer::identity::Identity;
+use peer::store::StoreError;
+use peer::sync::LinkId;
+use peer::time::{Now, Timestamp};
+
+use crate::disk::{Disk, SimStore};
+use crate::faults::{Fault, Plant, plan};
+use crate::network::Wire;
+use crate::options::Options;
+use crate::record::Record;
+use crate::rng::Rng;
+use crate::workload::{Asked, Say};
+
+/// The wall clock of the simulation at its start.
+const EPOCH_MS: i64 = 1_760_000_000_000;
+
+/// Steps after which a run counts as endless.
+const STEPS_MAX: u64 = 4_000_000;
+
+#[derive(Debug)]
+pub enum Happening {
+    Start {
+        peer: usize,
+    },
+    /// The process takes in what has arrived, and commits.
+    Work {
+        peer: usize,
+        boot: u32,
+    },
+    Alarm {
+        peer: usize,
+        boot: u32,
+        at_us: u64,
+    },
+    Connect {
+        from: usize,
+        boot: u32,
+        to: peer::id::PeerId,
+        address: String,
+    },
+    Arrive {
+        link: LinkId,
+        end: usize,
+        what: Arrival,
+    },
+    Fault(Fault),
+    Say(Say),
+}
+
+#[derive(Debug)]
+pub enum Arrival {
+    Up,
+    Frame(Vec<u8>),
+    Down,
+}
+
+pub struct Peer {
+    pub identity: Identity,
+    pub address: String,
+    pub disk: Rc<RefCell<Disk>>,
+    pub engine: Option<Engine<SimStore>>,
+    pub boot: u32,
+    boot_us: u64,
+    pub skew_ms: i64,
+    pub stamp: u8,
+    /// Has run at least once.
+    pub started: bool,
+    /// Will never run again.
+    pub gone: bool,
+    inbox: VecDeque<Event>,
+    working: bool,
+    alarm_us: Option<u64>,
+    pub asked: BTreeMap<u64, Asked>,
+    pub backup: Option<Disk>,
+    /// Was restored from a backup that lacks some of what it had acknowledged.
+    pub may_lack: bool,
+}
+
+pub struct World {
+    pub options: Options,
+    pub rng: Rng,
+    pub now_us: u64,
+    pub mesh: MeshId,
+    pub peers: Vec<Peer>,
+    pub wires: BTreeMap<LinkId, Wire>,
+    /// Pairs that cannot reach each other, and until when.
+    pub blocked: BTreeMap<(usize, usize), u64>,
+    pub dials_open: u64,
+    pub record: Record,
+    pub plant: Plant,
+    pub next_token: u64,
+    /// Signatures are checked once per change, not once per peer.
+    pub verified: HashMap<(GroupId, ChangeHash), Verified>,
+    agenda: BTreeMap<(u64, u64), Happening>,
+    order: u64,
+    steps: u64,
+}
+
+impl World {
+    pub fn new(options: Options, plant: Plant) -> Self {
+        let mut rng = Rng::new(options.seed);
+        let peers = (0..options.peers).map(|index| Peer::new(index, &options, plant, &mut rng)).collect();
+        let mut world = Self {
+            now_us: 0,
+            mesh: MeshId([0x51; 16]),
+            peers,
+            wires: BTreeMap::new(),
+            blocked: BTreeMap::new(),
+            dials_open: 0,
+            record: Record::default(),
+            plant,
+            next_token: 0,
+            verified: HashMap::new(),
+            agenda: BTreeMap::new(),
+            order: 0,
+            steps: 0,
+            options,
+            rng,
+        };
+        world.start_later(0, 0);
+        for peer in 1..world.options.peers {
+            let late = world.options.fault_ms * 500;
+            let at_us = if world.rng.chance(70) {
+                world.rng.between(0, 1_000_000)
+            } else {
+                world.rng.between(0, late)
+            };
+            world.start_later(peer, at_us);
+        }
+        let faults = plan(&world.options, &mut world.rng);
+        for (at_us, fault) in faults {
+            world.at(at_us, Happening::Fault(fault));
+        }
+        world.plan_work();
+        world
+    }
+
+    pub fn at(&mut self, at_us: u64, happening: Happening) {
+        self.order += 1;
+        self.agenda.insert((at_us.max(self.now_us), self.order), happening);
+    }
+
+    pub fn start_later(&mut self, peer: usize, in_us: u64) {
+        self.at(self.now_us + in_us, Happening::Start { peer });
+    }
+
+    /// Lets everything happen that happens up to this time.
+    pub fn run_until(&mut self, until_us: u64) {
+        while let Some((&(at_us, _), _)) = self.agenda.first_key_value() {
+            if at_us > until_us || self.record.failure.is_some() {
+                break;
+            }
+            let Some((_, happening)) = self.agenda.pop_first() else { break };
+            self.now_us = at_us;
+            self.steps += 1;
+            if self.steps > STEPS_MAX {
+                self.record.fail(format!("endless: still busy after {STEPS_MAX} steps"));
+            }
+            self.happen(happening);
+        }
+        self.now_us = self.now_us.max(until_us);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Start { peer } => self.start(peer),
+            Happening::Work { peer, boot } if self.peers[peer].boot == boot => self.work(peer),
+            Happening::Alarm { peer, boot, at_us }
+                if self.peers[peer].boot == boot && self.peers[peer].alarm_us == Some(at_us) =>
+            {
+                self.peers[peer].alarm_us = None;
+                self.tell(peer, Event::Tick);
+            }
+            Happening::Work { .. } | Happening::Alarm { .. } => {}
+            Happening::Connect { from, boot, to, address } => self.connect(from, boot, to, address),
+            Happening::Arrive { link, end, what } => self.arrive(link, end, what),
+            Happening::Fault(fault) => {
+                self.record.trace.add(&format!("{fault:?}"));
+                self.record.say(self.now_us, || format!("{fault:?}"));
+                self.suffer(fault);
+            }
+            Happening::Say(say) => self.say(say),
+        }
+    }
+
+    pub fn now(&self, peer: usize) -> Now {
+        let peer = &self.peers[peer];
+        let wall = EPOCH_MS + (self.now_us / 1000) as i64 + peer.skew_ms;
+        Now { wall: Timestamp::clamped(wall), ticks_us: self.now_us - peer.boot_us }
+    }
+
+    fn start(&mut self, index: usize) {
+        let seed = self.rng.bytes();
+        let peer = &mut self.peers[index];
+        if peer.gone || peer.engine.is_some() {
+            return;
+        }
+        peer.boot_us = self.now_us;
+        let settings = Settings {
+            identity: peer.identity.clone(),
+            mesh: self.mesh,
+            writer_stamp: [peer.stamp; 32],
+            seed,
+        };
+        match Engine::new(SimStore(peer.disk.clone()), settings) {
+            Ok(engine) => peer.engine = Some(engine),
+            Err(StoreError::Full) => return self.start_later(index, 500_000),
+            Err(error) => return self.record.fail(format!("peer {index} does not start: {error}")),
+        }
+        self.record.say(self.now_us, || format!("{index} starts"));
+        let first = !std::mem::replace(&mut self.peers[index].started, true);
+        self.tell(index, Event::Tick);
+        self.settle_in(index, first);
+    }
+
+    /// The process dies. Nothing that it had not committed is left.
+    pub fn crash(&mut self, index: usize) {
+        self.record.say(self.now_us, || format!("{index} dies"));
+        let peer = &mut self.peers[index];
+        peer.engine = None;
+        peer.boot += 1;
+        peer.inbox.clear();
+        peer.working = false;
+        peer.alarm_us = None;
+        peer.asked.clear();
+        peer.disk.borrow_mut().crash();
+        if self.plant == Plant::DropRow {
+            crate::teeth::drop_row(&mut peer.disk.borrow_mut());
+        }
+        self.lose_process(index);
+    }
+
+    /// Something for the process to take in.
+    pub fn tell(&mut self, index: usize, event: Event) {
+        let delay = self.rng.between(10, self.options.commit_us_max);
+        let peer = &mut self.peers[index];
+        if peer.engine.is_none() {
+            return;
+        }
+        peer.inbox.push_back(event);
+        if !std::mem::replace(&mut peer.working, true) {
+            let boot = peer.boot;
+            self.at(self.now_us + delay, Happening::Work { peer: index, boot });
+        }
+    }
+
+    fn work(&mut self, index: usize) {
+        let now = self.now(index);
+        let peer = &mut self.peers[index];
+        peer.working = false;
+        let events = std::mem::take(&mut peer.inbox);
+        let Some(mut engine) = peer.engine.take() else { return };
+        let mut result = Ok(());
+        for event in events {
+            result = result.and_then(|()| engine.handle(event, now));
+        }
+        match result.and_then(|()| engine.commit(now)) {
+            Ok(()) => {}
+            Err(StoreError::Full) => {
+                self.crash(index);
+                return self.start_later(index, 500_000);
+            }
+            Err(error) => return self.record.fail(format!("peer {index} failed: {error}")),
+        }
+        let effects: Vec<Effect> = std::iter::from_fn(|| engine.poll_effect()).collect();
+        let alarm_us = engine.next_timeout_us().map(|ticks_us| peer.boot_us + ticks_us);
+        peer.engine = Some(engine);
+        if let Some(at_us) = alarm_us
+            && peer.alarm_us != alarm_us
+        {
+            peer.alarm_us = alarm_us;
+            let boot = peer.boot;
+            self.at(at_us, Happening::Alarm { peer: index, boot, at_us });
+        }
+        for effect in effects {
+            self.perform(index, effect);
+        }
+    }
+
+    fn perform(&mut self, index: usize, effect: Effect) {
+        match effect {
+            Effect::Send { link, frame } => self.send(index, link, &frame),
+            Effect::Close { link, code } => self.close(index, link, code),
+            Effect::Dial { peer, address } => self.dial(index, peer, address),
+            Effect::Reply { token, result } => self.replied(index, token, result),
+            Effect::Stored { .. } | Effect::Changed => {}
+        }
+    }
+
+    /// Asks a running engine something that changes nothing, outside the course of events.
+    pub fn ask(&mut self, index: usize, command: peer::engine::Command) -> Option<peer::engine::Outcome> {
+        let now = self.now(index);
+        let engine = self.peers[index].engine.as_mut()?;
+        engine.handle(Event::Command { token: u64::MAX, command }, now).ok()?;
+        engine.commit(now).ok()?;
+        let mut outcome = None;
+        let effects: Vec<Effect> = std::iter::from_fn(|| engine.poll_effect()).collect();
+        for effect in effects {
+            match effect {
+                Effect::Reply { token: u64::MAX, result } => outcome = result.ok(),
+                other => self.perform(index, other),
+            }
+        }
+        outcome
+    }
+
+    pub fn running(&self) -> Vec<usize> {
+        (0..self.peers.len()).filter(|&index| self.peers[index].engine.is_some()).collect()
+    }
+}
+
+impl Peer {
+    fn new(index: usize, options: &Options, plant: Plant, rng: &mut Rng) -> Self {
+        let skew_max = options.skew_ms_max as i64;
+        let mut disk = Disk::default();
+        disk.plant = plant;
+        Self {
+            identity: Identity::from_seed(&rng.bytes()),
+            address: format!("10.0.0.{}:4040", index + 1),
+            disk: Rc::new(RefCell::new(disk)),
+            engine: None,
+            boot: 0,
+            boot_us: 0,
+            skew_ms: rng.between(0, 2 * options.skew_ms_max) as i64 - skew_max,
+            stamp: 0,
+            started: false,
+            gone: false,
+            inbox: VecDeque::new(),
+            working: false,
+            alarm_us: None,
+            asked: BTreeMap::new(),
+            backup: None,
+            may_lack: false,
+        }
+    }
+}

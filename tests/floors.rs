@@ -231,7 +231,9 @@ fn uses(path: &str, text: &str) -> Vec<Use> {
             }
             "crate" | "peer" if goes_on && begins => name(Root::Crate, members(&tokens, index + 2)),
             // `pub(crate)` names nothing; anything else without a path would give the crate another name.
-            "crate" if begins && text(index.wrapping_sub(1)) != "(" => name(Root::Crate, vec!["crate".to_owned()]),
+            "crate" if begins && text(index.wrapping_sub(1)) != "(" => {
+                name(Root::Crate, vec!["crate".to_owned()])
+            }
             "super" if goes_on && (begins || text(index.wrapping_sub(2)) == "self") => {
                 let (mut at, mut up) = (index, 0);
                 while text(at) == "super" && text(at + 1) == "::" {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::entropy::Entropy;
 use super::{Effect, Engine};
+use crate::group::GroupNo;
 use crate::id::{GroupId, PeerId};
 use crate::limits::{
     ADDRESSES_MAX, GROUPS_MAX, PEERS_MAX, PING_EVERY_MS, REDIAL_MS_MAX, REDIAL_MS_MIN, SILENCE_MS_MAX,
@@ -352,7 +353,7 @@ impl<S: Store> Engine<S> {
 
     /// Pings, drops dead links, dials whom it is time to dial.
     pub(super) fn keep_links(&mut self, now: Now) -> Result<(), S::Error> {
-        let mut dead = Vec::new();
+        let (mut dead, mut pinged) = (Vec::new(), Vec::new());
         for (&id, link) in &mut self.mesh.links {
             if now.ticks_us.saturating_sub(link.heard_us) > SILENCE_MS_MAX * 1000 {
                 dead.push(id);
@@ -361,6 +362,15 @@ impl<S: Store> Engine<S> {
                 link.pinged_us = now.ticks_us;
                 let ping = Control::Ping { nonce: link.pings };
                 self.prepared.push_back(Effect::Send { link: id, frame: ping.into() });
+                pinged.push(id);
+            }
+        }
+        // Not with every message, but often enough for a crash.
+        let groups: Vec<GroupNo> =
+            if pinged.is_empty() { vec![] } else { self.rooms.keys().copied().collect() };
+        for link in pinged {
+            for &group in &groups {
+                self.save_shared(group, link)?;
             }
         }
         for link in dead {

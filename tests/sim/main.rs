@@ -7,6 +7,7 @@
 //! - `PEER_SIM_SEEDS=10000 cargo test --release --test sim seeds` runs many; `PEER_SIM_FROM` is the first.
 
 mod checkers;
+mod cost;
 mod disk;
 mod faults;
 mod network;

@@ -223,6 +223,9 @@ impl World {
             Err(error) => return self.record.fail(format!("peer {index} does not start: {error}")),
         }
         self.record.say(self.now_us, || format!("{index} starts"));
+        if let Some(lost) = self.peers[index].disk.borrow().lost() {
+            self.record.fail(format!("peer {index} starts without {lost}, which was durable"));
+        }
         let first = !std::mem::replace(&mut self.peers[index].started, true);
         self.tell(index, Event::Tick);
         self.settle_in(index, first);
@@ -240,7 +243,7 @@ impl World {
         peer.asked.clear();
         peer.disk.borrow_mut().crash();
         if self.plant == Plant::DropRow {
-            crate::teeth::drop_row(&mut peer.disk.borrow_mut());
+            crate::teeth::drop_row(self.mesh, &mut peer.disk.borrow_mut());
         }
         self.lose_process(index);
     }
@@ -289,6 +292,9 @@ impl World {
         }
         for effect in effects {
             self.perform(index, effect);
+        }
+        if self.plant == Plant::Chatter {
+            crate::teeth::chatter(self, index);
         }
     }
 

@@ -28,6 +28,7 @@ pub(super) struct Link {
     pub subscriptions: BTreeSet<GroupId>,
     /// Peers that the other side was told of on this link, with the addresses that they still have.
     told: BTreeSet<PeerId>,
+    since_us: u64,
     heard_us: u64,
     pinged_us: u64,
     pings: u64,
@@ -42,6 +43,7 @@ struct Known {
     last_linked_ms: i64,
     dialling: bool,
     next_dial_us: u64,
+    /// Dials that failed, and links that did not last.
     attempts: u32,
     /// It turned our mesh secret down when last dialled.
     refused: bool,
@@ -51,6 +53,15 @@ pub(super) struct Mesh {
     own: PeerId,
     pub links: BTreeMap<LinkId, Link>,
     known: BTreeMap<PeerId, Known>,
+}
+
+impl Known {
+    /// Puts off the next dial, every time for longer.
+    fn wait_to_dial(&mut self, now: Now, entropy: &mut Entropy) {
+        let wait = (REDIAL_MS_MIN << self.attempts.min(16)).min(REDIAL_MS_MAX);
+        self.attempts = self.attempts.saturating_add(1);
+        self.next_dial_us = now.in_ms(entropy.jitter(wait));
+    }
 }
 
 impl Mesh {
@@ -112,9 +123,7 @@ impl Mesh {
         if known.addresses.first().is_some_and(|first| first == address) {
             known.addresses.rotate_left(1);
         }
-        let wait = (REDIAL_MS_MIN << known.attempts.min(16)).min(REDIAL_MS_MAX);
-        known.attempts = known.attempts.saturating_add(1);
-        known.next_dial_us = now.in_ms(entropy.jitter(wait));
+        known.wait_to_dial(now, entropy);
     }
 
     fn linked(&self, peer: &PeerId) -> Option<LinkId> {
@@ -170,6 +179,7 @@ impl<S: Store> Engine<S> {
             address,
             subscriptions: BTreeSet::new(),
             told: BTreeSet::new(),
+            since_us: now.ticks_us,
             heard_us: now.ticks_us,
             pinged_us: now.ticks_us.saturating_sub(PING_EVERY_MS * 1000),
             pings: 0,
@@ -200,7 +210,6 @@ impl<S: Store> Engine<S> {
                 link.told.remove(&peer);
             }
         }
-        known.attempts = 0;
         known.refused = false;
         known.last_linked_ms = now.wall.millis();
         let row =
@@ -293,14 +302,18 @@ impl<S: Store> Engine<S> {
 
     pub(super) fn link_down(&mut self, link: LinkId, now: Now) -> Result<(), S::Error> {
         let Some(state) = self.mesh.links.get(&link) else { return Ok(()) };
-        let peer = state.peer;
+        let (peer, since_us) = (state.peer, state.since_us);
         let groups: Vec<_> = self.rooms.keys().copied().collect();
         for group in groups {
             self.close_session(group, link)?;
         }
         self.mesh.links.remove(&link);
         if let Some(known) = self.mesh.known.get_mut(&peer) {
-            known.next_dial_us = now.in_ms(self.entropy.jitter(REDIAL_MS_MIN));
+            // A link that ends soon after it began is as good as a dial that failed: something is wrong there.
+            if now.ticks_us.saturating_sub(since_us) >= SILENCE_MS_MAX * 1000 {
+                known.attempts = 0;
+            }
+            known.wait_to_dial(now, &mut self.entropy);
         }
         self.prepared.push_back(Effect::Changed);
         Ok(())

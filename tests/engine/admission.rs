@@ -248,3 +248,20 @@ fn a_peer_without_any_heads_gets_everything_and_breaks_nothing() {
     let sent: usize = bench.sent.iter().map(|message| message.changes.len()).sum();
     assert_eq!(sent, 2);
 }
+
+#[test]
+fn more_heads_than_a_change_can_name_are_merged_over_several() {
+    let mut graph = Graph::default();
+    for number in 1..=150 {
+        let change =
+            graph.sign(&author(number), 0, vec![group().genesis()], message(i64::from(number), "hello"));
+        graph.add(change);
+    }
+    let mut bench = Bench::linked(&graph.changes, &[]);
+    for (round, left) in [(1, 150 - 64 + 1), (2, 24), (3, 1)] {
+        let drafts = vec![Draft { body: format!("merge {round}"), ..Draft::default() }];
+        bench.handle(Event::Command { token: 1, command: Command::Write { group: bench.no, drafts } });
+        assert_eq!(bench.heads().len(), left, "after {round}");
+    }
+    assert_eq!(bench.history().len(), 153);
+}

@@ -272,3 +272,44 @@ fn cost_of_talk_in_a_healthy_mesh() {
     assert!(cost.bodies * 10 <= delivered * 11, "{} bodies for {delivered} deliveries", cost.bodies);
     assert!(cost.frames <= delivered * 4, "{} frames for {delivered} deliveries", cost.frames);
 }
+
+/// Bytes, frames and bodies for each delivery, when everybody talks at once and when one speaks at a time.
+fn talk(peers: usize, messages: usize, pause_us: u64) -> [f64; 3] {
+    let mut world = World::idle(options(peers), Plant::None);
+    for guest in 0..peers {
+        world.begin(guest);
+        if guest > 0 {
+            world.meet(guest, guest - 1);
+        }
+        world.join(guest, 0);
+        world.run_until(world.now_us + 3_000_000);
+    }
+    world.settle();
+    assert_eq!(world.check_mesh(), Ok(()));
+    let cost = world.measure(|world| {
+        for round in 0..messages {
+            let peer = world.rng.index(peers);
+            world.write(peer, round, 1);
+            world.run_until(world.now_us + pause_us - 100_000.min(pause_us));
+        }
+    });
+    let deliveries = (messages * (peers - 1)) as f64;
+    let [bytes, frames, bodies] = [cost.bytes, cost.frames, cost.bodies].map(|sum| sum as f64 / deliveries);
+    println!(
+        "{peers:>3} peers, one message in {:>4} ms: {bytes:>5.0} B {frames:>5.2} frames {bodies:>5.3} bodies",
+        pause_us / 1000
+    );
+    [bytes, frames, bodies]
+}
+
+#[test]
+fn cost_of_a_delivery_with_many_peers() {
+    for pause_us in [100_000, 2_000_000] {
+        for peers in [4, 12] {
+            let [_, frames, bodies] = talk(peers, 100, pause_us);
+            assert!(bodies < 1.05, "{bodies} bodies for a delivery");
+            // At most one frame each way on each link: the body and its receipt, or what both have heard.
+            assert!(frames < peers as f64 + 0.1, "{frames} frames for a delivery among {peers}");
+        }
+    }
+}

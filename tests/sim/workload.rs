@@ -93,7 +93,6 @@ impl World {
                 None => {
                     self.invite(island[0], outside[0]);
                     island.push(outside[0]);
-                    break;
                 }
             }
         }

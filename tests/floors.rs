@@ -231,8 +231,10 @@ fn uses(path: &str, text: &str) -> Vec<Use> {
             }
             "crate" | "peer" if goes_on && begins => name(Root::Crate, members(&tokens, index + 2)),
             // `pub(crate)` names nothing; anything else without a path would give the crate another name.
-            "crate" if begins && text(index - 1) != "(" => name(Root::Crate, vec!["crate".to_owned()]),
-            "super" if goes_on && (begins || text(index - 2) == "self") => {
+            "crate" if begins && text(index.wrapping_sub(1)) != "(" => {
+                name(Root::Crate, vec!["crate".to_owned()])
+            }
+            "super" if goes_on && (begins || text(index.wrapping_sub(2)) == "self") => {
                 let (mut at, mut up) = (index, 0);
                 while text(at) == "super" && text(at + 1) == "::" {
                     at += 2;
@@ -250,10 +252,9 @@ fn uses(path: &str, text: &str) -> Vec<Use> {
                 name(Root::Library, members.map(|member| format!("std::{member}")).collect());
             }
             "use" if text(index + 1) == "{" => name(Root::Library, members(&tokens, index + 1)),
+            "self" | "core" | "alloc" => {}
             library if (goes_on && begins) || text(index.wrapping_sub(1)) == "use" => {
-                if !["self", "super", "crate", "core", "alloc", "std"].contains(&library) {
-                    name(Root::Library, vec![library.to_owned()]);
-                }
+                name(Root::Library, vec![library.to_owned()]);
             }
             _ => {}
         }

@@ -32,14 +32,26 @@ pub struct Joined {
 pub async fn join(data: &Path, ticket: &Ticket, offline: bool) -> Result<Joined, JoinError> {
     let already = DataDir::exists(data);
     if !already && !offline {
-        node::probe(ticket).await.map_err(|error| match error {
-            NodeError::Unreachable(_) => JoinError::Unreachable(error),
-            error => JoinError::Node(error),
-        })?;
+        ask(std::slice::from_ref(ticket)).await?;
     }
     let dir = DataDir::open(data, Some(ticket))?;
     // A start without network is enough to remember the ticket's peer and its addresses.
     let options = Options { join: vec![ticket.clone()], ..Options::default() };
     Node::start(dir, options).await.map_err(JoinError::Node)?.stop().await;
     Ok(Joined { mesh: ticket.mesh, already })
+}
+
+/// Whether a member of the mesh accepts one of these tickets, of which there is at least one.
+pub(super) async fn ask(tickets: &[Ticket]) -> Result<(), JoinError> {
+    let mut verdict = Ok(());
+    for ticket in tickets {
+        verdict = match node::probe(ticket).await {
+            Ok(()) => return Ok(()),
+            // That one is refused says more than that another cannot be asked.
+            Err(_) if matches!(verdict, Err(JoinError::Node(_))) => verdict,
+            Err(error @ NodeError::Unreachable(_)) => Err(JoinError::Unreachable(error)),
+            Err(error) => Err(JoinError::Node(error)),
+        };
+    }
+    verdict
 }

@@ -17,7 +17,7 @@ use super::discovery::Announcement;
 use super::routes::{self, Service};
 use super::token::Token;
 use super::types::Ready;
-use super::{Ticket, guard};
+use super::{JoinError, Ticket, guard, membership};
 use crate::limits::{API_STOP_MS_MAX, HOLDER_WAIT_MS};
 use crate::node::{DataDir, DataDirError, Node, NodeError, Options};
 
@@ -43,6 +43,8 @@ pub enum ServeError {
     Running(PathBuf),
     #[error("another `peer` command is using {} and does not finish; stop it, or give this one another --data", .0.display())]
     Busy(PathBuf),
+    #[error(transparent)]
+    Join(#[from] JoinError),
     #[error(transparent)]
     DataDir(#[from] DataDirError),
     #[error("the local API cannot listen on {address}: {source}; choose another with --api, or use --no-api")]
@@ -72,10 +74,14 @@ struct Api {
 }
 
 impl Server {
-    /// The first start in a directory makes identity, mesh and database.
+    /// The first start in a directory makes identity, mesh and database; with tickets only after a member of
+    /// the mesh has accepted one of them.
     pub async fn start(data: &Path, options: ServeOptions) -> Result<Self, ServeError> {
         if options.join.windows(2).any(|pair| pair[0].mesh != pair[1].mesh) {
             return Err(ServeError::TicketsDisagree);
+        }
+        if !options.join.is_empty() && !DataDir::exists(data) {
+            membership::ask(&options.join).await?;
         }
         let dir = take(data, options.join.first()).await?;
         let data = dir.path().to_owned();

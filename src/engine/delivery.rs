@@ -51,17 +51,23 @@ impl<S: Store> Engine<S> {
     }
 
     pub(super) fn close_session(&mut self, group: GroupNo, link: LinkId) -> Result<(), S::Error> {
-        let Some(room) = self.rooms.get_mut(&group) else { return Ok(()) };
-        let Some(session) = room.drop_session(link) else { return Ok(()) };
-        let Some(peer) = self.mesh.peer_of(link) else { return Ok(()) };
-        let mut shared = Vec::new();
-        for &no in session.shared() {
-            shared.extend(self.store.node(group, no)?.map(|node| node.hash));
-        }
-        if !shared.is_empty() {
-            self.store.set_shared_heads(&peer, group, &shared)?;
+        self.save_shared(group, link)?;
+        if let Some(room) = self.rooms.get_mut(&group) {
+            room.drop_session(link);
         }
         Ok(())
+    }
+
+    /// Keeps what the next link to this peer starts from. May be lost: it only saves bytes.
+    pub(super) fn save_shared(&mut self, group: GroupNo, link: LinkId) -> Result<(), S::Error> {
+        let Some(peer) = self.mesh.peer_of(link) else { return Ok(()) };
+        let session = self.rooms.get_mut(&group).and_then(|room| room.sessions.get_mut(&link));
+        let Some(heads) = session.and_then(Session::take_unsaved) else { return Ok(()) };
+        let mut shared = Vec::with_capacity(heads.len());
+        for &no in heads {
+            shared.extend(self.store.node(group, no)?.map(|node| node.hash));
+        }
+        self.store.set_shared_heads(&peer, group, &shared)
     }
 
     pub(super) fn receive(
@@ -383,11 +389,13 @@ fn describe<S: Store>(
 ) -> Result<Vec<Have>, S::Error> {
     let Some(session) = room.sessions.get(&link) else { return Ok(Vec::new()) };
     let known = session.theirs().map(|theirs| theirs.known.as_slice()).unwrap_or_default();
-    let since = match request {
+    let mut since = match request {
         Request::ByName => return Ok(Vec::new()),
         Request::SinceShared => [session.shared(), known].concat(),
         Request::SinceKnown => known.to_vec(),
     };
+    // Everybody has the genesis, so nobody is to send it.
+    since.push(EntryNo::GENESIS);
     let bloom: Bloom = bloom_since(store, room.no, ours, &since)?;
     let mut last_sync = Vec::with_capacity(since.len());
     for no in since {
@@ -395,7 +403,9 @@ fn describe<S: Store>(
     }
     last_sync.sort_unstable();
     last_sync.dedup();
-    last_sync.retain(|hash| *hash != room.id.genesis());
+    if last_sync.len() > 1 {
+        last_sync.retain(|hash| *hash != room.id.genesis());
+    }
     Ok(vec![Have { last_sync, bloom }])
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::entropy::Entropy;
 use super::{Effect, Engine};
+use crate::group::GroupNo;
 use crate::id::{GroupId, PeerId};
 use crate::limits::{
     ADDRESSES_MAX, GROUPS_MAX, PEERS_MAX, PING_EVERY_MS, REDIAL_MS_MAX, REDIAL_MS_MIN, SILENCE_MS_MAX,
@@ -27,6 +28,7 @@ pub(super) struct Link {
     pub subscriptions: BTreeSet<GroupId>,
     /// Peers that the other side was told of on this link, with the addresses that they still have.
     told: BTreeSet<PeerId>,
+    since_us: u64,
     heard_us: u64,
     pinged_us: u64,
     next_ping_us: u64,
@@ -42,6 +44,7 @@ struct Known {
     last_linked_ms: i64,
     dialling: bool,
     next_dial_us: u64,
+    /// Dials that failed, and links that did not last.
     attempts: u32,
     /// It turned our mesh secret down when last dialled.
     refused: bool,
@@ -51,6 +54,15 @@ pub(super) struct Mesh {
     own: PeerId,
     pub links: BTreeMap<LinkId, Link>,
     known: BTreeMap<PeerId, Known>,
+}
+
+impl Known {
+    /// Puts off the next dial, every time for longer.
+    fn wait_to_dial(&mut self, now: Now, entropy: &mut Entropy) {
+        let wait = (REDIAL_MS_MIN << self.attempts.min(16)).min(REDIAL_MS_MAX);
+        self.attempts = self.attempts.saturating_add(1);
+        self.next_dial_us = now.in_ms(entropy.jitter(wait));
+    }
 }
 
 impl Mesh {
@@ -112,9 +124,7 @@ impl Mesh {
         if known.addresses.first().is_some_and(|first| first == address) {
             known.addresses.rotate_left(1);
         }
-        let wait = (REDIAL_MS_MIN << known.attempts.min(16)).min(REDIAL_MS_MAX);
-        known.attempts = known.attempts.saturating_add(1);
-        known.next_dial_us = now.in_ms(entropy.jitter(wait));
+        known.wait_to_dial(now, entropy);
     }
 
     fn linked(&self, peer: &PeerId) -> Option<LinkId> {
@@ -170,6 +180,7 @@ impl<S: Store> Engine<S> {
             address,
             subscriptions: BTreeSet::new(),
             told: BTreeSet::new(),
+            since_us: now.ticks_us,
             heard_us: now.ticks_us,
             pinged_us: now.ticks_us,
             next_ping_us: now.ticks_us,
@@ -201,7 +212,6 @@ impl<S: Store> Engine<S> {
                 link.told.remove(&peer);
             }
         }
-        known.attempts = 0;
         known.refused = false;
         known.last_linked_ms = now.wall.millis();
         let row =
@@ -295,14 +305,18 @@ impl<S: Store> Engine<S> {
 
     pub(super) fn link_down(&mut self, link: LinkId, now: Now) -> Result<(), S::Error> {
         let Some(state) = self.mesh.links.get(&link) else { return Ok(()) };
-        let peer = state.peer;
+        let (peer, since_us) = (state.peer, state.since_us);
         let groups: Vec<_> = self.rooms.keys().copied().collect();
         for group in groups {
             self.close_session(group, link)?;
         }
         self.mesh.links.remove(&link);
         if let Some(known) = self.mesh.known.get_mut(&peer) {
-            known.next_dial_us = now.in_ms(self.entropy.jitter(REDIAL_MS_MIN));
+            // A link that ends soon after it began is as good as a dial that failed: something is wrong there.
+            if now.ticks_us.saturating_sub(since_us) >= SILENCE_MS_MAX * 1000 {
+                known.attempts = 0;
+            }
+            known.wait_to_dial(now, &mut self.entropy);
         }
         self.prepared.push_back(Effect::Changed);
         Ok(())
@@ -355,7 +369,7 @@ impl<S: Store> Engine<S> {
 
     /// Pings, drops dead links, dials whom it is time to dial.
     pub(super) fn keep_links(&mut self, now: Now) -> Result<(), S::Error> {
-        let mut dead = Vec::new();
+        let (mut dead, mut pinged) = (Vec::new(), Vec::new());
         for (&id, link) in &mut self.mesh.links {
             if now.ticks_us.saturating_sub(link.heard_us) > SILENCE_MS_MAX * 1000 {
                 dead.push(id);
@@ -365,6 +379,15 @@ impl<S: Store> Engine<S> {
                 link.next_ping_us = now.in_ms(PING_EVERY_MS);
                 let ping = Control::Ping { nonce: link.pings };
                 self.prepared.push_back(Effect::Send { link: id, frame: ping.into() });
+                pinged.push(id);
+            }
+        }
+        // Not with every message, but often enough for a crash.
+        let groups: Vec<GroupNo> =
+            if pinged.is_empty() { vec![] } else { self.rooms.keys().copied().collect() };
+        for link in pinged {
+            for &group in &groups {
+                self.save_shared(group, link)?;
             }
         }
         for link in dead {

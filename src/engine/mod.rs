@@ -150,6 +150,17 @@ impl<S: Store> Engine<S> {
         &self.store
     }
 
+    /// For what is kept beside the log and is none of the engine's business. Part of the open transaction,
+    /// and news once that is committed. After an error the engine is to be dropped.
+    pub fn write_beside_log(
+        &mut self,
+        write: impl FnOnce(&mut S) -> Result<(), S::Error>,
+    ) -> Result<(), S::Error> {
+        write(&mut self.store)?;
+        self.prepared.push_back(Effect::Changed);
+        Ok(())
+    }
+
     /// Tokens of commands that were taken in and not yet answered: after a failed commit, theirs failed too.
     pub fn unanswered(&self) -> Vec<u64> {
         let token = |effect: &Effect| match effect {

@@ -122,15 +122,15 @@ impl Room {
         self.touched = true;
     }
 
-    pub fn drop_session(&mut self, link: LinkId) -> Option<Session> {
+    pub fn drop_session(&mut self, link: LinkId) {
         self.due.remove(&link);
         self.unbacked.remove(&link);
         self.orphans.forget_link(link);
         if self.pull.as_ref().is_some_and(|pull| pull.link() == link) {
             self.pull = None;
         }
+        self.sessions.remove(&link);
         self.touched = true;
-        self.sessions.remove(&link)
     }
 
     pub fn due(&mut self, link: LinkId) -> &mut Due {

@@ -1,7 +1,7 @@
 //! The tasks around each connection: frames in, checked as far as that needs no state; frames out, bounded.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -296,15 +296,64 @@ async fn drain(reader: &mut LinkReader) {
     while let Ok(Some(_)) = reader.next().await {}
 }
 
-/// Where the peer of an accepted link can be dialled: what it says, and where it came from with the port that it
-/// listens on, which is right when it does not know its own address.
+/// Where the peer of an accepted link can be dialled: what it says and, where it says only addresses of a network
+/// behind a router, the router's with the port that it listens on, which the router may forward. A peer that
+/// knows a name or a public address of its own is taken at its word.
 fn reachable(mut listen: Vec<String>, remote: SocketAddr, dialled: bool) -> Vec<String> {
+    let remote = remote.ip().to_canonical();
     let port = listen.first().and_then(|address| address.rsplit_once(':')).map(|(_, port)| port.to_owned());
     if let Some(port) = port.and_then(|port| port.parse().ok()).filter(|_| !dialled) {
-        let seen = SocketAddr::new(remote.ip().to_canonical(), port).to_string();
-        if !listen.contains(&seen) && listen.len() < ADDRESSES_MAX {
+        let seen = SocketAddr::new(remote, port).to_string();
+        let told = listen.iter().any(|address| match address.parse::<SocketAddr>() {
+            Ok(address) => address.is_ipv4() == remote.is_ipv4() && !is_local(address.ip()),
+            Err(_) => true,
+        });
+        if !told && !listen.contains(&seen) && listen.len() < ADDRESSES_MAX {
             listen.push(seen);
         }
     }
     listen
+}
+
+/// Means nothing, or something else, in another network.
+fn is_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
+            ip.is_private() || ip.is_loopback() || ip.is_link_local() || shared
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(listen: &[&str], remote: &str, expected: &[&str]) {
+        let listen = listen.iter().map(|&address| address.to_owned()).collect();
+        let remote = SocketAddr::new(remote.parse().unwrap(), 50_000);
+        assert_eq!(reachable(listen, remote, false), expected);
+    }
+
+    #[test]
+    fn only_a_peer_behind_a_router_is_looked_for_where_it_came_from() {
+        check(&["192.168.1.5:7117"], "203.0.113.9", &["192.168.1.5:7117", "203.0.113.9:7117"]);
+        check(&["100.64.0.9:7117"], "203.0.113.9", &["100.64.0.9:7117", "203.0.113.9:7117"]);
+        let both = ["192.168.1.5:7117", "[2001:db8::5]:7117"];
+        check(&both, "::ffff:203.0.113.9", &[both[0], both[1], "203.0.113.9:7117"]);
+        check(&both, "2001:db8::77", &both);
+        check(&["chat.example.org:443"], "203.0.113.9", &["chat.example.org:443"]);
+        check(&["198.51.100.1:7117"], "203.0.113.9", &["198.51.100.1:7117"]);
+        check(&["127.0.0.1:7117"], "127.0.0.1", &["127.0.0.1:7117"]);
+        check(&[], "203.0.113.9", &[]);
+    }
+
+    #[test]
+    fn a_peer_that_was_dialled_is_where_it_says() {
+        let remote = "203.0.113.9:7117".parse().unwrap();
+        let listen = vec!["192.168.1.5:7117".to_owned()];
+        assert_eq!(reachable(listen.clone(), remote, true), listen);
+    }
 }

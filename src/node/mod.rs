@@ -8,6 +8,7 @@ mod error;
 mod links;
 mod probe;
 mod readers;
+mod snapshots;
 mod status;
 mod writer;
 
@@ -106,9 +107,14 @@ impl Node {
             seed: data_dir::random()?,
         };
         let links = Links::new(transport, ticket.addresses.clone(), options.network);
-        let (writer, changed) = Writer::spawn(store, &dir, settings, links.clone())?;
+        let (growth, refresher) = snapshots::channel(readers.clone());
+        let (writer, changed) = Writer::spawn(store, &dir, settings, links.clone(), growth)?;
         links.attach(writer.input());
         let mut tasks = Vec::new();
+        // A single command does not live long enough to make any.
+        if options.network {
+            tasks.push(tokio::spawn(refresher.run(writer.input())));
+        }
         for listener in listeners {
             tasks.push(tokio::spawn(links.clone().accept_all(listener)));
         }

@@ -67,7 +67,8 @@ pub struct Unreachable {
 pub struct Flagged {
     pub peer: PeerId,
     pub name: Option<String>,
-    pub group: GroupName,
+    /// `None`: in the directory of the mesh.
+    pub group: Option<GroupName>,
     pub reason: String,
 }
 
@@ -78,25 +79,22 @@ pub(super) fn describe(
     traffic: &BTreeMap<LinkId, Bytes>,
     reader: &Reader,
 ) -> Result<Status, StoreError> {
+    // The directory of the mesh is no group to anybody but the peers themselves.
     let mut names = BTreeMap::new();
-    for row in reader.held_groups()? {
+    for row in reader.held_groups()?.into_iter().filter(|row| !row.name.is_directory()) {
         names.insert(row.no, row.name);
     }
-    let directory = GroupName::directory();
-    let group_name = |no| names.get(&no).unwrap_or(&directory).clone();
-    let groups = engine.rooms.into_iter().map(|room| GroupStatus {
-        name: group_name(room.group),
-        entries: room.entries,
-        heads: room.heads,
-        waiting: room.waiting,
+    let group_name = |no| names.get(&no).cloned();
+    let groups = engine.rooms.into_iter().filter_map(|room| {
+        let name = group_name(room.group)?;
+        Some(GroupStatus { name, entries: room.entries, heads: room.heads, waiting: room.waiting })
     });
     let mut links = Vec::new();
     for link in engine.links {
         let bytes = traffic.get(&link.link).copied().unwrap_or_default();
-        let behind = link.behind.iter().map(|behind| Behind {
-            group: group_name(behind.group),
-            entries: Some(behind.there),
-            unknown_heads: behind.here,
+        let behind = link.behind.iter().filter_map(|behind| {
+            let group = group_name(behind.group)?;
+            Some(Behind { group, entries: Some(behind.there), unknown_heads: behind.here })
         });
         links.push(LinkStatus {
             peer: link.peer,
@@ -127,7 +125,7 @@ pub(super) fn describe(
         peer,
         name: reader.display_name(&peer)?,
         mesh,
-        groups: groups.filter(|group| !group.name.is_directory()).collect(),
+        groups: groups.collect(),
         links,
         unreachable: unreachable.collect(),
         flagged,

@@ -13,10 +13,12 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::links::{Links, Outbox};
+use super::snapshots::Growth;
 use super::{DataDir, NodeError, data_dir};
 use crate::engine::{Command, CommandError, Effect, Engine, Event, Outcome, Settings};
+use crate::group::GroupNo;
 use crate::limits::{COMMIT_EVENTS_MAX, RESTART_MS};
-use crate::store::{SqliteStore, StoreError};
+use crate::store::{Snapshot, SqliteStore, StoreError};
 use crate::sync::LinkId;
 use crate::time::{Now, Timestamp};
 use crate::wire::CloseCode;
@@ -36,6 +38,10 @@ pub(super) enum Input {
     Command {
         command: Command,
         reply: oneshot::Sender<Answer>,
+    },
+    Snapshot {
+        group: GroupNo,
+        snapshot: Snapshot,
     },
     Stop {
         done: oneshot::Sender<()>,
@@ -62,6 +68,7 @@ impl Writer {
         dir: &DataDir,
         settings: Settings,
         links: Links,
+        growth: Growth,
     ) -> Result<(Self, watch::Receiver<u64>), NodeError> {
         let (input, inputs) = mpsc::channel();
         let (changes, changed) = watch::channel(0);
@@ -75,6 +82,7 @@ impl Writer {
             replies: BTreeMap::new(),
             next_token: 0,
             changes,
+            growth,
             started: Instant::now(),
             stopping: None,
         };
@@ -108,6 +116,7 @@ struct Thread {
     replies: BTreeMap<u64, oneshot::Sender<Answer>>,
     next_token: u64,
     changes: watch::Sender<u64>,
+    growth: Growth,
     started: Instant,
     stopping: Option<oneshot::Sender<()>>,
 }
@@ -181,6 +190,9 @@ impl Thread {
                 self.replies.insert(self.next_token, reply);
                 engine.handle(Event::Command { token: self.next_token, command }, now)
             }
+            Input::Snapshot { group, snapshot } => {
+                engine.write_beside_log(|store| store.put_snapshot(group, &snapshot))
+            }
             Input::Stop { done } => {
                 self.stopping = Some(done);
                 Ok(())
@@ -217,7 +229,11 @@ impl Thread {
                 }
                 false
             }
-            Effect::Stored { .. } | Effect::Changed => true,
+            Effect::Stored { group, last } => {
+                self.growth.stored(group, last);
+                true
+            }
+            Effect::Changed => true,
         }
     }
 

@@ -69,6 +69,8 @@ pub struct Session {
     announced: Option<Vec<ChangeHash>>,
     /// Heads that both sides have; older ones from an earlier link at first.
     shared: Vec<EntryNo>,
+    /// `shared` is not what was last kept of it.
+    unsaved: bool,
     /// They have, or were sent, all that was here: what is written here is pushed without being asked for.
     live: bool,
     queue: VecDeque<EntryNo>,
@@ -119,7 +121,7 @@ impl Session {
     ) -> Result<(), G::Error> {
         let theirs = Heads::resolve(graph, group, heads)?;
         if theirs.unknown.is_empty() {
-            self.shared.clone_from(&theirs.known);
+            self.share(&theirs.known);
         }
         self.acknowledge(graph, group, &theirs.known)?;
         if !have.is_empty() || !need.is_empty() {
@@ -135,10 +137,23 @@ impl Session {
         if let Some(theirs) = self.theirs.as_mut().filter(|heads| !heads.unknown.is_empty()) {
             theirs.refresh(graph, group)?;
             if theirs.unknown.is_empty() {
-                self.shared.clone_from(&theirs.known);
+                let known = theirs.known.clone();
+                self.share(&known);
             }
         }
         Ok(())
+    }
+
+    fn share(&mut self, heads: &[EntryNo]) {
+        if self.shared != heads {
+            self.shared = heads.to_vec();
+            self.unsaved = true;
+        }
+    }
+
+    /// The common heads, if they are not what was last kept.
+    pub fn take_unsaved(&mut self) -> Option<&[EntryNo]> {
+        std::mem::take(&mut self.unsaved).then_some(&self.shared)
     }
 
     /// Queues the answer to a pull. What is on its way is not sent again unless it is asked for by name:

@@ -117,6 +117,9 @@ impl World {
                 clocks.sort_unstable();
                 shown = clocks.into_iter().map(|(_, hash)| hash).collect();
             }
+            if self.plant == Plant::ShowTwice {
+                shown.extend(shown.first().copied());
+            }
             Ok(Copy { log, shown })
         };
         read().map_err(|error| format!("peer {index} cannot be read: {error}"))

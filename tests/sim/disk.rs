@@ -31,11 +31,21 @@ pub struct Disk {
     pending: Vec<(GroupNo, ChangeHash)>,
     /// The next commit fails, as on a full disk, or as when the machine dies within it.
     pub fail_commit: bool,
+    /// A planted fault has put off a commit.
+    late: bool,
     pub plant: Plant,
     pub calls: Calls,
 }
 
 impl Disk {
+    /// Something durable that the store does not have.
+    pub fn lost(&self) -> Option<ChangeHash> {
+        let has = |(group, hash): &&(GroupNo, ChangeHash)| {
+            self.store.find(*group, hash).is_ok_and(|found| found.is_some())
+        };
+        self.durable.iter().find(|row| !has(row)).map(|(_, hash)| *hash)
+    }
+
     pub fn crash(&mut self) {
         self.store.crash();
         self.pending.clear();
@@ -153,9 +163,16 @@ impl Store for SimStore {
             disk.crash();
             return Err(StoreError::Full);
         }
-        if disk.plant == Plant::CommitLies && !disk.pending.is_empty() {
-            disk.pending.clear();
-            return Ok(());
+        match disk.plant {
+            Plant::CommitLies if !disk.pending.is_empty() => {
+                disk.pending.clear();
+                return Ok(());
+            }
+            Plant::CommitLate if !disk.pending.is_empty() && !disk.late => {
+                disk.late = true;
+                return Ok(());
+            }
+            _ => disk.late = false,
         }
         disk.store.commit()?;
         let pending = std::mem::take(&mut disk.pending);

@@ -11,20 +11,24 @@ pub enum Plant {
     None,
     /// A commit says that it succeeded and keeps nothing.
     CommitLies,
-    /// A restart finds one committed row gone.
+    /// A commit says that it succeeded and happens with the next one.
+    CommitLate,
+    /// A restart finds the newest row of every group gone.
     DropRow,
-    /// One frame is sent twice for one effect, again and again.
-    DoubleEffect,
-    /// One frame with changes is lost for one effect, on a link that stays.
-    LoseEffect,
-    /// One body is altered on its way.
+    /// Frames with changes are sent twice.
+    DoubleFrames,
+    /// Some frames with changes are lost on links that stand.
+    LoseFrames,
+    /// The first peer alters the bodies that it hands on.
     AlterBody,
     /// Somebody writes with the key of another.
     ForgeAuthor,
     /// History is sorted by the author's clock.
     ClockOrders,
-    /// What was written is handed out before it is committed.
-    SendEarly,
+    /// One entry is shown twice.
+    ShowTwice,
+    /// Nobody tells the engine how a dial ended.
+    LoseDial,
     /// A peer talks for ever.
     Chatter,
 }

@@ -7,6 +7,7 @@
 //! - `PEER_SIM_SEEDS=10000 cargo test --release --test sim seeds` runs many; `PEER_SIM_FROM` is the first.
 
 mod checkers;
+mod cost;
 mod disk;
 mod faults;
 mod network;
@@ -34,9 +35,9 @@ pub struct Report {
     pub trace: Trace,
     pub healed_us: u64,
     pub entries: usize,
-    pub frames: u64,
-    pub bytes: u64,
-    pub change_bytes: u64,
+    /// Bodies that went over links, and how many would have been enough.
+    pub bodies: u64,
+    pub deliveries: u64,
 }
 
 /// One run: faults, then peace, then the checkers.
@@ -92,13 +93,13 @@ fn run_world(world: &mut World) -> Result<Report, String> {
     if let Some(failure) = &world.record.failure {
         return Err(failure.clone());
     }
+    let others = world.running().len() as u64 - 1;
     Ok(Report {
         trace: world.record.trace,
         healed_us,
         entries: survivors.values().map(|entries| entries.len()).sum(),
-        frames: world.record.frames,
-        bytes: world.record.bytes,
-        change_bytes: world.record.change_bytes,
+        bodies: world.record.bodies.values().map(|times| u64::from(*times)).sum(),
+        deliveries: survivors.values().map(|entries| entries.len() as u64).sum::<u64>() * others,
     })
 }
 
@@ -131,21 +132,30 @@ fn seeds() {
     let count = variable("PEER_SIM_SEEDS").unwrap_or(200);
     let next = AtomicU64::new(first);
     let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let failures: Vec<String> = std::thread::scope(|scope| {
+    let outcomes: Vec<Result<Report, String>> = std::thread::scope(|scope| {
         let work = || {
-            let mut failures = Vec::new();
+            let mut outcomes = Vec::new();
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 if seed >= first + count {
-                    return failures;
+                    return outcomes;
                 }
                 let outcome = std::panic::catch_unwind(|| run_twice(seed));
-                let failure = outcome.unwrap_or_else(|_| Err("panics".to_owned())).err();
-                failures.extend(failure.map(|failure| format!("seed {seed}: {failure}")));
+                let outcome = outcome.unwrap_or_else(|_| Err("panics".to_owned()));
+                outcomes.push(outcome.map_err(|failure| format!("seed {seed}: {failure}")));
             }
         };
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().expect("a run does not panic")).collect()
+        threads.into_iter().flat_map(|thread| thread.join().expect("a worker does not panic")).collect()
     });
+    let reports: Vec<&Report> = outcomes.iter().flatten().collect();
+    let sum = |part: fn(&Report) -> u64| reports.iter().map(|report| part(report)).sum::<u64>();
+    println!(
+        "{count} seeds, {} entries, {:.3} bodies for each delivery, level and quiet {} ms after the last fault at the latest",
+        sum(|report| report.entries as u64),
+        sum(|report| report.bodies) as f64 / sum(|report| report.deliveries).max(1) as f64,
+        reports.iter().map(|report| report.healed_us / 1000).max().unwrap_or(0),
+    );
+    let failures: Vec<String> = outcomes.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{} of {count} seeds failed:\n{}", failures.len(), failures.join("\n"));
 }

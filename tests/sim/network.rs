@@ -73,6 +73,9 @@ impl World {
             let right = self.peers[at].identity.peer() == to && self.peers[at].engine.is_some();
             right && !self.is_blocked(from, at)
         });
+        if self.plant == Plant::LoseDial {
+            return;
+        }
         let Some(at) = reached else {
             return self.tell(from, Event::DialFailed { peer: to, address, refused: false });
         };
@@ -107,13 +110,13 @@ impl World {
         self.record.say(self.now_us, || format!("{from} → {to} ({}): {}", link.0, describe(frame)));
         if let Frame::Sync { group, message } = frame {
             self.check_durable(from, *group, message);
-            if self.plant == Plant::AlterBody && !message.changes.is_empty() && self.rng.chance(30) {
+            if self.plant == Plant::AlterBody && !message.changes.is_empty() && from == 0 {
                 crate::teeth::alter(&mut bytes);
             }
-            if self.plant == Plant::LoseEffect && !message.changes.is_empty() && self.rng.chance(30) {
+            if self.plant == Plant::LoseFrames && !message.changes.is_empty() && self.rng.chance(30) {
                 return;
             }
-            if self.plant == Plant::DoubleEffect && !message.changes.is_empty() {
+            if self.plant == Plant::DoubleFrames && !message.changes.is_empty() {
                 self.record.note_frame(link, end, frame, bytes.len(), self.now_us);
                 self.transmit(link, end, bytes.clone());
             }

@@ -22,6 +22,7 @@ pub struct Record {
     /// The last time that somebody said something other than ping and pong.
     pub last_talk_us: u64,
     pub last_talk: String,
+    /// All but ping and pong.
     pub frames: u64,
     pub bytes: u64,
     pub change_bytes: u64,
@@ -46,9 +47,9 @@ impl Record {
     }
 
     pub fn note_frame(&mut self, link: LinkId, end: usize, frame: &Frame, bytes: usize, now_us: u64) {
-        self.frames += 1;
-        self.bytes += bytes as u64;
         if !matches!(frame, Frame::Control(Control::Ping { .. } | Control::Pong { .. })) {
+            self.frames += 1;
+            self.bytes += bytes as u64;
             self.last_talk_us = now_us;
             self.last_talk = describe(frame);
         }

@@ -30,12 +30,4 @@ impl Rng {
     pub fn chance(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
     }
-
-    pub fn bytes(&mut self) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        for part in bytes.chunks_exact_mut(8) {
-            part.copy_from_slice(&self.next().to_le_bytes());
-        }
-        bytes
-    }
 }

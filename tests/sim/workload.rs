@@ -93,7 +93,6 @@ impl World {
                 None => {
                     self.invite(island[0], outside[0]);
                     island.push(outside[0]);
-                    break;
                 }
             }
         }
@@ -159,6 +158,13 @@ impl World {
     }
 
     fn acknowledge(&mut self, peer: usize, group: GroupId, entries: Vec<ChangeHash>) {
+        let rows = self.peers[peer].disk.borrow().store.groups().unwrap_or_default();
+        let Some(row) = rows.into_iter().find(|row| row.id == group) else { return };
+        for entry in &entries {
+            if !self.peers[peer].disk.borrow().durable.contains(&(row.no, *entry)) {
+                self.record.fail(format!("peer {peer} acknowledges {entry} before it is durable"));
+            }
+        }
         self.record.acknowledged.extend(entries.into_iter().map(|entry| (peer, group, entry)));
     }
 }

@@ -106,26 +106,9 @@ pub struct World {
 }
 
 impl World {
+    /// A mesh in which everything that happens follows from the seed.
     pub fn new(options: Options, plant: Plant) -> Self {
-        let mut rng = Rng::new(options.seed);
-        let peers = (0..options.peers).map(|index| Peer::new(index, &options, plant, &mut rng)).collect();
-        let mut world = Self {
-            now_us: 0,
-            mesh: MeshId([0x51; 16]),
-            peers,
-            wires: BTreeMap::new(),
-            blocked: BTreeMap::new(),
-            dials_open: 0,
-            record: Record::default(),
-            plant,
-            next_token: 0,
-            verified: HashMap::new(),
-            agenda: BTreeMap::new(),
-            order: 0,
-            steps: 0,
-            options,
-            rng,
-        };
+        let mut world = Self::idle(options, plant);
         world.start_later(0, 0);
         for peer in 1..world.options.peers {
             let late = world.options.fault_ms * 500;
@@ -142,6 +125,29 @@ impl World {
         }
         world.plan_work();
         world
+    }
+
+    /// A mesh in which nobody has started and nothing is planned.
+    pub fn idle(options: Options, plant: Plant) -> Self {
+        let mut rng = Rng::new(options.seed);
+        let peers = (0..options.peers).map(|index| Peer::new(index, &options, plant, &mut rng)).collect();
+        Self {
+            now_us: 0,
+            mesh: MeshId([0x51; 16]),
+            peers,
+            wires: BTreeMap::new(),
+            blocked: BTreeMap::new(),
+            dials_open: 0,
+            record: Record::default(),
+            plant,
+            next_token: 0,
+            verified: HashMap::new(),
+            agenda: BTreeMap::new(),
+            order: 0,
+            steps: 0,
+            options,
+            rng,
+        }
     }
 
     pub fn at(&mut self, at_us: u64, happening: Happening) {
@@ -199,7 +205,7 @@ impl World {
     }
 
     fn start(&mut self, index: usize) {
-        let seed = self.rng.bytes();
+        let seed = random_bytes(&mut self.rng);
         let peer = &mut self.peers[index];
         if peer.gone || peer.engine.is_some() {
             return;
@@ -217,6 +223,9 @@ impl World {
             Err(error) => return self.record.fail(format!("peer {index} does not start: {error}")),
         }
         self.record.say(self.now_us, || format!("{index} starts"));
+        if let Some(lost) = self.peers[index].disk.borrow().lost() {
+            self.record.fail(format!("peer {index} starts without {lost}, which was durable"));
+        }
         let first = !std::mem::replace(&mut self.peers[index].started, true);
         self.tell(index, Event::Tick);
         self.settle_in(index, first);
@@ -234,7 +243,7 @@ impl World {
         peer.asked.clear();
         peer.disk.borrow_mut().crash();
         if self.plant == Plant::DropRow {
-            crate::teeth::drop_row(&mut peer.disk.borrow_mut());
+            crate::teeth::drop_row(self.mesh, &mut peer.disk.borrow_mut());
         }
         self.lose_process(index);
     }
@@ -284,6 +293,9 @@ impl World {
         for effect in effects {
             self.perform(index, effect);
         }
+        if self.plant == Plant::Chatter {
+            crate::teeth::chatter(self, index);
+        }
     }
 
     fn perform(&mut self, index: usize, effect: Effect) {
@@ -324,7 +336,7 @@ impl Peer {
         let mut disk = Disk::default();
         disk.plant = plant;
         Self {
-            identity: Identity::from_seed(&rng.bytes()),
+            identity: Identity::from_seed(&random_bytes(rng)),
             address: format!("10.0.0.{}:4040", index + 1),
             disk: Rc::new(RefCell::new(disk)),
             engine: None,
@@ -342,4 +354,12 @@ impl Peer {
             may_lack: false,
         }
     }
+}
+
+fn random_bytes(rng: &mut Rng) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for part in bytes.chunks_exact_mut(8) {
+        part.copy_from_slice(&rng.next().to_le_bytes());
+    }
+    bytes
 }

@@ -1,0 +1,8 @@
+//! The engine, one link and one group at a time: against the `automerge` library's own sync, and against
+//! changes that must not get in.
+
+mod admission;
+mod graph;
+mod oracle;
+#[path = "../sim/rng.rs"]
+mod rng;

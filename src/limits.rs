@@ -26,8 +26,13 @@ pub const CHANGE_BYTES_MAX: usize = BODY_BYTES_MAX + DEPS_MAX * 32 + 1024;
 
 // Local limits.
 
-/// Largest WebSocket message in bytes. Holds the Bloom filter of 1,600,000 changes.
-pub const FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Largest WebSocket message in bytes. Holds the Bloom filter of 800,000 changes.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Largest hello in bytes: eight of the longest addresses, and room. All that a stranger can make a
+/// peer hold before the proof.
+pub const HELLO_BYTES_MAX: usize = 4096;
+/// Each WebSocket buffer of a link, in bytes: with `PEERS_MAX` links they stay within 32 MiB.
+pub const LINK_BUFFER_BYTES: usize = 16 * 1024;
 /// Aim for the changes in one sync message, in bytes: large enough to share one commit among hundreds of messages.
 pub const BATCH_BYTES: usize = 256 * 1024;
 /// Sent to one peer for one group and not yet known to have arrived, in bytes.
@@ -38,6 +43,12 @@ pub const ORPHAN_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const ORPHANS_MAX: usize = 8192;
 /// Waiting to be written to one link, in bytes; beyond it the reader counts as wedged.
 pub const LINK_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Taken in from one link and not yet handled, in bytes. Must hold one frame.
+pub const LINK_INBOX_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
+/// Connections in their handshake at once; more wait in the system's queue.
+pub const HANDSHAKES_MAX: usize = 256;
+/// Events in one transaction: bounds how long a command waits behind others.
+pub const COMMIT_EVENTS_MAX: usize = 1024;
 /// Heads in one sync message. A group has about as many as peers wrote at the same moment.
 pub const HEADS_MAX: usize = 4096;
 /// Hashes asked for in one sync message.
@@ -84,11 +95,22 @@ pub const SEARCH_WORDS_MAX: usize = 32;
 pub const SEND_BATCH_MAX: usize = 1000;
 /// Body of one request to the local API, in bytes.
 pub const API_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Messages found by one search.
+pub const SEARCH_HITS_MAX: usize = 200;
+/// Entries shown before and after each message found.
+pub const SEARCH_CONTEXT_MAX: usize = 20;
+/// A group is saved as an Automerge document when it has doubled, but not for fewer new entries than this.
+pub const SNAPSHOT_GROWTH_MIN: u64 = 1_000;
+/// Entries of a group up to which it is saved by itself: making a document takes memory in proportion to it,
+/// 65 to 110 MB at 100,000 entries. Larger groups are saved on export only.
+pub const SNAPSHOT_ENTRIES_MAX: u64 = 20_000;
 
 // Times, in milliseconds.
 
 /// From accepting a connection to a proven hello: a stranger is dropped after this.
 pub const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// For a close frame to leave; a reader that takes nothing must not hold up the closing side.
+pub const CLOSE_MS_MAX: u64 = 1_000;
 /// Between two pings on a link.
 pub const PING_EVERY_MS: u64 = 5_000;
 /// A link that has been silent for this long is dead.
@@ -100,3 +122,13 @@ pub const PULL_STALL_MS: u64 = 5_000;
 /// First wait before dialling an address again; doubles up to the longest.
 pub const REDIAL_MS_MIN: u64 = 250;
 pub const REDIAL_MS_MAX: u64 = 30_000;
+/// Longest wait of one API request for linked peers to store a message.
+pub const PATIENCE_MS_MAX: u64 = 10_000;
+/// How long a command waits for the process that holds the data directory to answer or to let go.
+pub const HOLDER_WAIT_MS: u64 = 3_000;
+/// How long a stopping server waits for open requests.
+pub const API_STOP_MS_MAX: u64 = 2_000;
+/// After a failed `accept` (no file handles left, for one).
+pub const ACCEPT_RETRY_MS: u64 = 100;
+/// After a failed commit (a full disk, for one), before starting again from what is on disk.
+pub const RESTART_MS: u64 = 1_000;

@@ -2,7 +2,13 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
+use jiff::civil::{self, DateTime};
+use jiff::fmt::temporal::Pieces;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Times are counted from here in civil time, which, unlike `jiff::Timestamp`, goes to the end of the year 9999.
+const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// A wall-clock time: milliseconds since 1970-01-01T00:00:00Z, within the years 1970 to 9999.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
@@ -33,15 +39,20 @@ impl Timestamp {
     }
 
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        let parsed: jiff::Timestamp = text.parse().map_err(|_| TimeError)?;
-        Self::from_millis(parsed.as_millisecond()).ok_or(TimeError)
+        let pieces = Pieces::parse(text).map_err(|_| TimeError)?;
+        let (Some(time), Some(offset)) = (pieces.time(), pieces.to_numeric_offset()) else {
+            return Err(TimeError);
+        };
+        let local = pieces.date().to_datetime(time).duration_since(EPOCH).as_millis();
+        let millis = local - i128::from(offset.seconds()) * 1000;
+        i64::try_from(millis).ok().and_then(Self::from_millis).ok_or(TimeError)
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(time) => write!(f, "{time:.3}"),
+        match EPOCH.checked_add(SignedDuration::from_millis(self.0)) {
+            Ok(time) => write!(f, "{time:.3}Z"),
             Err(_) => write!(f, "{} ms", self.0),
         }
     }
@@ -87,7 +98,27 @@ mod tests {
             assert_eq!(Timestamp::parse(&time.to_string()), Ok(time));
         }
         assert_eq!(Timestamp::clamped(1_103_966_040_000).to_string(), "2004-12-25T09:14:00.000Z");
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999Z");
         assert_eq!(Timestamp::from_millis(-1), None);
         assert_eq!(Timestamp::from_millis(Timestamp::MAX.0 + 1), None);
+    }
+    #[test]
+    fn an_offset_is_taken_off_and_never_guessed() {
+        let noon = Timestamp::parse("2026-01-31T12:00:00Z");
+        assert_eq!(Timestamp::parse("2026-01-31T13:30:00.0009+01:30"), noon);
+        assert_eq!(Timestamp::parse("9999-12-31T23:59:59.999-00:00"), Ok(Timestamp::MAX));
+        assert_eq!(Timestamp::parse("1970-01-01T01:00:00+01:00"), Ok(Timestamp::MIN));
+        for wrong in [
+            "2026-01-31T12:00:00",
+            "2026-01-31",
+            "12:00:00Z",
+            "",
+            "noon",
+            "2026-02-30T12:00:00Z",
+            "1970-01-01T00:00:00+01:00",
+            "9999-12-31T23:00:00-01:00",
+        ] {
+            assert_eq!(Timestamp::parse(wrong), Err(TimeError), "{wrong}");
+        }
     }
 }

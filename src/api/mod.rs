@@ -1,1 +1,29 @@
+//! The one local service: everything that a face can do, as JSON over HTTP on loopback, and its client.
+//!
+//! A [`Server`] runs a node and offers its API to this machine's user; a [`Client`] finds it through a file
+//! in the data directory, or else runs the same service in its own process, without network. Faces use the
+//! client only, so they need not know which of the two it is.
+//!
+//! Nothing here answers a request without the data directory's token, one that was meant for another host,
+//! or one that a web page of another origin sent.
 
+mod client;
+mod discovery;
+mod error;
+mod export;
+mod extract;
+mod follow;
+mod guard;
+mod membership;
+mod routes;
+mod server;
+mod token;
+pub mod types;
+
+pub use client::{Client, ClientError, Export, Follow};
+pub use error::ErrorBody;
+pub use membership::{JoinError, Joined, join};
+pub use server::{ServeError, ServeOptions, Server};
+pub use types::*;
+
+pub use crate::wire::{Ticket, TicketError};

@@ -29,7 +29,7 @@ impl<S: Store> Engine<S> {
                 Ok(written.map(|_| Outcome::Done).map_err(Into::into))
             }
             Command::Introduce { peer, addresses } => {
-                self.introduce(peer, addresses, now)?;
+                self.introduce(peer, addresses, now.ticks_us)?;
                 Ok(Ok(Outcome::Done))
             }
             Command::StoredOn { group, entries } => {

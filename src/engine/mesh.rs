@@ -31,6 +31,7 @@ pub(super) struct Link {
     since_us: u64,
     heard_us: u64,
     pinged_us: u64,
+    next_ping_us: u64,
     pings: u64,
     pub rtt_us: Option<u64>,
     /// Their wall clock minus ours, in milliseconds.
@@ -138,7 +139,7 @@ impl Mesh {
         let linked: BTreeSet<PeerId> = self.links.values().map(|link| link.peer).collect();
         let due = |known: &Known| !known.dialling && !known.addresses.is_empty();
         let dials = self.known.iter().filter(|(key, known)| due(known) && !linked.contains(key));
-        let pings = self.links.values().map(|link| link.pinged_us + PING_EVERY_MS * 1000);
+        let pings = self.links.values().map(|link| link.next_ping_us);
         dials.map(|(_, known)| known.next_dial_us).chain(pings).min()
     }
 }
@@ -181,7 +182,8 @@ impl<S: Store> Engine<S> {
             told: BTreeSet::new(),
             since_us: now.ticks_us,
             heard_us: now.ticks_us,
-            pinged_us: now.ticks_us.saturating_sub(PING_EVERY_MS * 1000),
+            pinged_us: now.ticks_us,
+            next_ping_us: now.ticks_us,
             pings: 0,
             rtt_us: None,
             skew_ms: None,
@@ -251,18 +253,20 @@ impl<S: Store> Engine<S> {
     pub(super) fn learn_peers(&mut self, peers: Vec<PeerRecord>, now: Now) -> Result<(), S::Error> {
         for record in peers {
             if self.mesh.linked(&record.key).is_none() {
-                self.introduce(record.key, record.addresses, now)?;
+                // Both of them hear of each other at about the same time.
+                let wait_ms = if self.mesh.own < record.key { 0 } else { YIELD_MS };
+                self.introduce(record.key, record.addresses, now.in_ms(wait_ms))?;
             }
         }
         Ok(())
     }
 
-    /// Remembers where a peer may be found, and dials it soon.
+    /// Remembers where a peer may be found, and dials it from the tick `dial_us` on.
     pub(super) fn introduce(
         &mut self,
         peer: PeerId,
         addresses: Vec<String>,
-        now: Now,
+        dial_us: u64,
     ) -> Result<(), S::Error> {
         if peer == self.mesh.own || addresses.is_empty() {
             return Ok(());
@@ -270,7 +274,6 @@ impl<S: Store> Engine<S> {
         if !self.mesh.known.contains_key(&peer) {
             self.make_room_for_peer()?;
         }
-        let wait = if self.mesh.own < peer { 0 } else { YIELD_MS };
         let known = self.mesh.known.entry(peer).or_default();
         let mut merged = addresses;
         merged.extend(std::mem::take(&mut known.addresses));
@@ -279,7 +282,7 @@ impl<S: Store> Engine<S> {
         merged.truncate(ADDRESSES_MAX);
         known.addresses = merged;
         known.attempts = 0;
-        known.next_dial_us = now.in_ms(wait);
+        known.next_dial_us = dial_us;
         let row =
             KnownPeer { key: peer, addresses: known.addresses.clone(), last_linked_ms: known.last_linked_ms };
         self.store.put_peer(&row)
@@ -370,9 +373,10 @@ impl<S: Store> Engine<S> {
         for (&id, link) in &mut self.mesh.links {
             if now.ticks_us.saturating_sub(link.heard_us) > SILENCE_MS_MAX * 1000 {
                 dead.push(id);
-            } else if now.ticks_us >= link.pinged_us + PING_EVERY_MS * 1000 {
+            } else if now.ticks_us >= link.next_ping_us {
                 link.pings += 1;
                 link.pinged_us = now.ticks_us;
+                link.next_ping_us = now.in_ms(PING_EVERY_MS);
                 let ping = Control::Ping { nonce: link.pings };
                 self.prepared.push_back(Effect::Send { link: id, frame: ping.into() });
                 pinged.push(id);

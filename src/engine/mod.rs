@@ -31,6 +31,7 @@ use mesh::Mesh;
 use room::Room;
 
 /// What an engine is told once.
+#[derive(Clone)]
 pub struct Settings {
     pub identity: Identity,
     pub mesh: MeshId,
@@ -150,6 +151,17 @@ impl<S: Store> Engine<S> {
 
     pub fn store(&self) -> &S {
         &self.store
+    }
+
+    /// For what is kept beside the log and is none of the engine's business. Part of the open transaction,
+    /// and news once that is committed. After an error the engine is to be dropped.
+    pub fn write_beside_log(
+        &mut self,
+        write: impl FnOnce(&mut S) -> Result<(), S::Error>,
+    ) -> Result<(), S::Error> {
+        write(&mut self.store)?;
+        self.prepared.push_back(Effect::Changed);
+        Ok(())
     }
 
     /// Tokens of commands that were taken in and not yet answered: after a failed commit, theirs failed too.

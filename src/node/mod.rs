@@ -1,1 +1,356 @@
+//! The driver: owns the engine, its store and the transport, and moves events and effects between them.
+//!
+//! The engine runs on a thread of its own, which is the one writer of the database: all that has queued up by
+//! the time it looks is one transaction. Sockets live in tasks; faces read on connections of their own.
 
+mod data_dir;
+mod error;
+mod links;
+mod probe;
+mod readers;
+mod snapshots;
+mod status;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub use crate::engine::Draft;
+pub use data_dir::{DataDir, DataDirError, write_private};
+pub use error::NodeError;
+pub use probe::probe;
+pub use status::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
+
+use crate::engine::{Command, CommandError, Outcome, Settings};
+use crate::group::GroupNo;
+use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use crate::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, TOPIC_BYTES_MAX};
+use crate::store::{Reader, SqliteStore, Store, StoreError};
+use crate::transport::Transport;
+use crate::wire::ticket::Ticket;
+use links::Links;
+use readers::Readers;
+use writer::{Input, Writer};
+
+/// How a node takes part.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub listen: Vec<SocketAddr>,
+    /// Where others can dial this peer, `host:port`; empty: the addresses that it listens on.
+    pub advertise: Vec<String>,
+    pub join: Vec<Ticket>,
+    /// The display name to take on.
+    pub name: Option<String>,
+    /// Without it no socket is opened at all.
+    pub network: bool,
+}
+
+/// A running peer. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    peer: PeerId,
+    mesh: MeshId,
+    listen: Vec<SocketAddr>,
+    ticket: Ticket,
+    writer: Writer,
+    readers: Readers,
+    changed: watch::Receiver<u64>,
+    links: Links,
+    tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    /// Held until the node is gone: it locks the data directory.
+    _dir: DataDir,
+}
+
+impl Node {
+    /// Opens the database, listens, and dials whom it knows.
+    pub async fn start(dir: DataDir, options: Options) -> Result<Self, NodeError> {
+        let secrets = dir.secrets()?;
+        let peer = secrets.identity.peer();
+        let database = dir.database();
+        let mut store = SqliteStore::open(&database, peer)?;
+        let readers = Readers::new(database, secrets.mesh);
+        let transport = Transport::new(&secrets.identity, secrets.secret.clone())?;
+
+        let mut listeners = Vec::new();
+        for address in options.listen.iter().filter(|_| options.network) {
+            listeners.push(transport.bind(*address).await?);
+        }
+        let mut listen = Vec::new();
+        for listener in &listeners {
+            listen.push(listener.local_addr().map_err(NodeError::Socket)?);
+        }
+        let addresses = if !options.network {
+            remembered_addresses(&store)?
+        } else if options.advertise.is_empty() {
+            dialable(&listen)
+        } else {
+            options.advertise.clone()
+        };
+        if options.network {
+            let text = serde_json::to_vec(&addresses).unwrap_or_default();
+            store.set_value(ADDRESSES_KEY, &text)?;
+            store.commit()?;
+        }
+        let ticket = Ticket { mesh: secrets.mesh, secret: secrets.secret.clone(), peer, addresses };
+
+        let settings = Settings {
+            identity: secrets.identity,
+            mesh: secrets.mesh,
+            writer_stamp: dir.writer_stamp()?,
+            seed: data_dir::random()?,
+        };
+        let links = Links::new(transport, ticket.addresses.clone(), options.network);
+        let (growth, refresher) = snapshots::channel(readers.clone());
+        let (writer, changed) = Writer::spawn(store, &dir, settings, links.clone(), growth)?;
+        links.attach(writer.input());
+        let mut tasks = Vec::new();
+        // A single command does not live long enough to make any.
+        if options.network {
+            tasks.push(tokio::spawn(refresher.run(writer.input())));
+        }
+        for listener in listeners {
+            tasks.push(tokio::spawn(links.clone().accept_all(listener)));
+        }
+        let inner = Inner {
+            peer,
+            mesh: secrets.mesh,
+            listen,
+            ticket,
+            writer,
+            readers,
+            changed,
+            links,
+            tasks: std::sync::Mutex::new(tasks),
+            _dir: dir,
+        };
+        let node = Self(Arc::new(inner));
+        for ticket in options.join {
+            let command = Command::Introduce { peer: ticket.peer, addresses: ticket.addresses };
+            node.command(command).await?;
+        }
+        node.take_name(options.name).await?;
+        Ok(node)
+    }
+
+    /// Everybody has a name from the first start on.
+    async fn take_name(&self, wanted: Option<String>) -> Result<(), NodeError> {
+        let current = self.name().await?;
+        match (wanted, current) {
+            (Some(wanted), current) if current.as_ref() != Some(&wanted) => self.set_name(&wanted).await,
+            (None, None) => {
+                let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
+                let usable = |name: &String| (1..=NAME_BYTES_MAX).contains(&name.len());
+                let name =
+                    user.ok().filter(usable).unwrap_or_else(|| format!("peer-{}", self.0.peer.short()));
+                self.set_name(&name).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends all links, and waits until all that was queued is committed and the database is closed.
+    pub async fn stop(self) {
+        for task in self.0.tasks.lock().unwrap_or_else(|broken| broken.into_inner()).drain(..) {
+            task.abort();
+        }
+        self.0.readers.close();
+        self.0.writer.stop().await;
+        self.0.links.drain().await;
+    }
+
+    pub fn peer(&self) -> PeerId {
+        self.0.peer
+    }
+
+    pub fn mesh(&self) -> MeshId {
+        self.0.mesh
+    }
+
+    /// The addresses really listened on: no port is 0.
+    pub fn listen(&self) -> Vec<SocketAddr> {
+        self.0.listen.clone()
+    }
+
+    pub fn ticket(&self) -> Ticket {
+        self.0.ticket.clone()
+    }
+
+    /// This peer's display name.
+    pub async fn name(&self) -> Result<Option<String>, NodeError> {
+        let peer = self.0.peer;
+        self.read(move |reader| reader.display_name(&peer)).await
+    }
+
+    /// Writes entries, each on top of the one before; they are durable when it returns. All or none.
+    pub async fn send(&self, group: &GroupName, drafts: Vec<Draft>) -> Result<Vec<ChangeHash>, NodeError> {
+        let no = self.joined(group).await?;
+        match self.command(Command::Write { group: no, drafts }).await? {
+            Outcome::Written(ids) => Ok(ids),
+            _ => Err(NodeError::Stopped),
+        }
+    }
+
+    /// Creates a public group and joins it. Where it exists already, that is the same as joining.
+    pub async fn create(&self, name: &GroupName) -> Result<GroupId, NodeError> {
+        let wanted = name.clone();
+        let announced = self.read(move |reader| reader.is_announced(&wanted)).await?;
+        self.enter(name, !announced).await
+    }
+
+    pub async fn join(&self, name: &GroupName) -> Result<GroupId, NodeError> {
+        let wanted = name.clone();
+        match self.read(move |reader| reader.group(&wanted)).await? {
+            Some(_) => self.enter(name, false).await,
+            None => Err(self.unknown(name).await?),
+        }
+    }
+
+    async fn enter(&self, name: &GroupName, announce: bool) -> Result<GroupId, NodeError> {
+        match self.command(Command::Join { name: name.clone(), announce }).await? {
+            Outcome::Joined(id) => Ok(id),
+            _ => Err(NodeError::Stopped),
+        }
+    }
+
+    pub async fn leave(&self, name: &GroupName) -> Result<(), NodeError> {
+        let group = self.joined(name).await?;
+        self.command(Command::Leave { group }).await.map(|_| ())
+    }
+
+    pub async fn set_topic(&self, group: &GroupName, topic: &str) -> Result<ChangeHash, NodeError> {
+        if topic.len() > TOPIC_BYTES_MAX {
+            return Err(NodeError::Topic { bytes: topic.len() });
+        }
+        let kind = Some(crate::group::kind::TOPIC.to_owned());
+        let draft = Draft { kind, body: topic.to_owned(), ..Draft::default() };
+        let ids = self.send(group, vec![draft]).await?;
+        ids.first().copied().ok_or(NodeError::Stopped)
+    }
+
+    /// The display name that others see.
+    pub async fn set_name(&self, name: &str) -> Result<(), NodeError> {
+        if !(1..=NAME_BYTES_MAX).contains(&name.len()) {
+            return Err(NodeError::Name { bytes: name.len() });
+        }
+        self.command(Command::SetName { name: name.to_owned() }).await.map(|_| ())
+    }
+
+    /// On how many peers each entry is stored as far as is known here, this one included. Waits until every
+    /// linked peer of the group has shown it, or `patience` is over.
+    pub async fn stored_on(
+        &self,
+        group: &GroupName,
+        ids: &[ChangeHash],
+        patience: Duration,
+    ) -> Result<Vec<u32>, NodeError> {
+        let group = self.joined(group).await?;
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut changed = self.0.changed.clone();
+        loop {
+            changed.mark_unchanged();
+            let command = Command::StoredOn { group, entries: ids.to_vec() };
+            let Outcome::StoredOn(answers) = self.command(command).await? else {
+                return Err(NodeError::Stopped);
+            };
+            let complete = answers.iter().all(|answer| answer.awaited == 0);
+            let waited = tokio::time::timeout_at(deadline, changed.changed());
+            if complete || waited.await.is_err() {
+                return Ok(answers.into_iter().map(|answer| answer.peers).collect());
+            }
+        }
+    }
+
+    pub async fn status(&self) -> Result<Status, NodeError> {
+        let Outcome::Status(engine) = self.command(Command::Status).await? else {
+            return Err(NodeError::Stopped);
+        };
+        let traffic = self.0.links.traffic();
+        let (peer, mesh) = (self.0.peer, self.0.mesh);
+        self.read(move |reader| status::describe(peer, mesh, *engine, &traffic, reader)).await
+    }
+
+    /// Reads from the database on a connection of its own, without waiting for the writer.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, NodeError> {
+        self.0.readers.read(read).await
+    }
+
+    /// Changes whenever something was stored or was learnt about other peers; closes when the node stops.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.changed.clone()
+    }
+
+    async fn joined(&self, name: &GroupName) -> Result<GroupNo, NodeError> {
+        let wanted = name.clone();
+        match self.read(move |reader| reader.group(&wanted)).await? {
+            Some(group) if group.joined => group.no.ok_or(NodeError::NotJoined { name: name.clone() }),
+            Some(_) => Err(NodeError::NotJoined { name: name.clone() }),
+            None => Err(self.unknown(name).await?),
+        }
+    }
+
+    async fn unknown(&self, name: &GroupName) -> Result<NodeError, NodeError> {
+        let text = name.as_str().to_owned();
+        let nearest = self.read(move |reader| reader.nearest(&text, 3)).await?;
+        Ok(NodeError::UnknownGroup { name: name.clone(), nearest })
+    }
+
+    async fn command(&self, command: Command) -> Result<Outcome, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.writer.input().send(Input::Command { command, reply })?;
+        match answer.await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(CommandError::Store(reason))) => Err(NodeError::NotSaved(reason)),
+            Ok(Err(error)) => Err(NodeError::Command(error)),
+            Err(_) => Err(NodeError::Stopped),
+        }
+    }
+}
+
+/// Where this peer was last reachable: an invitation written while it is off names these.
+const ADDRESSES_KEY: &str = "addresses";
+
+fn remembered_addresses(store: &SqliteStore) -> Result<Vec<String>, StoreError> {
+    let value = store.value(ADDRESSES_KEY)?;
+    Ok(value.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default())
+}
+
+/// Addresses that others can dial: an unspecified one stands for every address of this machine.
+fn dialable(listen: &[SocketAddr]) -> Vec<String> {
+    let interfaces: Vec<IpAddr> = if_addrs::get_if_addrs()
+        .map(|found| found.into_iter().filter(|interface| !interface.is_loopback()).map(|i| i.ip()).collect())
+        .unwrap_or_default();
+    let mut addresses: BTreeMap<String, ()> = BTreeMap::new();
+    for address in listen {
+        if !address.ip().is_unspecified() {
+            addresses.insert(address.to_string(), ());
+            continue;
+        }
+        let matching = interfaces.iter().filter(|ip| ip.is_ipv4() || address.is_ipv6());
+        let global = matching.filter(|ip| !is_link_local(ip));
+        let before = addresses.len();
+        addresses.extend(global.map(|ip| (SocketAddr::new(*ip, address.port()).to_string(), ())));
+        if addresses.len() == before {
+            let local = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port());
+            addresses.insert(local.to_string(), ());
+        }
+    }
+    addresses.into_keys().take(ADDRESSES_MAX).collect()
+}
+
+/// Link-local addresses need a zone to be dialled, which no other machine knows.
+fn is_link_local(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}

@@ -4,6 +4,7 @@
 //! here decides what is valid: stores take [`Admitted`] changes only.
 
 mod error;
+pub mod export;
 mod memory;
 mod sqlite;
 mod view;

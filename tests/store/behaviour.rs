@@ -161,8 +161,8 @@ fn nodes_come_from_the_top<S: Crashing>(mut store: S) {
         assert_eq!(numbers(group, 3, 2), [2, 1]);
         assert_eq!(numbers(group, 3, 3), [2, 1, 0]);
         assert_eq!(numbers(group, 1, 3), [0]);
-        assert_eq!(numbers(group, 0, 3), []);
-        assert_eq!(numbers(group, 3, 0), []);
+        assert_eq!(numbers(group, 0, 3), [0u64; 0]);
+        assert_eq!(numbers(group, 3, 0), [0u64; 0]);
     }
 }
 
@@ -222,7 +222,7 @@ fn what_is_missing_is_walked<S: Crashing>(mut store: S) {
     }
     let missing = |known| missing_from(&store, group, &[EntryNo(40)], known).unwrap();
     assert_eq!(missing(&[EntryNo(38)]), [EntryNo(39), EntryNo(40)]);
-    assert_eq!(missing(&[]).len(), 41);
+    assert_eq!(missing(&[]).len(), 40);
     assert_eq!(missing(&[EntryNo::GENESIS]).len(), 40);
 }
 

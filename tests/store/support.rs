@@ -4,7 +4,7 @@ use peer::change::{Body, Change, Content, Genesis, Header};
 use peer::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Verdict, admit};
 use peer::id::{ActorId, ChangeHash, GroupName, MeshId, PeerId};
 use peer::identity::Identity;
-use peer::store::{SqliteStore, Store, StoreError};
+use peer::store::{Reader, SqliteStore, Store, StoreError};
 use peer::time::Timestamp;
 use tempfile::TempDir;
 
@@ -33,6 +33,13 @@ impl Author {
         let identity = Identity::from_seed(&[seed; 32]);
         let actor = ActorId::new(identity.peer(), [seed; 8]);
         Self { identity, actor }
+    }
+
+    /// The same author, writing under another actor.
+    pub fn again(seed: u8, stretch: u64) -> Self {
+        let author = Self::new(seed);
+        let actor = ActorId::new(author.key(), stretch.to_be_bytes());
+        Self { actor, ..author }
     }
 
     pub fn key(&self) -> PeerId {
@@ -128,6 +135,10 @@ impl Disk {
 
     pub fn open(&self) -> SqliteStore {
         SqliteStore::open(&self.path(), own()).unwrap()
+    }
+
+    pub fn reader(&self) -> Reader {
+        Reader::open(&self.path(), MESH).unwrap()
     }
 
     /// A second connection, for what no store would do.

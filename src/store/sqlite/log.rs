@@ -91,6 +91,9 @@ pub(super) fn write(
     Ok(())
 }
 
+pub(super) const FIND: &str =
+    "SELECT id FROM log WHERE substr(hash, 1, 8) = ?1 AND hash = ?2 AND id >> 40 = ?3";
+
 pub(super) fn find(
     conn: &Connection,
     group: GroupRef,
@@ -99,8 +102,7 @@ pub(super) fn find(
     if *hash == group.id.genesis() {
         return Ok(Some(EntryNo::GENESIS));
     }
-    let mut statement = conn
-        .prepare_cached("SELECT id FROM log WHERE substr(hash, 1, 8) = ?1 AND hash = ?2 AND id >> 40 = ?3")?;
+    let mut statement = conn.prepare_cached(FIND)?;
     let id =
         statement.query_row(params![&hash.0[..8], &hash.0[..], group.no.0], |row| row.get(0)).optional()?;
     Ok(id.map(no_of))

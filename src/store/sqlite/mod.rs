@@ -10,6 +10,8 @@ mod rebuild;
 mod schema;
 mod search;
 mod shelf;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -14,6 +14,7 @@ use super::{group_name, index, schema, search, shelf};
 use crate::change::{Change, Genesis};
 use crate::group::{EntryNo, GroupNo, Slot};
 use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use crate::limits::PAGE_MAX;
 use crate::store::{Entry, Fork, Hit, Page, Snapshot, StoreError};
 
 /// A connection that only reads. It may move between threads; open one for each that reads at a time.
@@ -74,6 +75,21 @@ impl Reader {
             let numbers = self.arrived(group, after, limit)?;
             numbers.iter().map(|&no| Ok(self.stored(&source, no)?.change)).collect()
         })
+    }
+
+    /// All changes of the group in order of arrival, a batch at a time. Ends after an error.
+    pub fn changes(&self, group: GroupNo) -> impl Iterator<Item = Result<Change, StoreError>> + '_ {
+        let (mut read, mut ended) = (EntryNo::GENESIS, false);
+        std::iter::from_fn(move || {
+            if ended {
+                return None;
+            }
+            let batch = self.changes_after(group, read, PAGE_MAX);
+            ended = !matches!(&batch, Ok(batch) if batch.len() == PAGE_MAX);
+            read.0 += PAGE_MAX as u64;
+            Some(batch.map_or_else(|error| vec![Err(error)], |batch| batch.into_iter().map(Ok).collect()))
+        })
+        .flatten()
     }
 
     /// The bytes of the group's first change.
@@ -229,7 +245,7 @@ impl Reader {
     }
 
     /// The name that this peer last gave itself in the directory.
-    fn display_name(&self, key: &PeerId) -> Result<Option<String>, StoreError> {
+    pub fn display_name(&self, key: &PeerId) -> Result<Option<String>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT value FROM register
              WHERE grp = (SELECT no FROM grp WHERE id = ?1) AND slot = ?2 AND key = ?3",

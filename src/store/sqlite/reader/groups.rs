@@ -49,11 +49,17 @@ impl Reader {
             if let Some(row) = rows.next()? {
                 return self.summary(group_row(row)?).map(Some);
             }
-            let named = self.conn.prepare_cached(
-                "SELECT 1 FROM register WHERE grp = (SELECT no FROM grp WHERE id = ?1) AND slot = ?2 AND key = ?3",
-            )?.exists(params![&self.directory.0[..], Slot::Group.as_str(), name.as_str().as_bytes()])?;
-            Ok(named.then(|| named_only(id, name.clone())))
+            Ok(self.is_announced(name)?.then(|| named_only(id, name.clone())))
         })
+    }
+
+    /// Whether the directory names this group.
+    pub fn is_announced(&self, name: &GroupName) -> Result<bool, StoreError> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT 1 FROM register WHERE grp = (SELECT no FROM grp WHERE id = ?1) AND slot = ?2 AND key = ?3",
+        )?;
+        let key = name.as_str().as_bytes();
+        Ok(statement.exists(params![&self.directory.0[..], Slot::Group.as_str(), key])?)
     }
 
     /// Up to `limit` names that may have been meant by `text`, the likeliest first.
@@ -74,7 +80,8 @@ impl Reader {
         Ok(near.into_iter().take(limit).map(|(_, name)| name).collect())
     }
 
-    fn held_groups(&self) -> Result<Vec<GroupRow>, StoreError> {
+    /// All groups of which anything is held, but for the directory.
+    pub fn held_groups(&self) -> Result<Vec<GroupRow>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT no, id, name, joined, caught_up, entries, heads FROM grp WHERE id <> ?1 ORDER BY no",
         )?;

@@ -1,0 +1,148 @@
+//! The one shape of an error: `{"error": {"code": …, "message": …}}` with a fitting HTTP status.
+//!
+//! The code is for programs and stable, the message for people: what happened, and what to do.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use crate::change::ContentError;
+use crate::id::GroupName;
+use crate::node::NodeError;
+use crate::store::StoreError;
+
+/// What went wrong, as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    pub code: String,
+    pub message: String,
+    /// Groups that may have been meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nearest: Vec<GroupName>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Envelope {
+    pub error: ErrorBody,
+}
+
+/// A refused or failed request. Unless the text says otherwise, nothing has changed.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    pub status: StatusCode,
+    pub body: ErrorBody,
+}
+
+impl ApiError {
+    pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        let body = ErrorBody { code: code.to_owned(), message: message.into(), nearest: Vec::new() };
+        Self { status, body }
+    }
+
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", message)
+    }
+
+    pub fn unknown_group(name: &GroupName, nearest: Vec<GroupName>) -> Self {
+        let hint = match nearest.as_slice() {
+            [] => format!("`peer groups` lists all, `peer groups create {name}` makes it"),
+            names => {
+                let names: Vec<&str> = names.iter().map(GroupName::as_str).collect();
+                format!("did you mean {}?", names.join(" or "))
+            }
+        };
+        let mut error = Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown-group",
+            format!("no group is called {name} here; {hint}"),
+        );
+        error.body.nearest = nearest;
+        error
+    }
+
+    pub fn not_joined(name: &GroupName) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "not-joined",
+            format!("you are not in the group {name}; `peer groups join {name}` gets you in"),
+        )
+    }
+
+    pub fn content(error: &ContentError) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content", error.to_string())
+    }
+
+    pub fn store(error: &StoreError) -> Self {
+        let (status, code) = match error {
+            StoreError::NoEntry(_) => (StatusCode::NOT_FOUND, "unknown-entry"),
+            StoreError::Full => (StatusCode::INSUFFICIENT_STORAGE, "disk-full"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "store"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<NodeError> for ApiError {
+    fn from(error: NodeError) -> Self {
+        let message = error.to_string();
+        match error {
+            NodeError::UnknownGroup { name, nearest } => Self::unknown_group(&name, nearest),
+            NodeError::NotJoined { name } => Self::not_joined(&name),
+            NodeError::Name { .. } | NodeError::Topic { .. } | NodeError::Command(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content", message)
+            }
+            NodeError::Store(error) => Self::store(&error),
+            NodeError::NotSaved(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "not-saved", message),
+            NodeError::Stopped => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", message),
+            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(Envelope { error: self.body })).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_group_suggests_the_nearest() {
+        let name: GroupName = "rast".parse().unwrap();
+        let nearest: Vec<GroupName> = vec!["rust".parse().unwrap(), "cast".parse().unwrap()];
+        let error = ApiError::unknown_group(&name, nearest);
+        assert_eq!(error.status, StatusCode::NOT_FOUND);
+        let json = serde_json::to_value(Envelope { error: error.body }).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({"error": {
+                "code": "unknown-group",
+                "message": "no group is called rast here; did you mean rust or cast?",
+                "nearest": ["rust", "cast"],
+            }})
+        );
+        let alone = ApiError::unknown_group(&name, Vec::new());
+        let json = serde_json::to_value(alone.body).unwrap();
+        assert!(json.get("nearest").is_none());
+        assert!(json["message"].as_str().unwrap().contains("peer groups create rast"));
+    }
+
+    #[test]
+    fn errors_keep_their_kind_and_their_text() {
+        let content = ApiError::content(&ContentError::BodyTooLong { bytes: 70_000 });
+        assert_eq!(
+            (content.status, content.body.code.as_str()),
+            (StatusCode::UNPROCESSABLE_ENTITY, "content")
+        );
+        assert!(content.body.message.contains("65536"), "{}", content.body.message);
+        let missing = ApiError::from(NodeError::Store(StoreError::NoEntry(crate::id::ChangeHash([7; 32]))));
+        assert_eq!((missing.status, missing.body.code.as_str()), (StatusCode::NOT_FOUND, "unknown-entry"));
+        assert!(missing.body.message.contains("0707"), "{}", missing.body.message);
+        let full = ApiError::from(NodeError::Store(StoreError::Full));
+        assert_eq!(full.body.code, "disk-full");
+    }
+}

@@ -1,0 +1,57 @@
+//! Entering a mesh with a ticket, before there is a peer to ask.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::Ticket;
+use crate::id::MeshId;
+use crate::node::{self, DataDir, DataDirError, Node, NodeError, Options};
+
+/// Why the ticket was not taken. Nothing was created or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    #[error("{0}; `peer join --offline TICKET` takes the ticket without asking")]
+    Unreachable(NodeError),
+    #[error(transparent)]
+    Node(NodeError),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+}
+
+/// A directory that belongs to a mesh, and knows whom to dial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Joined {
+    pub mesh: MeshId,
+    /// The directory was of this mesh before.
+    pub already: bool,
+}
+
+/// Takes the ticket into `data`. Unless `offline`, a new directory is only made after a member of the mesh
+/// has accepted the ticket's secret.
+pub async fn join(data: &Path, ticket: &Ticket, offline: bool) -> Result<Joined, JoinError> {
+    let already = DataDir::exists(data);
+    if !already && !offline {
+        ask(std::slice::from_ref(ticket)).await?;
+    }
+    let dir = DataDir::open(data, Some(ticket))?;
+    // A start without network is enough to remember the ticket's peer and its addresses.
+    let options = Options { join: vec![ticket.clone()], ..Options::default() };
+    Node::start(dir, options).await.map_err(JoinError::Node)?.stop().await;
+    Ok(Joined { mesh: ticket.mesh, already })
+}
+
+/// Whether a member of the mesh accepts one of these tickets, of which there is at least one.
+pub(super) async fn ask(tickets: &[Ticket]) -> Result<(), JoinError> {
+    let mut verdict = Ok(());
+    for ticket in tickets {
+        verdict = match node::probe(ticket).await {
+            Ok(()) => return Ok(()),
+            // That one is refused says more than that another cannot be asked.
+            Err(_) if matches!(verdict, Err(JoinError::Node(_))) => verdict,
+            Err(error @ NodeError::Unreachable(_)) => Err(JoinError::Unreachable(error)),
+            Err(error) => Err(JoinError::Node(error)),
+        };
+    }
+    verdict
+}

@@ -1,0 +1,210 @@
+//! The running peer: a node with a network, and the API on loopback for this machine's user.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::warn;
+
+use super::client::Client;
+use super::discovery::Announcement;
+use super::routes::{self, Service};
+use super::token::Token;
+use super::types::Ready;
+use super::{JoinError, Ticket, guard, membership};
+use crate::limits::{API_STOP_MS_MAX, HOLDER_WAIT_MS};
+use crate::node::{DataDir, DataDirError, Node, NodeError, Options};
+
+/// Between two looks at a lock that another process holds.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
+
+#[derive(Clone, Debug, Default)]
+pub struct ServeOptions {
+    pub listen: Vec<SocketAddr>,
+    pub advertise: Vec<String>,
+    pub join: Vec<Ticket>,
+    pub name: Option<String>,
+    /// Where to offer the API; `None`: nowhere.
+    pub api: Option<SocketAddr>,
+}
+
+/// Why a peer did not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("the tickets are of different meshes; a data directory belongs to one")]
+    TicketsDisagree,
+    #[error("a peer is already running on {}; stop it first, or give this one another --data", .0.display())]
+    Running(PathBuf),
+    #[error("another `peer` command is using {} and does not finish; stop it, or give this one another --data", .0.display())]
+    Busy(PathBuf),
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error("the local API cannot listen on {address}: {source}; choose another with --api, or use --no-api")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("the local API must stay on this machine, and {0} does not; use 127.0.0.1:PORT")]
+    NotLoopback(SocketAddr),
+    #[error("cannot write {}: {source}", path.display())]
+    Announce { path: PathBuf, source: io::Error },
+    #[error("the system gives no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
+/// A running peer. Dropping it is not a clean stop; [`Server::stop`] is.
+pub struct Server {
+    node: Node,
+    data: PathBuf,
+    api: Option<Api>,
+    ready: Ready,
+}
+
+struct Api {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Server {
+    /// The first start in a directory makes identity, mesh and database; with tickets only after a member of
+    /// the mesh has accepted one of them.
+    pub async fn start(data: &Path, options: ServeOptions) -> Result<Self, ServeError> {
+        if options.join.windows(2).any(|pair| pair[0].mesh != pair[1].mesh) {
+            return Err(ServeError::TicketsDisagree);
+        }
+        if !options.join.is_empty() && !DataDir::exists(data) {
+            membership::ask(&options.join).await?;
+        }
+        let dir = take(data, options.join.first()).await?;
+        let data = dir.path().to_owned();
+        let announce = |source| ServeError::Announce { path: super::discovery::path(&data), source };
+        Announcement::remove(&data).map_err(announce)?;
+        // Before the node, so that a port in use is found out while nothing runs.
+        let listener = match options.api {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let node_options = Options {
+            listen: options.listen,
+            advertise: options.advertise,
+            join: options.join,
+            name: options.name,
+            network: true,
+        };
+        let node = Node::start(dir, node_options).await?;
+        let api = match listener {
+            Some((listener, address)) => {
+                let token = Token::random()?;
+                let api = Api::start(listener, address, &node, token.clone());
+                if let Err(source) = (Announcement { address, token }).write(&data) {
+                    api.stop().await;
+                    node.stop().await;
+                    return Err(announce(source));
+                }
+                Some(api)
+            }
+            None => None,
+        };
+        let name = node.name().await.unwrap_or_else(|error| {
+            warn!(%error, "cannot read the own name");
+            None
+        });
+        let ready = Ready {
+            event: "ready".to_owned(),
+            peer: node.peer(),
+            name,
+            mesh: node.mesh(),
+            listen: node.listen(),
+            api: api.as_ref().map(|api| api.address),
+            ticket: node.ticket().to_string(),
+        };
+        Ok(Self { node, data, api, ready })
+    }
+
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Returns when the node has stopped by itself, with the reason.
+    pub async fn failed(&self) -> NodeError {
+        let mut commits = self.node.watch();
+        while commits.changed().await.is_ok() {}
+        self.node.status().await.err().unwrap_or(NodeError::Stopped)
+    }
+
+    /// Ends open requests, then the node: what was acknowledged is on disk, links are closed.
+    pub async fn stop(self) {
+        if let Err(error) = Announcement::remove(&self.data) {
+            warn!(%error, "api.json stays behind; the next start removes it");
+        }
+        if let Some(api) = self.api {
+            api.stop().await;
+        }
+        self.node.stop().await;
+    }
+}
+
+impl Api {
+    fn start(listener: TcpListener, address: SocketAddr, node: &Node, token: Token) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let service = Service { node: node.clone(), serving: true, stopping: stopping.clone() };
+        let router = guard::protect(routes::router(service), token);
+        let listener = listener.tap_io(|stream| {
+            // A short answer must not wait for an acknowledgement.
+            if let Err(error) = stream.set_nodelay(true) {
+                warn!(%error, "TCP_NODELAY");
+            }
+        });
+        let mut stopped = stopping;
+        let shutdown = async move {
+            let _ = stopped.wait_for(|stopping| *stopping).await;
+        };
+        let task =
+            tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(shutdown).await });
+        Self { address, stop, task }
+    }
+
+    async fn stop(mut self) {
+        self.stop.send_replace(true);
+        // A client that neither reads nor leaves must not keep the peer from stopping.
+        if timeout(Duration::from_millis(API_STOP_MS_MAX), &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+/// The data directory, locked. Waits for a command that is about to finish, not for a running peer.
+async fn take(data: &Path, ticket: Option<&Ticket>) -> Result<DataDir, ServeError> {
+    let give_up = Instant::now() + Duration::from_millis(HOLDER_WAIT_MS);
+    loop {
+        match DataDir::open(data, ticket) {
+            Err(DataDirError::Locked { .. }) => {}
+            taken => return Ok(taken?),
+        }
+        if Client::connect(data).await.is_ok_and(|found| found.is_some()) {
+            return Err(ServeError::Running(data.to_owned()));
+        }
+        if Instant::now() >= give_up {
+            return Err(ServeError::Busy(data.to_owned()));
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    if !address.ip().is_loopback() {
+        return Err(ServeError::NotLoopback(address));
+    }
+    let failed = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}

@@ -1,0 +1,349 @@
+//! The requests and responses of the API, which are also the JSON that the command line prints.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::{Body, Content, ContentError};
+use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use crate::node::Draft;
+use crate::store;
+use crate::time::Timestamp;
+
+pub use crate::group::kind;
+pub use crate::node::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
+
+/// The `kind` of a row that is a message. In the change itself a message is an entry without a kind.
+pub const MESSAGE: &str = "message";
+
+/// One entry of a group's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    pub id: ChangeHash,
+    pub group: GroupName,
+    /// The author's own clock.
+    pub at: Timestamp,
+    pub author: PeerId,
+    /// What the author is called now.
+    pub name: Option<String>,
+    /// For whom the author relays.
+    pub from: Option<String>,
+    pub kind: String,
+    /// `null` when sealed.
+    pub body: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sealed: bool,
+    /// The entry that this one refers to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re: Option<ChangeHash>,
+    /// It arrived after entries that are shown below it.
+    pub late: bool,
+    /// Its number by arrival, on this peer only.
+    pub arrival: u64,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl From<store::Entry> for Row {
+    fn from(entry: store::Entry) -> Self {
+        let (body, sealed) = match entry.body {
+            Body::Text(text) => (Some(text), false),
+            Body::Sealed(_) => (None, true),
+        };
+        Self {
+            id: entry.id,
+            group: entry.group,
+            at: entry.at,
+            author: entry.author,
+            name: entry.name,
+            from: entry.from,
+            kind: entry.kind.unwrap_or_else(|| MESSAGE.to_owned()),
+            body,
+            sealed,
+            re: entry.re,
+            late: entry.late,
+            arrival: entry.no.0,
+        }
+    }
+}
+
+/// Who answers: the first thing that a client asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    pub peer: PeerId,
+    pub mesh: MeshId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    pub name: GroupName,
+    pub id: GroupId,
+    /// Entries held here: 0 for a group that is only known to exist.
+    pub entries: u64,
+    pub topic: Option<String>,
+    pub joined: bool,
+}
+
+impl From<store::GroupSummary> for Group {
+    fn from(group: store::GroupSummary) -> Self {
+        Self {
+            name: group.name,
+            id: group.id,
+            entries: group.entries,
+            topic: group.topic,
+            joined: group.joined,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Groups {
+    pub groups: Vec<Group>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchQuery {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+}
+
+/// A group to create, join or leave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupRef {
+    pub name: GroupName,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupCreated {
+    pub name: GroupName,
+    pub id: GroupId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topic {
+    pub topic: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Name {
+    pub name: String,
+}
+
+/// Which page of history: the newest, or the one before or after an entry. A group's id is that of its
+/// genesis, so `after` it begins the oldest page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryQuery {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<ChangeHash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ChangeHash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// One page, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    pub entries: Vec<Row>,
+    /// Everything up to this arrival had been stored when the page was read: where to follow from.
+    pub arrival: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowQuery {
+    /// Rows that arrived after this one; absent: after the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+}
+
+/// A message to send.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewMessage {
+    pub body: String,
+    /// Absent: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re: Option<ChangeHash>,
+}
+
+impl NewMessage {
+    pub fn text(body: impl Into<String>) -> Self {
+        Self { body: body.into(), ..Self::default() }
+    }
+
+    /// Whether peers would accept it. The limits are in the error's text.
+    pub fn check(&self) -> Result<(), ContentError> {
+        let content = Content {
+            at: self.at.unwrap_or_default(),
+            kind: None,
+            body: Body::Text(self.body.clone()),
+            re: self.re,
+            from: self.from.clone(),
+        };
+        content.check()
+    }
+}
+
+impl From<NewMessage> for Draft {
+    fn from(message: NewMessage) -> Self {
+        Self { at: message.at, kind: None, body: message.body, from: message.from, re: message.re }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewMessages {
+    pub messages: Vec<NewMessage>,
+    /// How long to wait for the linked peers to store them before answering.
+    #[serde(default)]
+    pub patience_ms: u64,
+}
+
+/// A message that is durable here, and on how many peers it is stored as far as known, this one included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    pub id: ChangeHash,
+    pub stored_on: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentMessages {
+    pub messages: Vec<Sent>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub key: PeerId,
+    pub name: Option<String>,
+    pub joined: bool,
+    pub connected: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Users {
+    pub users: Vec<User>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsersQuery {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextQuery {
+    pub text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Rows before and after each hit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<usize>,
+}
+
+/// A message that was found, and what stands around it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hit {
+    #[serde(flatten)]
+    pub row: Row,
+    pub before: Vec<Row>,
+    pub after: Vec<Row>,
+}
+
+impl From<store::Hit> for Hit {
+    fn from(hit: store::Hit) -> Self {
+        let rows = |entries: Vec<store::Entry>| entries.into_iter().map(Row::from).collect();
+        Self { row: hit.entry.into(), before: rows(hit.before), after: rows(hit.after) }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hits {
+    pub hits: Vec<Hit>,
+}
+
+/// Holds the mesh secret, so it has no `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation {
+    pub ticket: String,
+}
+
+/// What `peer serve` says once it runs. Holds the mesh secret in its ticket, so it has no `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// Always "ready".
+    pub event: String,
+    pub peer: PeerId,
+    pub name: Option<String>,
+    pub mesh: MeshId,
+    /// With the real port where port 0 was asked for.
+    pub listen: Vec<SocketAddr>,
+    pub api: Option<SocketAddr>,
+    pub ticket: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> Row {
+        Row {
+            id: ChangeHash([1; 32]),
+            group: "rust".parse().unwrap(),
+            at: Timestamp::from_millis(1_700_000_000_123).unwrap(),
+            author: PeerId([2; 32]),
+            name: None,
+            from: None,
+            kind: MESSAGE.to_owned(),
+            body: Some("hi".to_owned()),
+            sealed: false,
+            re: None,
+            late: false,
+            arrival: 7,
+        }
+    }
+
+    #[test]
+    fn a_row_has_exactly_the_documented_fields() {
+        let json = serde_json::to_value(row()).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "id": "01".repeat(32), "group": "rust", "at": "2023-11-14T22:13:20.123Z", "author": "02".repeat(32),
+                "name": null, "from": null, "kind": "message", "body": "hi", "late": false, "arrival": 7,
+            })
+        );
+        assert_eq!(serde_json::from_value::<Row>(json).unwrap(), row());
+    }
+
+    #[test]
+    fn a_sealed_row_and_a_reply_say_so() {
+        let sealed = Row { body: None, sealed: true, re: Some(ChangeHash([3; 32])), ..row() };
+        let json = serde_json::to_value(&sealed).unwrap();
+        assert_eq!((&json["body"], &json["sealed"]), (&serde_json::Value::Null, &true.into()));
+        assert_eq!(json["re"], "03".repeat(32));
+    }
+
+    #[test]
+    fn a_hit_is_a_row_with_its_surroundings() {
+        let hit = Hit { row: row(), before: vec![row()], after: Vec::new() };
+        let json = serde_json::to_value(&hit).unwrap();
+        assert_eq!(json["body"], "hi");
+        assert_eq!(json["before"][0]["arrival"], 7);
+        assert_eq!(serde_json::from_value::<Hit>(json).unwrap(), hit);
+    }
+
+    #[test]
+    fn a_message_that_no_peer_would_take_is_refused_with_the_limit() {
+        let long = NewMessage::text("x".repeat(crate::limits::BODY_BYTES_MAX + 1));
+        assert!(long.check().unwrap_err().to_string().contains(&crate::limits::BODY_BYTES_MAX.to_string()));
+        assert!(NewMessage::text("x".repeat(crate::limits::BODY_BYTES_MAX)).check().is_ok());
+    }
+}

@@ -1,0 +1,125 @@
+//! `peer history`: a group's entries, oldest first, and those to come.
+
+use std::collections::HashSet;
+
+use super::failure::{Failure, Result};
+use super::{Context, rows};
+use crate::api::{Client, HistoryQuery, Row};
+use crate::id::{ChangeHash, GroupName};
+use crate::limits::PAGE_MAX;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    group: GroupName,
+    /// Most entries to show
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=PAGE_MAX as i64))]
+    limit: u16,
+    /// The entries above this one
+    #[arg(long, value_name = "ID", conflicts_with_all = ["after", "follow"])]
+    before: Option<ChangeHash>,
+    /// The entries below this one
+    #[arg(long, value_name = "ID")]
+    after: Option<ChangeHash>,
+    /// Everything
+    #[arg(long, conflicts_with_all = ["before", "after", "limit"])]
+    all: bool,
+    /// Then go on with what arrives, until interrupted; needs a running peer
+    #[arg(long)]
+    follow: bool,
+}
+
+pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
+    let client = context.client().await?;
+    let done = show(&client, &args, context).await;
+    client.close().await;
+    done
+}
+
+async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()> {
+    // Alone nothing ever arrives, and the lock would keep a peer from starting.
+    if args.follow && !client.is_serving() {
+        return Err(Failure::new("--follow needs a running peer; start one with `peer serve`"));
+    }
+    let mut shown = HashSet::new();
+    let mut each = async |row: &Row| {
+        if args.follow {
+            shown.insert(row.arrival);
+        }
+        print(row, context)
+    };
+    let arrival = match (args.all, args.after) {
+        (true, _) => {
+            let start = client.group(&args.group).await?.id.genesis();
+            every(client, &args.group, start, &mut each).await?
+        }
+        // A page would leave a gap between its end and what arrives.
+        (false, Some(start)) if args.follow => every(client, &args.group, start, &mut each).await?,
+        (false, after) => {
+            let query = HistoryQuery { before: args.before, after, limit: Some(args.limit.into()) };
+            let page = client.history(&args.group, &query).await?;
+            for row in &page.entries {
+                each(row).await?;
+            }
+            page.arrival
+        }
+    };
+    if !args.follow {
+        return Ok(());
+    }
+    // What was stored between the read of a page and the start of the stream is in both.
+    shown.retain(|shown| *shown > arrival);
+    tokio::select! {
+        done = follow(client, &args.group, arrival, &shown, context) => done,
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+    }
+}
+
+async fn follow(
+    client: &Client,
+    group: &GroupName,
+    arrival: u64,
+    shown: &HashSet<u64>,
+    context: &mut Context,
+) -> Result<()> {
+    context.out.flush()?;
+    let mut rows = client.follow(group, arrival).await?;
+    while let Some(row) = rows.next().await? {
+        if !shown.contains(&row.arrival) {
+            print(&row, context)?;
+            context.out.flush()?;
+        }
+    }
+    Err(Failure::new("the running peer has stopped; nothing more arrives"))
+}
+
+fn print(row: &Row, context: &mut Context) -> Result<()> {
+    if context.out.is_json() {
+        return context.out.json(row);
+    }
+    let line = rows::row(row, context.out.zone());
+    context.out.line(&line)
+}
+
+/// Hands on every row after `start`, page by page. Returns where to follow from: what had arrived when the
+/// first page was read.
+pub(super) async fn every(
+    client: &Client,
+    group: &GroupName,
+    start: ChangeHash,
+    mut each: impl AsyncFnMut(&Row) -> Result<()>,
+) -> Result<u64> {
+    let mut after = start;
+    let mut arrival = None;
+    loop {
+        let query = HistoryQuery { after: Some(after), limit: Some(PAGE_MAX), before: None };
+        let page = client.history(group, &query).await?;
+        let arrival = *arrival.get_or_insert(page.arrival);
+        for row in &page.entries {
+            each(row).await?;
+        }
+        match page.entries.last() {
+            Some(last) if page.entries.len() == PAGE_MAX => after = last.id,
+            _ => return Ok(arrival),
+        }
+    }
+}

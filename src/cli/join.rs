@@ -1,0 +1,27 @@
+//! `peer join`: take a ticket into a new data directory.
+
+use super::failure::Result;
+use super::{Context, ticket};
+use crate::api;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// The ticket, @FILE, or - for standard input
+    ticket: String,
+    /// Take the ticket without asking a member whether it is good
+    #[arg(long)]
+    offline: bool,
+}
+
+pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
+    let ticket = ticket::read(&args.ticket)?;
+    let joined = api::join(&context.data, &ticket, args.offline).await?;
+    if context.out.is_json() {
+        return context.out.json(&joined);
+    }
+    let done = if joined.already { "was already in" } else { "belongs to" };
+    let data = context.data.display().to_string();
+    let line =
+        format!("{} {done} the mesh {}; `peer serve` connects it", super::text::line(&data), joined.mesh);
+    context.out.line(&line)
+}

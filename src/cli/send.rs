@@ -1,0 +1,154 @@
+//! `peer send`: one message, or each line of standard input as one.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::failure::{Failure, Result};
+use super::input::{LineError, LineReason, Lines};
+use super::output::count;
+use super::progress::Progress;
+use super::{Context, input, text};
+use crate::api::{Client, ClientError, NewMessage, Sent};
+use crate::id::GroupName;
+use crate::limits::{BATCH_BYTES, BODY_BYTES_MAX, SEND_BATCH_MAX};
+
+/// How long to wait for the linked peers, to say more than "kept here".
+const PATIENCE: Duration = Duration::from_millis(300);
+/// Lines read ahead of what is sent.
+const LINES_AHEAD: usize = 512;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    group: GroupName,
+    /// The message; without it, each line of standard input is one
+    text: Option<String>,
+}
+
+pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
+    if let Some(text) = &args.text {
+        input::check_message(text)?;
+        NewMessage::text(text).check()?;
+    }
+    let client = context.client().await?;
+    let done = match args.text {
+        Some(text) => one(&client, &args.group, text, context).await,
+        None => lines(&client, &args.group, context).await,
+    };
+    client.close().await;
+    done
+}
+
+async fn one(client: &Client, group: &GroupName, text: String, context: &mut Context) -> Result<()> {
+    let sent = client.send(group, vec![NewMessage::text(text)], PATIENCE).await.map_err(failed)?;
+    report(&sent, context)?;
+    match sent.last() {
+        Some(last) if !context.out.is_json() => context.out.line(&stored_on(last.stored_on)),
+        _ => Ok(()),
+    }
+}
+
+async fn lines(client: &Client, group: &GroupName, context: &mut Context) -> Result<()> {
+    // Without lines the group would never be looked at.
+    client.group(group).await?;
+    let mut lines = read_ahead();
+    let mut progress = Progress::new("sent");
+    let mut total = 0;
+    let mut stored = 1;
+    let mut refused = None;
+    while let Some(first) = lines.recv().await {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some(line) = next.take() {
+            match line {
+                Ok(line) => {
+                    bytes += line.len();
+                    batch.push(NewMessage::text(line));
+                }
+                Err(error) => refused = Some(error),
+            }
+            if refused.is_none() && batch.len() < SEND_BATCH_MAX && bytes < BATCH_BYTES {
+                next = lines.try_recv().ok();
+            }
+        }
+        if batch.is_empty() {
+            break;
+        }
+        // Who still has lines to hand in does not wait for an answer about these.
+        let patience = if lines.is_empty() { PATIENCE } else { Duration::ZERO };
+        let sent =
+            client.send(group, batch, patience).await.map_err(|error| failed(error).after(&so_far(total)))?;
+        total += sent.len() as u64;
+        stored = sent.iter().map(|sent| sent.stored_on).min().unwrap_or(stored);
+        report(&sent, context)?;
+        progress.at(total);
+    }
+    drop(progress);
+    if let Some(error) = refused {
+        return Err(Failure::from(error).after(&so_far(total)));
+    }
+    if context.out.is_json() {
+        return Ok(());
+    }
+    context.out.line(&match total {
+        0 => "nothing to send".to_owned(),
+        _ => format!("{} {}", count(total, "message", "messages"), stored_on(stored)),
+    })
+}
+
+/// Reads standard input on a thread of its own, which may wait there for as long as somebody types.
+fn read_ahead() -> mpsc::Receiver<std::result::Result<String, LineError>> {
+    let (sender, receiver) = mpsc::channel(LINES_AHEAD);
+    std::thread::spawn(move || {
+        let mut lines = Lines::new(io::stdin().lock(), BODY_BYTES_MAX);
+        loop {
+            let line = match lines.next() {
+                Ok(None) => return,
+                Ok(Some(line)) if line.is_empty() => continue,
+                Ok(Some(line)) => match text::control_in(&line) {
+                    Some(c) => Err(LineError { number: lines.number(), reason: LineReason::Control(c) }),
+                    None => Ok(line),
+                },
+                Err(error) => Err(error),
+            };
+            let last = line.is_err();
+            if sender.blocking_send(line).is_err() || last {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// For programs: each message, as soon as it is durable.
+fn report(sent: &[Sent], context: &mut Context) -> Result<()> {
+    if context.out.is_json() {
+        sent.iter().try_for_each(|sent| context.out.json(sent))?;
+        context.out.flush()?;
+    }
+    Ok(())
+}
+
+/// A peer that goes away with messages in its hands leaves open what became of them.
+pub(super) fn failed(error: ClientError) -> Failure {
+    let gone = matches!(error, ClientError::Gone(_));
+    let failure = Failure::from(error);
+    if gone { failure.after("what it had in hand may be stored: look with `peer history`") } else { failure }
+}
+
+fn stored_on(peers: u32) -> String {
+    match peers {
+        0 | 1 => "stored on 1 peer: this one".to_owned(),
+        peers => format!("stored on {peers} peers"),
+    }
+}
+
+fn so_far(total: u64) -> String {
+    match total {
+        0 => "nothing was sent".to_owned(),
+        1 => "the message before it was sent".to_owned(),
+        total => format!("the {total} messages before it were sent"),
+    }
+}

@@ -1,0 +1,207 @@
+//! One peer's data directory: `secrets.json`, `peer.db`, and the lock that keeps a second process out.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::id::{MeshId, PeerId};
+use crate::identity::{Identity, MeshSecret};
+use crate::wire::ticket::Ticket;
+
+const SECRETS: &str = "secrets.json";
+const DATABASE: &str = "peer.db";
+const LOCK: &str = "lock";
+
+/// Nothing was written, unless the variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    #[error("{path} is in use by another peer process; stop that one, or choose another --data directory")]
+    Locked { path: PathBuf },
+    #[error("{path} belongs to another mesh than the ticket; use another --data directory to join that one")]
+    OtherMesh { path: PathBuf },
+    #[error("{path} can be read by others on this machine; make it private: chmod {mode} {path}")]
+    NotPrivate { path: PathBuf, mode: &'static str },
+    #[error("{path} is not readable as this program's secrets; restore it from a copy of the data directory")]
+    Damaged { path: PathBuf },
+    #[error("{path} is missing though there is a database; restore it from a copy of the data directory")]
+    Missing { path: PathBuf },
+    #[error("cannot use {path}: {source}; check that the directory exists and may be written")]
+    Io { path: PathBuf, source: io::Error },
+    #[error("the system gives no random numbers: {0}")]
+    Random(String),
+}
+
+/// An open, locked data directory.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    /// Released when the file is closed.
+    _lock: File,
+}
+
+/// Who this peer is. Erased from memory when dropped.
+pub(super) struct Secrets {
+    pub identity: Identity,
+    pub mesh: MeshId,
+    pub secret: MeshSecret,
+}
+
+/// `secrets.json`: numbers in hexadecimal.
+#[derive(Serialize, Deserialize)]
+struct SecretsFile {
+    identity: Zeroizing<String>,
+    mesh: MeshId,
+    mesh_secret: Zeroizing<String>,
+}
+
+impl DataDir {
+    /// Whether there is a peer in this directory.
+    pub fn exists(path: &Path) -> bool {
+        path.join(SECRETS).exists()
+    }
+
+    /// Opens and locks a data directory. At first use it makes the directory, an identity, and a mesh: that of
+    /// the ticket, else a new one. A ticket of another mesh than the directory's is refused.
+    pub fn open(path: &Path, ticket: Option<&Ticket>) -> Result<Self, DataDirError> {
+        create_private_dir(path)?;
+        let lock = lock(path)?;
+        let dir = Self { path: path.to_owned(), _lock: lock };
+        if Self::exists(path) {
+            let secrets = dir.secrets()?;
+            if ticket.is_some_and(|ticket| ticket.mesh != secrets.mesh) {
+                return Err(DataDirError::OtherMesh { path: path.to_owned() });
+            }
+        } else if dir.database().exists() {
+            return Err(DataDirError::Missing { path: path.join(SECRETS) });
+        } else {
+            dir.create_secrets(ticket)?;
+        }
+        Ok(dir)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.path.join(DATABASE)
+    }
+
+    pub(super) fn secrets(&self) -> Result<Secrets, DataDirError> {
+        let path = self.path.join(SECRETS);
+        check_private(&path, 0o077, "600")?;
+        let text = Zeroizing::new(fs::read(&path).map_err(io_error(&path))?);
+        let damaged = || DataDirError::Damaged { path: path.clone() };
+        let file: SecretsFile = serde_json::from_slice(&text).map_err(|_| damaged())?;
+        // A seed and a peer id are both 32 bytes of hexadecimal.
+        let bytes = |text: &str| text.parse::<PeerId>().map(|id| Zeroizing::new(id.0)).map_err(|_| damaged());
+        Ok(Secrets {
+            identity: Identity::from_seed(&*bytes(&file.identity)?),
+            mesh: file.mesh,
+            secret: MeshSecret(*bytes(&file.mesh_secret)?),
+        })
+    }
+
+    fn create_secrets(&self, ticket: Option<&Ticket>) -> Result<(), DataDirError> {
+        let hex = |bytes: &[u8; 32]| Zeroizing::new(data_encoding::HEXLOWER.encode(bytes));
+        let seed: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
+        let (mesh, secret) = match ticket {
+            Some(ticket) => (ticket.mesh, ticket.secret.clone()),
+            None => (MeshId(random()?), MeshSecret(random()?)),
+        };
+        let file = SecretsFile { identity: hex(&seed), mesh, mesh_secret: hex(&secret.0) };
+        let path = self.path.join(SECRETS);
+        let text = Zeroizing::new(
+            serde_json::to_vec_pretty(&file).map_err(|_| DataDirError::Damaged { path: path.clone() })?,
+        );
+        write_private(&path, &text).map_err(io_error(&path))
+    }
+
+    /// Stands for this very database file since this very boot; another one after a restore or a reboot.
+    /// Where the system does not tell, it is another one at each start, which is as safe.
+    pub(super) fn writer_stamp(&self) -> Result<[u8; 32], DataDirError> {
+        let Some(place) = place(&self.database()) else { return random() };
+        Ok(Sha256::digest(place).into())
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn place(database: &Path) -> Option<Vec<u8>> {
+    use std::os::unix::fs::MetadataExt;
+    let mut place = fs::read("/proc/sys/kernel/random/boot_id").ok()?;
+    let metadata = fs::metadata(database).ok()?;
+    place.extend_from_slice(&metadata.dev().to_le_bytes());
+    place.extend_from_slice(&metadata.ino().to_le_bytes());
+    Some(place)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn place(_database: &Path) -> Option<Vec<u8>> {
+    None
+}
+
+pub(super) fn random<const N: usize>() -> Result<[u8; N], DataDirError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| DataDirError::Random(error.to_string()))?;
+    Ok(bytes)
+}
+
+fn lock(dir: &Path) -> Result<File, DataDirError> {
+    let path = dir.join(LOCK);
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(DataDirError::Locked { path: dir.to_owned() }),
+        Err(fs::TryLockError::Error(source)) => Err(DataDirError::Io { path, source }),
+    }
+}
+
+fn io_error(path: &Path) -> impl Fn(io::Error) -> DataDirError {
+    move |source| DataDirError::Io { path: path.to_owned(), source }
+}
+
+fn create_private_dir(path: &Path) -> Result<(), DataDirError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(io_error(path))?;
+    check_private(path, 0o077, "700")
+}
+
+/// Writes a file that only its owner can read, whole or not at all, and durably.
+pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    let mut options = File::options();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    if let Some(dir) = path.parent().filter(|_| cfg!(unix)) {
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn check_private(path: &Path, others: u32, mode: &'static str) -> Result<(), DataDirError> {
+    use std::os::unix::fs::PermissionsExt;
+    let permissions = fs::metadata(path).map_err(io_error(path))?.permissions();
+    if permissions.mode() & others != 0 {
+        return Err(DataDirError::NotPrivate { path: path.to_owned(), mode });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_private(_path: &Path, _others: u32, _mode: &'static str) -> Result<(), DataDirError> {
+    Ok(())
+}

@@ -1,0 +1,359 @@
+//! The tasks around each connection: frames in, checked as far as that needs no state; frames out, bounded.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore, mpsc};
+
+use super::writer::{Input, InputSender};
+use crate::change::{Unverified, Verified};
+use crate::engine::{Event, Incoming};
+use crate::id::{GroupId, PeerId};
+use crate::limits::{
+    ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, HANDSHAKES_MAX, LINK_INBOX_BYTES_MAX, LINK_QUEUE_BYTES_MAX,
+};
+use crate::sync::LinkId;
+use crate::transport::{
+    HelloInfo, Link, LinkReader, LinkWriter, Listener, Traffic, Transport, TransportError,
+};
+use crate::wire::CloseCode;
+use crate::wire::frame::{Control, Frame};
+
+/// Changes that are verified on one thread; more are shared out over all cores.
+const VERIFY_ALONE_MAX: usize = 16;
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Bytes {
+    pub read: u64,
+    pub written: u64,
+}
+
+/// Makes links and runs them. Clones are handles to the same.
+#[derive(Clone)]
+pub(super) struct Links(Arc<Shared>);
+
+struct Shared {
+    transport: Transport,
+    hello: HelloInfo,
+    network: bool,
+    input: OnceLock<InputSender>,
+    runtime: Handle,
+    last_link: AtomicU64,
+    traffic: Mutex<BTreeMap<LinkId, Arc<Traffic>>>,
+    handshakes: Arc<Semaphore>,
+    /// One permit for every link that runs.
+    running: Arc<Semaphore>,
+}
+
+const RUNNING_MAX: u32 = 1 << 20;
+
+impl Links {
+    /// Must be called within a tokio runtime.
+    pub fn new(transport: Transport, listen: Vec<String>, network: bool) -> Self {
+        Self(Arc::new(Shared {
+            transport,
+            hello: HelloInfo { listen },
+            network,
+            input: OnceLock::new(),
+            runtime: Handle::current(),
+            last_link: AtomicU64::new(0),
+            traffic: Mutex::default(),
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            running: Arc::new(Semaphore::new(RUNNING_MAX as usize)),
+        }))
+    }
+
+    /// Where events go from now on.
+    pub fn attach(&self, input: InputSender) {
+        self.0.input.get_or_init(|| input);
+    }
+
+    fn input(&self, event: Event) {
+        if let Some(input) = self.0.input.get() {
+            // An error means that the node is stopping, and so are the links.
+            let _ = input.send(Input::Event { event, room: None });
+        }
+    }
+
+    /// Waits for all links to end, each of which takes a bounded time.
+    pub async fn drain(&self) {
+        let _ = self.0.running.acquire_many(RUNNING_MAX).await;
+    }
+
+    /// Bytes on the wire of every link that is up.
+    pub fn traffic(&self) -> BTreeMap<LinkId, Bytes> {
+        let traffic = self.0.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes =
+            |counted: &Traffic| Bytes { read: counted.read_bytes(), written: counted.written_bytes() };
+        traffic.iter().map(|(link, counted)| (*link, bytes(counted))).collect()
+    }
+
+    pub async fn accept_all(self, listener: Listener) {
+        loop {
+            // Strangers beyond this number wait in the system's own queue.
+            let Ok(place) = self.0.handshakes.clone().acquire_owned().await else { return };
+            let pending = match listener.accept().await {
+                Ok(pending) => pending,
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection: {error}");
+                    tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)).await;
+                    continue;
+                }
+            };
+            let links = self.clone();
+            tokio::spawn(async move {
+                let remote = pending.remote();
+                let made = pending.handshake(links.0.hello.clone()).await;
+                drop(place);
+                match made {
+                    Ok(link) => links.run(link, remote.to_string()).await,
+                    Err(error) => tracing::debug!(%remote, "no link: {error}"),
+                }
+            });
+        }
+    }
+
+    /// Called on the engine's thread.
+    pub fn dial(&self, peer: PeerId, address: String) {
+        let links = self.clone();
+        self.0.runtime.spawn(async move {
+            if !links.0.network {
+                return;
+            }
+            match links.0.transport.dial(&address, Some(peer), links.0.hello.clone()).await {
+                Ok(link) => links.run(link, address).await,
+                Err(error) => {
+                    let refused = matches!(error, TransportError::Refused | TransportError::Stranger);
+                    if refused {
+                        tracing::warn!(%peer, address, "{error}");
+                    } else {
+                        tracing::debug!(%peer, address, "{error}");
+                    }
+                    links.input(Event::DialFailed { peer, address, refused });
+                }
+            }
+        });
+    }
+
+    async fn run(self, link: Link, address: String) {
+        let Ok(_running) = self.0.running.clone().acquire_owned().await else { return };
+        let Some(input) = self.0.input.get().cloned() else { return };
+        let Link { peer, dialled, remote, listen, traffic, mut reader, writer } = link;
+        let id = LinkId(self.0.last_link.fetch_add(1, Ordering::Relaxed) + 1);
+        self.0.traffic.lock().unwrap_or_else(PoisonError::into_inner).insert(id, traffic);
+        let (outbox, outgoing) = Outbox::new(id);
+        let listen = reachable(listen, remote, dialled);
+        let event = Event::LinkUp { link: id, peer, dialled, address, listen };
+        if input.send(Input::LinkUp { event, outbox: outbox.clone() }).is_ok() {
+            let mut writing = std::pin::pin!(write_all(writer, outgoing, &outbox));
+            let fault = tokio::select! {
+                fault = receive(id, &mut reader, &input) => fault,
+                () = &mut writing => None,
+                () = outbox.0.wedged.notified() => Some(CloseCode::Slow),
+            };
+            if let Some(code) = fault.filter(|code| *code != CloseCode::Slow) {
+                tracing::warn!(%peer, "closing a link: {}", code.reason());
+                outbox.close(code);
+                writing.await;
+            }
+            // Lets the other side read the reason before the connection is torn down.
+            let _ = tokio::time::timeout(Duration::from_millis(CLOSE_MS_MAX), drain(&mut reader)).await;
+        }
+        self.0.traffic.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.input(Event::LinkDown { link: id });
+    }
+}
+
+/// The queue of frames to one link. Clones are handles to the same.
+#[derive(Clone)]
+pub(super) struct Outbox(Arc<Outgoing>);
+
+struct Outgoing {
+    link: LinkId,
+    queue: mpsc::UnboundedSender<Message>,
+    bytes: AtomicUsize,
+    wedged: Notify,
+}
+
+enum Message {
+    Frame(Vec<u8>),
+    Close(CloseCode),
+}
+
+/// More waits for the other side than it may be owed; the link is being closed.
+pub(super) struct Wedged;
+
+impl Outbox {
+    fn new(link: LinkId) -> (Self, mpsc::UnboundedReceiver<Message>) {
+        let (queue, outgoing) = mpsc::unbounded_channel();
+        let state = Outgoing { link, queue, bytes: AtomicUsize::new(0), wedged: Notify::new() };
+        (Self(Arc::new(state)), outgoing)
+    }
+
+    pub fn link(&self) -> LinkId {
+        self.0.link
+    }
+
+    pub fn push(&self, frame: &Frame) -> Result<(), Wedged> {
+        let bytes = frame.encode();
+        let waiting = self.0.bytes.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        if waiting > LINK_QUEUE_BYTES_MAX {
+            self.0.wedged.notify_one();
+            return Err(Wedged);
+        }
+        // An error means that the link has ended.
+        let _ = self.0.queue.send(Message::Frame(bytes));
+        Ok(())
+    }
+
+    /// Closes the link behind what waits to be sent.
+    pub fn close(&self, code: CloseCode) {
+        let _ = self.0.queue.send(Message::Close(code));
+    }
+}
+
+async fn write_all(mut writer: LinkWriter, mut queue: mpsc::UnboundedReceiver<Message>, outbox: &Outbox) {
+    while let Some(message) = queue.recv().await {
+        let mut next = Some(message);
+        while let Some(message) = next {
+            match message {
+                Message::Frame(bytes) => {
+                    let length = bytes.len();
+                    if writer.send(bytes).await.is_err() {
+                        return;
+                    }
+                    outbox.0.bytes.fetch_sub(length, Ordering::Relaxed);
+                }
+                Message::Close(code) => return writer.close(code).await,
+            }
+            next = queue.try_recv().ok();
+        }
+        if writer.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Hands on what comes in. Ends with the link: `Some` when it is for this side to close it.
+async fn receive(link: LinkId, reader: &mut LinkReader, input: &InputSender) -> Option<CloseCode> {
+    let room = Arc::new(Semaphore::new(LINK_INBOX_BYTES_MAX));
+    loop {
+        let bytes = match reader.next().await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) | Err(TransportError::Closed { .. } | TransportError::Broken(_)) => return None,
+            Err(error) => return Some(error.close_code()),
+        };
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let permit = room.clone().acquire_many_owned(length).await.ok()?;
+        let event = match Frame::decode(&bytes) {
+            Ok(Frame::Control(Control::Close { .. })) => return None,
+            Ok(Frame::Control(Control::Hello { .. })) => return Some(CloseCode::Protocol),
+            Ok(Frame::Control(control)) => Event::Control { link, control },
+            Ok(Frame::Sync { group, message }) => match verify(group, message.changes).await {
+                Some(changes) => {
+                    let (heads, need, have) = (message.heads, message.need, message.have);
+                    Event::Sync { link, group, incoming: Incoming { heads, need, have, changes } }
+                }
+                None => return Some(CloseCode::Change),
+            },
+            Err(error) => return Some(error.close_code()),
+        };
+        if input.send(Input::Event { event, room: Some(permit) }).is_err() {
+            return Some(CloseCode::Leaving);
+        }
+    }
+}
+
+/// The first two stages of the gate, on all cores when there is much to do. `None` if any change fails.
+async fn verify(group: GroupId, changes: Vec<Vec<u8>>) -> Option<Vec<Verified>> {
+    if changes.len() <= VERIFY_ALONE_MAX {
+        return verify_some(group, &changes);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = changes.len().div_ceil(cores).max(VERIFY_ALONE_MAX);
+    let mut rest = changes;
+    let mut parts = Vec::with_capacity(cores);
+    while !rest.is_empty() {
+        let part: Vec<Vec<u8>> = rest.drain(..share.min(rest.len())).collect();
+        parts.push(tokio::task::spawn_blocking(move || verify_some(group, &part)));
+    }
+    let mut verified = Vec::new();
+    for part in parts {
+        verified.extend(part.await.ok()??);
+    }
+    Some(verified)
+}
+
+fn verify_some(group: GroupId, changes: &[Vec<u8>]) -> Option<Vec<Verified>> {
+    changes.iter().map(|bytes| Unverified::decode(bytes).ok()?.verify(group).ok()).collect()
+}
+
+async fn drain(reader: &mut LinkReader) {
+    while let Ok(Some(_)) = reader.next().await {}
+}
+
+/// Where the peer of an accepted link can be dialled: what it says and, where it says only addresses of a network
+/// behind a router, the router's with the port that it listens on, which the router may forward. A peer that
+/// knows a name or a public address of its own is taken at its word.
+fn reachable(mut listen: Vec<String>, remote: SocketAddr, dialled: bool) -> Vec<String> {
+    let remote = remote.ip().to_canonical();
+    let port = listen.first().and_then(|address| address.rsplit_once(':')).map(|(_, port)| port.to_owned());
+    if let Some(port) = port.and_then(|port| port.parse().ok()).filter(|_| !dialled) {
+        let seen = SocketAddr::new(remote, port).to_string();
+        let told = listen.iter().any(|address| match address.parse::<SocketAddr>() {
+            Ok(address) => address.is_ipv4() == remote.is_ipv4() && !is_local(address.ip()),
+            Err(_) => true,
+        });
+        if !told && !listen.contains(&seen) && listen.len() < ADDRESSES_MAX {
+            listen.push(seen);
+        }
+    }
+    listen
+}
+
+/// Means nothing, or something else, in another network.
+fn is_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
+            ip.is_private() || ip.is_loopback() || ip.is_link_local() || shared
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(listen: &[&str], remote: &str, expected: &[&str]) {
+        let listen = listen.iter().map(|&address| address.to_owned()).collect();
+        let remote = SocketAddr::new(remote.parse().unwrap(), 50_000);
+        assert_eq!(reachable(listen, remote, false), expected);
+    }
+
+    #[test]
+    fn only_a_peer_behind_a_router_is_looked_for_where_it_came_from() {
+        check(&["192.168.1.5:7117"], "203.0.113.9", &["192.168.1.5:7117", "203.0.113.9:7117"]);
+        check(&["100.64.0.9:7117"], "203.0.113.9", &["100.64.0.9:7117", "203.0.113.9:7117"]);
+        let both = ["192.168.1.5:7117", "[2001:db8::5]:7117"];
+        check(&both, "::ffff:203.0.113.9", &[both[0], both[1], "203.0.113.9:7117"]);
+        check(&both, "2001:db8::77", &both);
+        check(&["chat.example.org:443"], "203.0.113.9", &["chat.example.org:443"]);
+        check(&["198.51.100.1:7117"], "203.0.113.9", &["198.51.100.1:7117"]);
+        check(&["127.0.0.1:7117"], "127.0.0.1", &["127.0.0.1:7117"]);
+        check(&[], "203.0.113.9", &[]);
+    }
+
+    #[test]
+    fn a_peer_that_was_dialled_is_where_it_says() {
+        let remote = "203.0.113.9:7117".parse().unwrap();
+        let listen = vec!["192.168.1.5:7117".to_owned()];
+        assert_eq!(reachable(listen.clone(), remote, true), listen);
+    }
+}

@@ -1,0 +1,28 @@
+//! Asks a ticket's peers whether they take it, without becoming anybody.
+
+use super::{NodeError, data_dir};
+use crate::identity::Identity;
+use crate::transport::{HelloInfo, Transport, TransportError};
+use crate::wire::CloseCode;
+use crate::wire::ticket::Ticket;
+
+/// Does a handshake with the first peer of the ticket that answers, under a key made for this purpose.
+pub async fn probe(ticket: &Ticket) -> Result<(), NodeError> {
+    let identity = Identity::from_seed(&data_dir::random()?);
+    let transport = Transport::new(&identity, ticket.secret.clone())?;
+    let mut failures = Vec::new();
+    for address in &ticket.addresses {
+        match transport.dial(address, Some(ticket.peer), HelloInfo::default()).await {
+            Ok(link) => {
+                link.writer.close(CloseCode::Leaving).await;
+                return Ok(());
+            }
+            Err(TransportError::Refused | TransportError::Stranger) => return Err(NodeError::Refused),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    if failures.is_empty() {
+        failures.push("the ticket names no address".to_owned());
+    }
+    Err(NodeError::Unreachable(failures.join("; ")))
+}

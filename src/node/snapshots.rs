@@ -1,0 +1,166 @@
+//! Keeps a copy of each group as an Automerge document in the database: for Automerge clients, and as a witness
+//! against the log.
+//!
+//! A document is made on a blocking thread, one at a time, loaded again and compared with the log; the writer only
+//! stores it. It is made anew when its group has doubled, so all of them together cost a small multiple of the
+//! last one. Nothing here is needed to send, to receive or to start.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::readers::Readers;
+use super::writer::{Input, InputSender};
+use crate::group::{EntryNo, GroupNo};
+use crate::limits::{SNAPSHOT_ENTRIES_MAX, SNAPSHOT_GROWTH_MIN};
+use crate::store::export::{self, ExportError};
+use crate::store::{Reader, Snapshot};
+
+/// The number of entries at which a group gets its next snapshot; [`NEVER`] while one is being made.
+#[derive(Clone, Default)]
+struct Due(Arc<Mutex<BTreeMap<GroupNo, u64>>>);
+
+const NEVER: u64 = u64::MAX;
+
+/// The writer's side: hears of every commit, and passes on what matters.
+pub(super) struct Growth {
+    due: Due,
+    /// Holds each group once at most.
+    grown: mpsc::UnboundedSender<GroupNo>,
+}
+
+/// Makes the snapshots.
+pub(super) struct Refresher {
+    due: Due,
+    grown: mpsc::UnboundedReceiver<GroupNo>,
+    readers: Readers,
+}
+
+pub(super) fn channel(readers: Readers) -> (Growth, Refresher) {
+    let (sender, grown) = mpsc::unbounded_channel();
+    let due = Due::default();
+    (Growth { due: due.clone(), grown: sender }, Refresher { due, grown, readers })
+}
+
+impl Due {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<GroupNo, u64>> {
+        // A panic while the lock was held cannot leave the map half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Growth {
+    /// The group holds entries up to `last`, and they are committed.
+    pub fn stored(&self, group: GroupNo, last: EntryNo) {
+        let mut all = self.due.lock();
+        let due = all.entry(group).or_insert(SNAPSHOT_GROWTH_MIN);
+        if last.0 >= *due {
+            *due = NEVER;
+            // An error means that this peer makes no snapshots, or is stopping.
+            let _ = self.grown.send(group);
+        }
+    }
+}
+
+impl Refresher {
+    /// First all groups that grew while nobody looked, then each as it grows.
+    pub async fn run(mut self, input: InputSender) {
+        match self.readers.read(Reader::held_groups).await {
+            Ok(groups) => {
+                for group in groups.iter().filter(|group| group.entries >= SNAPSHOT_GROWTH_MIN) {
+                    self.refresh(group.no, &input).await;
+                }
+            }
+            Err(error) => tracing::warn!("cannot look for groups to save: {error}"),
+        }
+        while let Some(group) = self.grown.recv().await {
+            self.refresh(group, &input).await;
+        }
+    }
+
+    async fn refresh(&self, group: GroupNo, input: &InputSender) {
+        let made = self.readers.read(move |reader| Ok(make(reader, group))).await;
+        let due = match made {
+            Ok(Ok(Made::NotDue { until })) => until,
+            Ok(Ok(Made::New(snapshot))) => {
+                let due = due_after(snapshot.entries);
+                // An error means that the node is stopping: it is made again after the next start.
+                let _ = input.send(Input::Snapshot { group, snapshot });
+                due
+            }
+            // Not again before the next start: what is wrong here would be wrong again.
+            Ok(Err(error)) => {
+                tracing::warn!(group = group.0, "no snapshot: {error}");
+                NEVER
+            }
+            Err(error) => {
+                tracing::debug!(group = group.0, "no snapshot: {error}");
+                NEVER
+            }
+        };
+        self.due.lock().insert(group, due);
+    }
+}
+
+enum Made {
+    New(Snapshot),
+    NotDue { until: u64 },
+}
+
+fn make(reader: &Reader, group: GroupNo) -> Result<Made, ExportError> {
+    let groups = reader.held_groups()?;
+    let Some(row) = groups.into_iter().find(|row| row.no == group) else {
+        // The directory, which is nothing to read.
+        return Ok(Made::NotDue { until: NEVER });
+    };
+    if row.entries > SNAPSHOT_ENTRIES_MAX {
+        return Ok(Made::NotDue { until: NEVER });
+    }
+    let covered = reader.snapshot(group)?.map_or(0, |snapshot| snapshot.entries);
+    let due = due_after(covered);
+    if row.entries < due {
+        return Ok(Made::NotDue { until: due });
+    }
+    // More may arrive meanwhile.
+    let changes = reader.changes(group).take(usize::try_from(row.entries).unwrap_or(usize::MAX));
+    let document = export::automerge(&reader.genesis(group)?, changes)?;
+    Ok(Made::New(Snapshot { entries: document.entries, bytes: document.bytes }))
+}
+
+/// The size at which a group whose snapshot holds `covered` entries gets its next one.
+fn due_after(covered: u64) -> u64 {
+    let due = covered.saturating_add(covered.max(SNAPSHOT_GROWTH_MIN));
+    if due > SNAPSHOT_ENTRIES_MAX { NEVER } else { due }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_saved_when_it_has_doubled_and_never_above_the_limit() {
+        assert_eq!([0, 999, 1_000, 1_001, 2_500].map(due_after), [1_000, 1_999, 2_000, 2_002, 5_000]);
+        assert_eq!(due_after(SNAPSHOT_ENTRIES_MAX / 2), SNAPSHOT_ENTRIES_MAX);
+        assert_eq!(due_after(SNAPSHOT_ENTRIES_MAX / 2 + 1), NEVER);
+        assert_eq!(due_after(NEVER), NEVER);
+    }
+
+    #[test]
+    fn growth_is_passed_on_once_until_the_snapshot_is_made() {
+        let (sender, mut grown) = mpsc::unbounded_channel();
+        let growth = Growth { due: Due::default(), grown: sender };
+        let group = GroupNo(3);
+        growth.stored(group, EntryNo(999));
+        assert!(grown.try_recv().is_err(), "too small");
+        growth.stored(group, EntryNo(1_000));
+        growth.stored(group, EntryNo(1_001));
+        assert_eq!(grown.try_recv(), Ok(group));
+        assert!(grown.try_recv().is_err(), "told already");
+        growth.due.lock().insert(group, 2_000);
+        growth.stored(group, EntryNo(1_999));
+        assert!(grown.try_recv().is_err(), "not doubled");
+        growth.stored(group, EntryNo(2_400));
+        assert_eq!(grown.try_recv(), Ok(group));
+    }
+}

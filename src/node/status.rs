@@ -1,0 +1,134 @@
+//! What `peer status` shows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::links::Bytes;
+use crate::engine;
+use crate::id::{ChangeHash, GroupName, MeshId, PeerId};
+use crate::store::{Reader, StoreError};
+use crate::sync::LinkId;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    pub peer: PeerId,
+    pub name: Option<String>,
+    pub mesh: MeshId,
+    pub groups: Vec<GroupStatus>,
+    pub links: Vec<LinkStatus>,
+    /// Known peers without a link.
+    pub unreachable: Vec<Unreachable>,
+    /// Authors who wrote two entries where one may stand.
+    pub flagged: Vec<Flagged>,
+    pub disk_bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GroupStatus {
+    pub name: GroupName,
+    pub entries: u64,
+    pub heads: Vec<ChangeHash>,
+    /// Entries that wait here for something they depend on.
+    pub waiting: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LinkStatus {
+    pub peer: PeerId,
+    pub name: Option<String>,
+    pub address: String,
+    pub rtt_ms: Option<f64>,
+    /// Their wall clock minus ours.
+    pub skew_ms: Option<i64>,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub behind: Vec<Behind>,
+}
+
+/// A group that is not level on a link.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Behind {
+    pub group: GroupName,
+    /// Entries here that the other side has not shown to have.
+    pub entries: Option<u64>,
+    /// Heads of the other side that are not here.
+    pub unknown_heads: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Unreachable {
+    pub peer: Option<PeerId>,
+    pub address: String,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Flagged {
+    pub peer: PeerId,
+    pub name: Option<String>,
+    /// `None`: in the directory of the mesh.
+    pub group: Option<GroupName>,
+    pub reason: String,
+}
+
+pub(super) fn describe(
+    peer: PeerId,
+    mesh: MeshId,
+    engine: engine::Status,
+    traffic: &BTreeMap<LinkId, Bytes>,
+    reader: &Reader,
+) -> Result<Status, StoreError> {
+    // The directory of the mesh is no group to anybody but the peers themselves.
+    let mut names = BTreeMap::new();
+    for row in reader.held_groups()?.into_iter().filter(|row| !row.name.is_directory()) {
+        names.insert(row.no, row.name);
+    }
+    let group_name = |no| names.get(&no).cloned();
+    let groups = engine.rooms.into_iter().filter_map(|room| {
+        let name = group_name(room.group)?;
+        Some(GroupStatus { name, entries: room.entries, heads: room.heads, waiting: room.waiting })
+    });
+    let mut links = Vec::new();
+    for link in engine.links {
+        let bytes = traffic.get(&link.link).copied().unwrap_or_default();
+        let behind = link.behind.iter().filter_map(|behind| {
+            let group = group_name(behind.group)?;
+            Some(Behind { group, entries: Some(behind.there), unknown_heads: behind.here })
+        });
+        links.push(LinkStatus {
+            peer: link.peer,
+            name: reader.display_name(&link.peer)?,
+            address: link.address,
+            rtt_ms: link.rtt_us.map(|us| us as f64 / 1000.0),
+            skew_ms: link.skew_ms,
+            bytes_in: bytes.read,
+            bytes_out: bytes.written,
+            behind: behind.collect(),
+        });
+    }
+    let unreachable = engine.absent.into_iter().map(|(key, addresses, refused)| Unreachable {
+        peer: Some(key),
+        address: addresses.first().cloned().unwrap_or_default(),
+        reason: if refused { "it refuses our mesh secret" } else { "no link" }.to_owned(),
+    });
+    let mut flagged = Vec::new();
+    for fork in reader.forks()? {
+        flagged.push(Flagged {
+            peer: fork.author,
+            name: reader.display_name(&fork.author)?,
+            group: group_name(fork.group),
+            reason: format!("wrote {} and {} in one place", fork.entries.0, fork.entries.1),
+        });
+    }
+    Ok(Status {
+        peer,
+        name: reader.display_name(&peer)?,
+        mesh,
+        groups: groups.collect(),
+        links,
+        unreachable: unreachable.collect(),
+        flagged,
+        disk_bytes: reader.size(),
+    })
+}

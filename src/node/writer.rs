@@ -1,0 +1,274 @@
+//! The engine's thread: the one writer of the database.
+//!
+//! Everything that has queued up is one transaction; its effects go out after the commit. When the store
+//! fails, nothing of that transaction counts: its commands are answered with the error, all links are closed,
+//! and the engine starts again from what is on disk.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+
+use super::links::{Links, Outbox};
+use super::snapshots::Growth;
+use super::{DataDir, NodeError, data_dir};
+use crate::engine::{Command, CommandError, Effect, Engine, Event, Outcome, Settings};
+use crate::group::GroupNo;
+use crate::limits::{COMMIT_EVENTS_MAX, RESTART_MS};
+use crate::store::{Snapshot, SqliteStore, StoreError};
+use crate::sync::LinkId;
+use crate::time::{Now, Timestamp};
+use crate::wire::CloseCode;
+
+pub(super) type Answer = Result<Outcome, CommandError>;
+
+pub(super) enum Input {
+    LinkUp {
+        event: Event,
+        outbox: Outbox,
+    },
+    /// The permit is room in the queue, given back once the event has been handled.
+    Event {
+        event: Event,
+        room: Option<OwnedSemaphorePermit>,
+    },
+    Command {
+        command: Command,
+        reply: oneshot::Sender<Answer>,
+    },
+    Snapshot {
+        group: GroupNo,
+        snapshot: Snapshot,
+    },
+    Stop {
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// The way in. Clones are cheap.
+#[derive(Clone)]
+pub(super) struct InputSender(mpsc::Sender<Input>);
+
+impl InputSender {
+    pub fn send(&self, input: Input) -> Result<(), NodeError> {
+        self.0.send(input).map_err(|_| NodeError::Stopped)
+    }
+}
+
+pub(super) struct Writer {
+    input: InputSender,
+}
+
+impl Writer {
+    pub fn spawn(
+        store: SqliteStore,
+        dir: &DataDir,
+        settings: Settings,
+        links: Links,
+        growth: Growth,
+    ) -> Result<(Self, watch::Receiver<u64>), NodeError> {
+        let (input, inputs) = mpsc::channel();
+        let (changes, changed) = watch::channel(0);
+        let engine = Engine::new(store, settings.clone())?;
+        let mut thread = Thread {
+            database: dir.database(),
+            settings,
+            inputs,
+            links,
+            outboxes: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            next_token: 0,
+            changes,
+            growth,
+            started: Instant::now(),
+            stopping: None,
+        };
+        thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || thread.run(engine))
+            .map_err(NodeError::Thread)?;
+        Ok((Self { input: InputSender(input) }, changed))
+    }
+
+    pub fn input(&self) -> InputSender {
+        self.input.clone()
+    }
+
+    /// Returns once all that was queued before is committed and the thread is about to end.
+    pub async fn stop(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.input.send(Input::Stop { done }).is_ok() {
+            // An error here means that the thread has ended already.
+            let _ = ended.await;
+        }
+    }
+}
+
+struct Thread {
+    database: PathBuf,
+    settings: Settings,
+    inputs: mpsc::Receiver<Input>,
+    links: Links,
+    outboxes: BTreeMap<LinkId, Outbox>,
+    replies: BTreeMap<u64, oneshot::Sender<Answer>>,
+    next_token: u64,
+    changes: watch::Sender<u64>,
+    growth: Growth,
+    started: Instant,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+impl Thread {
+    fn run(&mut self, engine: Engine<SqliteStore>) {
+        let mut engine = Some(engine);
+        while let Some(mut running) = engine.take() {
+            let ended = self.serve(&mut running);
+            // Closes the database, and with it the write-ahead log.
+            drop(running);
+            if let Err(error) = ended {
+                engine = self.restart(&error);
+            }
+        }
+        self.close_all(CloseCode::Leaving);
+        if let Some(done) = self.stopping.take() {
+            // Whoever asked may have gone.
+            let _ = done.send(());
+        }
+    }
+
+    /// Runs until it is told to stop. After an error nothing since the last commit counts.
+    fn serve(&mut self, engine: &mut Engine<SqliteStore>) -> Result<(), StoreError> {
+        while self.stopping.is_none() {
+            let input = match engine.next_timeout_us() {
+                Some(due) => {
+                    let wait = Duration::from_micros(due.saturating_sub(self.now().ticks_us));
+                    self.inputs.recv_timeout(wait)
+                }
+                None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            let now = self.now();
+            match input {
+                Ok(input) => self.take(engine, input, now)?,
+                Err(RecvTimeoutError::Timeout) => engine.handle(Event::Tick, now)?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            // All that has queued up goes into the same transaction.
+            for input in self.inputs.try_iter().take(COMMIT_EVENTS_MAX).collect::<Vec<_>>() {
+                self.take(engine, input, now)?;
+            }
+            engine.commit(now)?;
+            let mut changed = false;
+            while let Some(effect) = engine.poll_effect() {
+                changed |= self.act(effect);
+            }
+            if changed {
+                self.changes.send_modify(|count| *count += 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, engine: &mut Engine<SqliteStore>, input: Input, now: Now) -> Result<(), StoreError> {
+        match input {
+            Input::LinkUp { event, outbox } => {
+                self.outboxes.insert(outbox.link(), outbox);
+                engine.handle(event, now)
+            }
+            Input::Event { event, room } => {
+                if let Event::LinkDown { link } = event {
+                    self.outboxes.remove(&link);
+                }
+                let handled = engine.handle(event, now);
+                drop(room);
+                handled
+            }
+            Input::Command { command, reply } => {
+                self.next_token += 1;
+                self.replies.insert(self.next_token, reply);
+                engine.handle(Event::Command { token: self.next_token, command }, now)
+            }
+            Input::Snapshot { group, snapshot } => {
+                engine.write_beside_log(|store| store.put_snapshot(group, &snapshot))
+            }
+            Input::Stop { done } => {
+                self.stopping = Some(done);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the effect is news for those who watch.
+    fn act(&mut self, effect: Effect) -> bool {
+        match effect {
+            Effect::Send { link, frame } => {
+                if let Some(outbox) = self.outboxes.get(&link)
+                    && outbox.push(&frame).is_err()
+                {
+                    // Its reader is wedged; the link task reports the end of the link.
+                    self.outboxes.remove(&link);
+                }
+                false
+            }
+            Effect::Close { link, code } => {
+                if let Some(outbox) = self.outboxes.remove(&link) {
+                    outbox.close(code);
+                }
+                true
+            }
+            Effect::Dial { peer, address } => {
+                self.links.dial(peer, address);
+                false
+            }
+            Effect::Reply { token, result } => {
+                if let Some(reply) = self.replies.remove(&token) {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(result);
+                }
+                false
+            }
+            Effect::Stored { group, last } => {
+                self.growth.stored(group, last);
+                true
+            }
+            Effect::Changed => true,
+        }
+    }
+
+    /// Begins again from what is on disk, if that is possible.
+    fn restart(&mut self, error: &StoreError) -> Option<Engine<SqliteStore>> {
+        tracing::error!("{error}");
+        for (_, reply) in std::mem::take(&mut self.replies) {
+            // Whoever asked may have gone.
+            let _ = reply.send(Err(CommandError::Store(error.to_string())));
+        }
+        self.close_all(CloseCode::Fault);
+        // A full disk stays full for a while.
+        thread::sleep(Duration::from_millis(RESTART_MS));
+        let seed = data_dir::random().ok()?;
+        let settings = Settings { seed, ..self.settings.clone() };
+        let store = SqliteStore::open(&self.database, settings.identity.peer());
+        match store.and_then(|store| Engine::new(store, settings)) {
+            Ok(engine) => Some(engine),
+            Err(again) => {
+                tracing::error!("the peer cannot go on: {again}");
+                None
+            }
+        }
+    }
+
+    fn close_all(&mut self, code: CloseCode) {
+        for (_, outbox) in std::mem::take(&mut self.outboxes) {
+            outbox.close(code);
+        }
+    }
+
+    fn now(&self) -> Now {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let millis = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
+        let ticks_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Now { wall: Timestamp::clamped(millis), ticks_us }
+    }
+}

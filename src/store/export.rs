@@ -1,0 +1,160 @@
+//! A group as one Automerge document that any Automerge reader opens. What is handed out has been loaded again
+//! and compared with the log; the log itself is never touched.
+
+use std::collections::{HashMap, HashSet};
+
+use automerge::transaction::Transactable;
+use automerge::{ActorId, AutoCommit, Automerge, AutomergeError, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
+use sha2::{Digest, Sha256};
+
+use super::StoreError;
+use crate::change::{Body, Change};
+use crate::id::ChangeHash;
+
+/// A group, saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    pub bytes: Vec<u8>,
+    pub entries: u64,
+    /// An author equivocated, which Automerge cannot hold: the entries are those of the log in display order, but
+    /// written anew, without their signatures. Each then also holds its `id` and `author`, and the document
+    /// says `reauthored`.
+    pub reauthored: bool,
+}
+
+/// No document came out. No state changes.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("Automerge cannot hold the group: {0}")]
+    Automerge(#[from] AutomergeError),
+    #[error("the document does not say what the log says: {0}")]
+    Disagrees(&'static str),
+}
+
+/// Saves a group, given the bytes of its genesis and all its changes in a causal order.
+pub fn automerge(
+    genesis: &[u8],
+    changes: impl IntoIterator<Item = Result<Change, StoreError>>,
+) -> Result<Document, ExportError> {
+    let mut log = Log::default();
+    let mut bytes = genesis.to_vec();
+    for change in changes {
+        let change = change?;
+        let (hash, encoded) = change.encode_hashed();
+        bytes.extend_from_slice(&encoded);
+        log.push(hash, change);
+    }
+    let entries = log.changes.len() as u64;
+    let reauthored = log.forked;
+    let bytes = if reauthored { reauthor(genesis, log)? } else { save(&bytes, &log)? };
+    Ok(Document { bytes, entries, reauthored })
+}
+
+#[derive(Default)]
+struct Log {
+    changes: Vec<(i64, ChangeHash, Change)>,
+    eff: HashMap<ChangeHash, i64>,
+    written: HashSet<(crate::id::ActorId, u64)>,
+    forked: bool,
+}
+
+impl Log {
+    fn push(&mut self, hash: ChangeHash, change: Change) {
+        // What is not in the map is the genesis, whose effective time is 0.
+        let above = change.header.deps.iter().map(|dep| self.eff.get(dep).map_or(1, |eff| eff + 1));
+        let eff = above.fold(change.content.at.millis(), i64::max);
+        self.eff.insert(hash, eff);
+        self.forked |= !self.written.insert((change.header.actor, change.header.seq));
+        self.changes.push((eff, hash, change));
+    }
+}
+
+fn save(bytes: &[u8], log: &Log) -> Result<Vec<u8>, ExportError> {
+    let saved = Automerge::load(bytes)?.save();
+    let reloaded = Automerge::load(&saved)?;
+    let mut ids: Vec<[u8; 32]> = reloaded.get_changes(&[]).iter().map(|change| change.hash().0).collect();
+    // The genesis is one more.
+    if ids.len() != log.changes.len() + 1 || reloaded.length(messages(&reloaded)?) != log.changes.len() {
+        return Err(ExportError::Disagrees("the number of entries differs"));
+    }
+    ids.sort_unstable();
+    if !log.changes.iter().all(|(_, hash, _)| ids.binary_search(&hash.0).is_ok()) {
+        return Err(ExportError::Disagrees("an entry is not in it"));
+    }
+    Ok(saved)
+}
+
+fn reauthor(genesis: &[u8], mut log: Log) -> Result<Vec<u8>, ExportError> {
+    log.changes.sort_unstable_by_key(|(eff, hash, _)| (*eff, *hash));
+    let mut doc = AutoCommit::load(genesis)?;
+    doc.set_actor(actor_of(&log));
+    doc.put(ROOT, "reauthored", true)?;
+    let list = messages(&doc)?;
+    for (_, hash, change) in &log.changes {
+        write_entry(&mut doc, &list, hash, change)?;
+    }
+    doc.commit_with(automerge::transaction::CommitOptions::default().with_time(0));
+    let saved = doc.save();
+
+    let reloaded = Automerge::load(&saved)?;
+    let list = messages(&reloaded)?;
+    if reloaded.length(&list) != log.changes.len() {
+        return Err(ExportError::Disagrees("the number of entries differs"));
+    }
+    for (index, (_, hash, _)) in log.changes.iter().rev().enumerate() {
+        let id = match reloaded.get(&list, index)? {
+            Some((_, entry)) => reloaded.get(entry, "id")?,
+            None => None,
+        };
+        if id.as_ref().and_then(|(value, _)| value.as_bytes()) != Some(hash.as_bytes()) {
+            return Err(ExportError::Disagrees("an entry is out of place"));
+        }
+    }
+    Ok(saved)
+}
+
+/// Other entries are written under another actor, so that two such documents never claim the same operations.
+fn actor_of(log: &Log) -> ActorId {
+    let mut digest = Sha256::new();
+    for (_, hash, _) in &log.changes {
+        digest.update(hash.as_bytes());
+    }
+    let digest: [u8; 32] = digest.finalize().into();
+    ActorId::from(digest)
+}
+
+fn write_entry(
+    doc: &mut AutoCommit,
+    list: &ObjId,
+    hash: &ChangeHash,
+    change: &Change,
+) -> Result<(), AutomergeError> {
+    let content = &change.content;
+    let entry = doc.insert_object(list, 0, ObjType::Map)?;
+    doc.put(&entry, "at", ScalarValue::Timestamp(content.at.millis()))?;
+    doc.put(&entry, "author", change.header.actor.author().0.to_vec())?;
+    match &content.body {
+        Body::Text(text) => doc.put(&entry, "body", text.as_str())?,
+        Body::Sealed(bytes) => doc.put(&entry, "body", bytes.clone())?,
+    }
+    if let Some(from) = &content.from {
+        doc.put(&entry, "from", from.as_str())?;
+    }
+    doc.put(&entry, "id", hash.0.to_vec())?;
+    if let Some(kind) = &content.kind {
+        doc.put(&entry, "kind", kind.as_str())?;
+    }
+    if let Some(re) = &content.re {
+        doc.put(&entry, "re", re.0.to_vec())?;
+    }
+    Ok(())
+}
+
+fn messages(doc: &impl ReadDoc) -> Result<ObjId, ExportError> {
+    match doc.get(ROOT, "messages")? {
+        Some((value, list)) if value.is_object() => Ok(list),
+        _ => Err(ExportError::Disagrees("it has no list of messages")),
+    }
+}

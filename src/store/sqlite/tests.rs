@@ -1,0 +1,126 @@
+use rusqlite::params;
+
+use super::*;
+use crate::change::{Body, Change, Content, Header};
+use crate::group::{Verdict, admit};
+use crate::identity::Identity;
+use crate::store::Page;
+use crate::time::Timestamp;
+
+const MESH: MeshId = MeshId([7; 16]);
+
+fn store(dir: &tempfile::TempDir) -> (SqliteStore, GroupNo) {
+    let mut store = SqliteStore::open(&dir.path().join("peer.db"), PeerId([0; 32])).unwrap();
+    let group = store.add_group(&Genesis::public(MESH, "rust".parse().unwrap()), true).unwrap();
+    store.commit().unwrap();
+    (store, group)
+}
+
+fn message(store: &SqliteStore, group: GroupNo, stretch: u64, text: &str) -> Admitted {
+    let identity = Identity::from_seed(&[1; 32]);
+    let key = store.key(group).unwrap();
+    let header = Header {
+        deps: vec![key.id.genesis()],
+        actor: ActorId::new(identity.peer(), stretch.to_be_bytes()),
+        seq: 1,
+        start_op: Genesis::MAX_OP + 1,
+    };
+    let at = Timestamp::clamped(1);
+    let content = Content { at, kind: None, body: Body::Text(text.to_owned()), re: None, from: None };
+    let verified = Change::sign(key.id, header, content, &identity).unwrap();
+    match admit(store, group, verified).unwrap() {
+        Verdict::Admitted(admitted) => admitted,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Fills the file to its limit: everything since the last commit is gone, and with room again it goes on.
+#[test]
+fn a_full_disk_takes_nothing_that_was_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, group) = store(&dir);
+    let kept = message(&store, group, 1, "kept");
+    store.append(group, &kept).unwrap();
+    store.commit().unwrap();
+    let pages: i64 = store.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    store.conn.pragma_update(None, "max_page_count", pages + 40).unwrap();
+
+    let text = "words to fill a page with ".repeat(150);
+    let mut stretch = 2;
+    let error = loop {
+        let next = message(&store, group, stretch, &text);
+        stretch += 1;
+        if let Err(error) = store.append(group, &next) {
+            break error;
+        }
+    };
+    assert!(matches!(error, StoreError::Full), "{error}");
+    assert!(stretch > 5);
+    let row = store.groups().unwrap().remove(0);
+    assert_eq!((row.entries, row.heads), (1, vec![EntryNo(1)]));
+    assert!(store.words.is_empty());
+
+    // Full while committing: what was held back until then does not fit.
+    let pages: i64 = store.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    store.conn.pragma_update(None, "max_page_count", pages + 3).unwrap();
+    let next = message(&store, group, 99, &(0..900).map(|word| format!("w{word}x ")).collect::<String>());
+    store.append(group, &next).unwrap();
+    let error = store.commit().unwrap_err();
+    assert!(matches!(error, StoreError::Full), "{error}");
+    assert_eq!(store.groups().unwrap()[0].entries, 1);
+    store.commit().unwrap();
+
+    store.conn.pragma_update(None, "max_page_count", pages + 1000).unwrap();
+    let next = message(&store, group, 100, "after");
+    assert_eq!(store.append(group, &next).unwrap(), EntryNo(2));
+    store.commit().unwrap();
+    let history = store.reader(MESH).unwrap().history(group, Page::Newest, 9).unwrap();
+    assert_eq!(history.len(), 2);
+}
+
+#[test]
+fn a_database_that_turns_read_only_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, group) = store(&dir);
+    store.conn.pragma_update(None, "query_only", true).unwrap();
+    let next = message(&store, group, 1, "x");
+    let error = store.append(group, &next).unwrap_err();
+    assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
+    assert_eq!(store.groups().unwrap()[0].entries, 0);
+    store.conn.pragma_update(None, "query_only", false).unwrap();
+    assert_eq!(store.append(group, &next).unwrap(), EntryNo(1));
+}
+
+/// Some failures, of reads too, make SQLite roll back on its own; the store must not go on half-way.
+#[test]
+fn a_transaction_lost_underneath_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, group) = store(&dir);
+    store.append(group, &message(&store, group, 1, "lost")).unwrap();
+    store.conn.execute_batch("ROLLBACK").unwrap();
+    assert!(matches!(store.commit(), Err(StoreError::RolledBack)));
+    assert_eq!(store.groups().unwrap()[0].entries, 0);
+    assert!(store.words.is_empty());
+    assert_eq!(store.append(group, &message(&store, group, 2, "kept")).unwrap(), EntryNo(1));
+    store.commit().unwrap();
+}
+
+/// Pages cost the same in any history: they are read off the index, without sorting.
+#[test]
+fn pages_and_lookups_are_read_off_an_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = store(&dir);
+    for (sql, values) in
+        [(reader::PAGE_NEWEST, 2), (reader::PAGE_BEFORE, 4), (reader::PAGE_AFTER, 4), (log::FIND, 3)]
+    {
+        let mut statement = store.conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let values = vec![0i64; values];
+        let steps = statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3));
+        let steps: Vec<String> = steps.unwrap().map(Result::unwrap).collect();
+        assert_eq!(steps.len(), 1, "{sql}: {steps:?}");
+        assert!(steps[0].starts_with("SEARCH"), "{sql}: {steps:?}");
+    }
+    let mode: String = store.conn.query_row("PRAGMA journal_mode", params![], |row| row.get(0)).unwrap();
+    let synchronous: i64 = store.conn.query_row("PRAGMA synchronous", params![], |row| row.get(0)).unwrap();
+    assert_eq!((mode.as_str(), synchronous), ("wal", 2), "durable at each commit");
+}

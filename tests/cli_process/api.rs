@@ -1,0 +1,120 @@
+//! The API on its socket, spoken to by hand.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+use crate::peer::{Peer, Server};
+
+struct Caller {
+    address: String,
+    token: String,
+}
+
+impl Caller {
+    fn new(peer: &Peer, server: &Server) -> Self {
+        let announced: Value =
+            serde_json::from_slice(&std::fs::read(peer.data.join("api.json")).unwrap()).unwrap();
+        assert_eq!(announced["address"], server.ready["api"]);
+        let field = |name: &str| announced[name].as_str().unwrap().to_owned();
+        Self { address: field("address"), token: field("token") }
+    }
+
+    /// Status and JSON body of the answer.
+    fn raw(&self, line: &str, headers: &str, body: &str) -> (u16, Value) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let length = body.len();
+        let request = format!(
+            "{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        );
+        // A server may answer and close before it has read all of a body that is too large.
+        let _ = stream.write_all(request.as_bytes());
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    fn ask(&self, line: &str, body: &str) -> (u16, Value) {
+        let json = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+        let headers = format!("Host: {}\r\nAuthorization: Bearer {}\r\n{json}", self.address, self.token);
+        self.raw(line, &headers, body)
+    }
+
+    #[track_caller]
+    fn refused(&self, line: &str, body: &str, status: u16, code: &str) {
+        let (found, answer) = self.ask(line, body);
+        assert_eq!((found, answer["error"]["code"].as_str()), (status, Some(code)), "{line}: {answer}");
+        assert!(!answer["error"]["message"].as_str().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn messages_are_sent_and_read_by_hand() {
+    let peer = Peer::created("anna");
+    let server = peer.serve(&[]);
+    let caller = Caller::new(&peer, &server);
+    let (status, sent) =
+        caller.ask("POST /v1/groups/rust/messages", r#"{"messages":[{"body":"a"},{"body":"b"}]}"#);
+    assert_eq!((status, sent["messages"].as_array().unwrap().len()), (200, 2));
+    let (status, page) = caller.ask("GET /v1/groups/rust/history?limit=2", "");
+    assert_eq!(status, 200);
+    assert_eq!(
+        (&page["entries"][0]["id"], &page["entries"][1]["body"]),
+        (&sent["messages"][0]["id"], &"b".into())
+    );
+    assert_eq!(page["arrival"], 3);
+    server.stop();
+}
+
+#[test]
+fn only_the_holder_of_the_token_gets_in() {
+    let peer = Peer::created("anna");
+    let server = peer.serve(&[]);
+    let caller = Caller::new(&peer, &server);
+    let host = format!("Host: {}\r\n", caller.address);
+    let bearer = format!("Authorization: Bearer {}\r\n", caller.token);
+    let code = |headers: String| {
+        let (status, answer) = caller.raw("GET /v1/status", &headers, "");
+        (status, answer["error"]["code"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(code(format!("{host}{bearer}")).0, 200);
+    assert_eq!(code(host.clone()), (401, "wrong-token".to_owned()));
+    let wrong = format!("Authorization: Bearer {}\r\n", "0".repeat(64));
+    assert_eq!(code(format!("{host}{wrong}")), (401, "wrong-token".to_owned()));
+    assert_eq!(code(format!("Host: evil.example\r\n{bearer}")), (403, "foreign-host".to_owned()));
+    assert_eq!(code(format!("{host}{bearer}Origin: null\r\n")), (403, "foreign-origin".to_owned()));
+    server.stop();
+}
+
+#[test]
+fn errors_have_one_shape() {
+    let peer = Peer::created("anna");
+    let server = peer.serve(&[]);
+    let caller = Caller::new(&peer, &server);
+    let messages = "POST /v1/groups/rust/messages";
+    caller.refused("GET /v1/nothing", "", 404, "no-such-route");
+    caller.refused("DELETE /v1/groups", "", 405, "wrong-method");
+    caller.refused("GET /v1/groups/rast/history", "", 404, "unknown-group");
+    caller.refused("GET /v1/groups/RUST%20/history", "", 400, "bad-request");
+    caller.refused("GET /v1/groups/rust/history?limit=1001", "", 400, "bad-request");
+    caller.refused("GET /v1/groups/rust/history?before=xyz", "", 400, "bad-request");
+    caller.refused(
+        &format!("GET /v1/groups/rust/history?after={}", "07".repeat(32)),
+        "",
+        404,
+        "unknown-entry",
+    );
+    caller.refused(messages, "{", 400, "bad-request");
+    caller.refused(messages, r#"{"messages":[]}"#, 400, "bad-request");
+    caller.refused(messages, r#"{"messages":[{"body":""}]}"#, 422, "content");
+    let huge = format!(r#"{{"messages":[{{"body":"{}"}}]}}"#, "x".repeat(9 * 1024 * 1024));
+    caller.refused(messages, &huge, 413, "too-large");
+    let headers = format!("Host: localhost\r\nAuthorization: Bearer {}\r\n", caller.token);
+    assert_eq!(caller.raw(messages, &headers, "{}").0, 415);
+    assert!(peer.bodies("rust").is_empty());
+    server.stop();
+}

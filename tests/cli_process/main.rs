@@ -1,0 +1,7 @@
+//! The program as people and scripts meet it: real processes, real files, real sockets.
+
+mod api;
+mod commands;
+mod follow;
+mod peer;
+mod refusals;

@@ -1,0 +1,5 @@
+//! Whole peers in one process, over real sockets and files.
+
+mod mesh;
+mod snapshots;
+mod support;

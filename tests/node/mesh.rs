@@ -1,0 +1,80 @@
+//! One ticket of any peer is enough to end up linked with all.
+
+use std::collections::BTreeSet;
+
+use crate::support::{group, history, message, start, until};
+use peer::id::PeerId;
+use peer::node::Node;
+use tempfile::TempDir;
+
+async fn linked(node: &Node) -> BTreeSet<PeerId> {
+    let status = node.status().await.expect("status");
+    let links: Vec<PeerId> = status.links.iter().map(|link| link.peer).collect();
+    let peers: BTreeSet<PeerId> = links.iter().copied().collect();
+    assert!(peers.len() == links.len() || links.len() > peers.len(), "counted");
+    peers
+}
+
+async fn full_mesh(nodes: &[Node]) {
+    let all: BTreeSet<PeerId> = nodes.iter().map(Node::peer).collect();
+    for node in nodes {
+        let mut others = all.clone();
+        others.remove(&node.peer());
+        until(node, "linked with all others", async |node| linked(node).await == others).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_peers_from_any_ticket_end_in_a_full_mesh_and_agree() {
+    let dirs: Vec<TempDir> = (0..6).map(|_| tempfile::tempdir().expect("a directory")).collect();
+    let mut nodes = vec![start(&dirs[0], "peer0", None).await];
+    for index in 1..5 {
+        // The ticket of the newest: not always that of the first.
+        let ticket = nodes[index / 2].ticket();
+        nodes.push(start(&dirs[index], &format!("peer{index}"), Some(&ticket)).await);
+    }
+    full_mesh(&nodes).await;
+
+    let rust = group("rust");
+    nodes[0].create(&rust).await.expect("create");
+    for node in &nodes[1..] {
+        until(node, "the group is known", async |node| {
+            node.read(|reader| reader.is_announced(&group("rust"))).await.expect("read")
+        })
+        .await;
+        node.join(&rust).await.expect("join");
+    }
+    for (index, node) in nodes.iter().enumerate() {
+        for number in 0..20 {
+            node.send(&rust, vec![message(format!("{index}.{number}"))]).await.expect("send");
+        }
+    }
+    let expected = 5 + 5 * 20;
+    for node in &nodes {
+        until(node, "everything arrived", async |node| history(node, &rust).await.len() == expected).await;
+    }
+    let first: Vec<_> = history(&nodes[0], &rust).await.into_iter().map(|entry| entry.id).collect();
+    for node in &nodes[1..] {
+        let ids: Vec<_> = history(node, &rust).await.into_iter().map(|entry| entry.id).collect();
+        assert_eq!(ids, first);
+    }
+
+    // The first one leaves for good; a newcomer still gets in through another and finds everybody.
+    let ticket = nodes[3].ticket();
+    nodes.remove(0).stop().await;
+    nodes.push(start(&dirs[5], "late", Some(&ticket)).await);
+    full_mesh(&nodes).await;
+    let late = nodes.last().expect("the newcomer");
+    until(late, "the group is known", async |node| {
+        node.read(|reader| reader.is_announced(&group("rust"))).await.expect("read")
+    })
+    .await;
+    late.join(&rust).await.expect("join");
+    until(late, "the newcomer has the history", async |node| {
+        history(node, &rust).await.len() == expected + 1
+    })
+    .await;
+    for node in nodes {
+        node.stop().await;
+    }
+}

@@ -1,0 +1,59 @@
+//! Peers on loopback, each with a data directory of its own.
+
+use std::time::Duration;
+
+use peer::id::GroupName;
+use peer::node::{DataDir, Draft, Node, Options};
+use peer::store::{Entry, Page};
+use peer::wire::Ticket;
+use tempfile::TempDir;
+
+/// Long enough for a slow machine; reached only by a failure.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn group(name: &str) -> GroupName {
+    name.parse().expect("a group name")
+}
+
+pub async fn start(dir: &TempDir, name: &str, join: Option<&Ticket>) -> Node {
+    let data = DataDir::open(&dir.path().join("data"), join).expect("open the data directory");
+    let options = Options {
+        listen: vec!["127.0.0.1:0".parse().expect("an address")],
+        join: join.cloned().into_iter().collect(),
+        name: Some(name.to_owned()),
+        network: true,
+        ..Options::default()
+    };
+    Node::start(data, options).await.expect("start the peer")
+}
+
+pub fn message(body: impl Into<String>) -> Draft {
+    Draft { body: body.into(), ..Draft::default() }
+}
+
+/// Waits until `done` holds, looking again whenever something changed at `node`.
+pub async fn until<F: AsyncFn(&Node) -> bool>(node: &Node, what: &str, done: F) {
+    let mut changed = node.watch();
+    let waited = tokio::time::timeout(PATIENCE, async {
+        loop {
+            changed.mark_unchanged();
+            if done(node).await {
+                return;
+            }
+            changed.changed().await.expect("the peer runs");
+        }
+    });
+    if waited.await.is_err() {
+        panic!("not within {PATIENCE:?}: {what}; status: {:#?}", node.status().await);
+    }
+}
+
+pub async fn history(node: &Node, group: &GroupName) -> Vec<Entry> {
+    let group = group.clone();
+    node.read(move |reader| match reader.group(&group)?.and_then(|summary| summary.no) {
+        Some(no) => reader.history(no, Page::Newest, usize::MAX >> 1),
+        None => Ok(Vec::new()),
+    })
+    .await
+    .expect("read the history")
+}

@@ -1,0 +1,162 @@
+//! `kill -9` at any moment: what was acknowledged is there afterwards, the database opens, and the peer merges
+//! back in by itself.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Dice, GROUP, Member, converged, id, said};
+
+const KILLS: u64 = 42;
+
+/// `peer send` with more lines than it will get through, and the ids that it has printed.
+struct Sending {
+    process: Child,
+    acknowledged: Arc<Mutex<Vec<String>>>,
+    threads: [JoinHandle<()>; 2],
+}
+
+impl Sending {
+    fn start(member: &Member, label: String) -> Self {
+        let mut process =
+            member.command(&["send", GROUP, "--json"]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let (mut stdin, stdout) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
+        let feeding = thread::spawn(move || {
+            // In pieces, so that there are many commits; until the process ends.
+            for number in 0.. {
+                let lines: String = (0..7).map(|line| format!("{label} {number}.{line}\n")).collect();
+                if stdin.write_all(lines.as_bytes()).is_err() {
+                    return;
+                }
+                thread::sleep(Duration::from_micros(300));
+            }
+        });
+        let acknowledged = Arc::<Mutex<Vec<String>>>::default();
+        let ids = acknowledged.clone();
+        let reading = thread::spawn(move || {
+            for line in BufReader::new(stdout).lines() {
+                // The last line may have been cut off by the kill.
+                let Ok(row) = serde_json::from_str::<Value>(&line.unwrap()) else { return };
+                ids.lock().unwrap().push(id(&row));
+            }
+        });
+        Self { process, acknowledged, threads: [feeding, reading] }
+    }
+
+    /// Waits until something has been acknowledged.
+    fn under_way(&self) {
+        crate::support::until("the first acknowledgement", || !self.acknowledged.lock().unwrap().is_empty());
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+    }
+
+    fn end(mut self) -> Vec<String> {
+        self.process.wait().unwrap();
+        for thread in self.threads {
+            thread.join().unwrap();
+        }
+        std::mem::take(&mut *self.acknowledged.lock().unwrap())
+    }
+}
+
+/// All that was ever acknowledged, on either side.
+struct Promises {
+    ids: HashSet<String>,
+    kills: u64,
+}
+
+impl Promises {
+    /// The database opens, and holds what it has to.
+    fn hold(&mut self, member: &Member, what: &str) {
+        self.kills += 1;
+        let history: HashSet<String> = member.history().iter().map(id).collect();
+        let lost = self.ids.iter().filter(|id| !history.contains(*id)).count();
+        assert_eq!(lost, 0, "{lost} of {} acknowledged messages are lost after: {what}", self.ids.len());
+    }
+}
+
+fn wait(dice: &mut Dice, ms_max: u64) {
+    thread::sleep(Duration::from_micros(dice.below(ms_max * 1000)));
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
+    let mut dice = Dice::new();
+    let mut anna = Member::in_group("anna", None);
+    let ben = Member::in_group("ben", Some(&anna.ticket()));
+    let mut promises = Promises { ids: HashSet::new(), kills: 0 };
+    for round in 0..KILLS / 6 {
+        // The server, while it is sent to.
+        let sending = Sending::start(&anna, format!("a{round}"));
+        sending.under_way();
+        wait(&mut dice, 150);
+        anna.kill();
+        promises.ids.extend(sending.end());
+        promises.hold(&anna, "sending");
+
+        // The command itself, with no server there.
+        let mut sending = Sending::start(&anna, format!("b{round}"));
+        sending.under_way();
+        wait(&mut dice, 150);
+        sending.kill();
+        promises.ids.extend(sending.end());
+        promises.hold(&anna, "sending offline");
+
+        // The server, while it starts and dials.
+        anna.start();
+        wait(&mut dice, 30);
+        anna.kill();
+        promises.hold(&anna, "a start");
+
+        // The server, while another peer brings it a lot.
+        let lines: Vec<String> = (0..300).map(|number| format!("c{round} {number}")).collect();
+        let of_ben = ben.send_lines(&lines);
+        anna.start();
+        wait(&mut dice, 120);
+        anna.kill();
+        promises.hold(&anna, "receiving");
+
+        // The server, while another peer takes a lot from it.
+        anna.start();
+        let sending = Sending::start(&ben, format!("d{round}"));
+        sending.under_way();
+        wait(&mut dice, 100);
+        anna.kill();
+        promises.hold(&anna, "both ways");
+        anna.start();
+        wait(&mut dice, 100);
+        let (mut sending, mut more) = (sending, Vec::new());
+        sending.kill();
+        more.extend(sending.end());
+
+        // The server, while it imports.
+        let messages = |number: u64| json!({"at": "2004-12-25T09:14:00Z", "author": "x", "body": format!("e{round} {number}")});
+        let file = anna.file("in.jsonl", (0..20_000).map(|number| format!("{}\n", messages(number))).collect::<String>());
+        let mut import = anna.command(&["import", GROUP, &file]).spawn().unwrap();
+        wait(&mut dice, 250);
+        anna.kill();
+        let _ = import.kill();
+        import.wait().unwrap();
+        let here = said(&anna.history(), &format!("e{round} ")).len();
+        let whole: Vec<String> = (0..here).map(|number| format!("e{round} {number}")).collect();
+        assert_eq!(said(&anna.history(), &format!("e{round} ")), whole, "an import has holes");
+        promises.hold(&anna, "an import");
+
+        // Nobody has to do anything for both to agree again.
+        anna.start();
+        let rows = converged(&[&anna, &ben]);
+        promises.ids.extend(of_ben.into_iter().chain(more));
+        promises.hold(&anna, "the merge");
+        promises.kills -= 1;
+        assert_eq!(said(&rows, &format!("c{round} ")).len(), 300);
+    }
+    assert!(promises.kills >= 30);
+    eprintln!("{} messages survived {} kills", promises.ids.len(), promises.kills);
+}

@@ -1,0 +1,13 @@
+//! What holds for real processes on real sockets and files: meshes, partitions, crashes, and what they cost.
+
+mod chat;
+mod durability;
+mod mesh;
+mod offline;
+mod partition;
+#[path = "../cli_process/peer.rs"]
+mod peer;
+mod proxy;
+mod refusals;
+mod rejoin;
+mod support;

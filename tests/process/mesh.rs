@@ -1,0 +1,88 @@
+//! One ticket of any peer leads into the full mesh, which needs none of its peers in particular.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{GROUP, Member, converged, full_mesh, said, until};
+
+#[test]
+fn any_peer_lets_newcomers_in_and_any_peer_may_leave() {
+    let mut members = vec![Member::in_group("peer0", None)];
+    for index in 1..5 {
+        // Of another one each time.
+        let ticket = members[index * 2 / 3].ticket();
+        members.push(Member::in_group(&format!("peer{index}"), Some(&ticket)));
+    }
+    let mesh: Vec<&Member> = members.iter().collect();
+    full_mesh(&mesh);
+
+    // It stays like that.
+    let links = |member: &Member| {
+        let status = member.status();
+        let link = |link: &serde_json::Value| (link["peer"].to_string(), link["address"].to_string());
+        let mut links: Vec<_> = status["links"].as_array().unwrap().iter().map(link).collect();
+        links.sort();
+        links
+    };
+    let before: Vec<_> = mesh.iter().map(|member| links(member)).collect();
+    let settled = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < settled {
+        for (member, before) in mesh.iter().zip(&before) {
+            assert_eq!(links(member), *before);
+        }
+    }
+    for (index, member) in mesh.iter().enumerate() {
+        let sent = member.json(&["send", GROUP, &format!("from {index}")]);
+        assert_eq!(sent[0]["stored_on"], 5, "it is on all disks at once");
+    }
+    let rows = converged(&mesh);
+    assert_eq!(said(&rows, "from "), ["from 0", "from 1", "from 2", "from 3", "from 4"]);
+
+    // The first one leaves for good, another dies.
+    members.remove(0).stop();
+    members.remove(1).kill();
+    let rest: Vec<&Member> = members.iter().collect();
+    full_mesh(&rest);
+    let late = Member::in_group("late", Some(&members[2].ticket()));
+    let mesh: Vec<&Member> = members.iter().chain([&late]).collect();
+    full_mesh(&mesh);
+    late.run(&["send", GROUP, "from the newcomer"]).ok();
+    let rows = converged(&mesh);
+    let all = ["from 0", "from 1", "from 2", "from 3", "from 4", "from the newcomer"];
+    assert_eq!(said(&rows, "from "), all);
+}
+
+#[test]
+fn peers_that_restart_find_each_other_again_without_a_ticket() {
+    let mut anna = Member::in_group("anna", None);
+    let mut ben = Member::in_group("ben", Some(&anna.ticket()));
+    let mut cleo = Member::in_group("cleo", Some(&ben.ticket()));
+    full_mesh(&[&anna, &ben, &cleo]);
+    anna.stop();
+    ben.kill();
+    cleo.stop();
+    // Each comes back at another port behind its address.
+    cleo.start();
+    anna.start();
+    ben.start();
+    full_mesh(&[&anna, &ben, &cleo]);
+    ben.run(&["send", GROUP, "back"]).ok();
+    assert_eq!(said(&converged(&[&anna, &ben, &cleo]), ""), ["back"]);
+}
+
+#[test]
+fn a_link_that_falls_silent_is_dropped_and_made_again() {
+    let anna = Member::in_group("anna", None);
+    let ben = Member::in_group("ben", Some(&anna.ticket()));
+    full_mesh(&[&anna, &ben]);
+    let silence = [anna.proxy.freeze(), ben.proxy.freeze()];
+    // Neither side is told; both write on.
+    for member in [&anna, &ben] {
+        let sent = member.json(&["send", GROUP, "into the silence"]);
+        assert_eq!(sent[0]["stored_on"], 1);
+    }
+    // Until each takes the other for lost, and finds a new way to it.
+    let rows = converged(&[&anna, &ben]);
+    assert_eq!(said(&rows, ""), ["into the silence", "into the silence"]);
+    drop(silence);
+    full_mesh(&[&anna, &ben]);
+}

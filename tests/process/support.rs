@@ -1,0 +1,205 @@
+//! Members of a mesh, each a process with a directory, and a wire in front of it.
+
+use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::peer::{Peer, Server};
+use crate::proxy::Proxy;
+
+/// Long enough for a slow machine; reached only by a failure.
+const PATIENCE: Duration = Duration::from_secs(120);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// The group of all tests.
+pub const GROUP: &str = "rust";
+
+pub struct Member {
+    peer: Peer,
+    pub proxy: Proxy,
+    name: String,
+    server: Option<Server>,
+}
+
+impl Deref for Member {
+    type Target = Peer;
+
+    fn deref(&self) -> &Peer {
+        &self.peer
+    }
+}
+
+impl Member {
+    pub fn new(name: &str) -> Self {
+        Self { peer: Peer::nowhere(), proxy: Proxy::new(), name: name.to_owned(), server: None }
+    }
+
+    /// A running member, of the mesh of `ticket` or of a new one.
+    pub fn started(name: &str, ticket: Option<&str>) -> Self {
+        let mut member = Self::new(name);
+        member.start_with(ticket.map(|ticket| ["--join", ticket]).as_ref().map_or(&[], |args| args));
+        member
+    }
+
+    /// A running member that has created the group, or joined it as soon as it heard of it.
+    pub fn in_group(name: &str, ticket: Option<&str>) -> Self {
+        let member = Self::started(name, ticket);
+        match ticket {
+            Some(_) => member.join(),
+            None => drop(member.run(&["groups", "create", GROUP]).ok()),
+        }
+        member
+    }
+
+    pub fn join(&self) {
+        until("the group is known", || self.json(&["groups"]).iter().any(|group| group["name"] == GROUP));
+        self.run(&["groups", "join", GROUP]).ok();
+    }
+
+    pub fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    pub fn start_with(&mut self, args: &[&str]) {
+        assert!(self.server.is_none(), "it runs");
+        let address = self.proxy.address.to_string();
+        let server = self.peer.serve(&[&["--advertise", &address, "--name", &self.name], args].concat());
+        self.proxy.forward_to(server.ready["listen"][0].as_str().unwrap().parse().unwrap());
+        self.server = Some(server);
+    }
+
+    #[track_caller]
+    pub fn stop(&mut self) {
+        self.server.take().expect("it runs").stop();
+    }
+
+    /// At once, as by a power cut for the process.
+    pub fn kill(&mut self) {
+        self.server.take().expect("it runs").kill();
+    }
+
+    pub fn ticket(&self) -> String {
+        self.server.as_ref().expect("it runs").ticket()
+    }
+
+    pub fn key(&self) -> &str {
+        self.server.as_ref().expect("it runs").ready["peer"].as_str().unwrap()
+    }
+
+    pub fn status(&self) -> Value {
+        self.json(&["status"]).swap_remove(0)
+    }
+
+    /// The keys at the other ends of its links; one that occurs twice is there twice.
+    pub fn links(&self) -> Vec<String> {
+        let status = self.status();
+        let links = status["links"].as_array().unwrap();
+        links.iter().map(|link| link["peer"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Sends each of `bodies` as a message; the ids that were acknowledged.
+    pub fn send_lines(&self, bodies: &[String]) -> Vec<String> {
+        let sent = self.feed(&["send", GROUP, "--json"], bodies.join("\n").as_bytes()).rows();
+        sent.iter().map(id).collect()
+    }
+
+    /// All rows, oldest first.
+    pub fn history(&self) -> Vec<Value> {
+        self.json(&["history", GROUP, "--all"])
+    }
+}
+
+pub fn id(row: &Value) -> String {
+    row["id"].as_str().unwrap().to_owned()
+}
+
+pub fn body(row: &Value) -> &str {
+    row["body"].as_str().unwrap()
+}
+
+/// What every peer must show alike: a row without what depends on when it arrived here.
+pub fn common(rows: &[Value]) -> Vec<Value> {
+    let mut rows = rows.to_vec();
+    for row in &mut rows {
+        let fields = row.as_object_mut().unwrap();
+        for local in ["late", "arrival", "name"] {
+            fields.remove(local);
+        }
+    }
+    rows
+}
+
+/// Looks until it holds.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let give_up = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < give_up, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Waits until each of them is linked with each other one, once.
+#[track_caller]
+pub fn full_mesh(members: &[&Member]) {
+    for member in members {
+        let others: BTreeSet<String> =
+            members.iter().filter(|other| other.key() != member.key()).map(|m| m.key().to_owned()).collect();
+        until("each is linked with each", || {
+            let links = member.links();
+            links.len() == others.len() && BTreeSet::from_iter(links) == others
+        });
+    }
+}
+
+/// Waits until all have the same heads and nothing waits for anything, then compares what they show.
+#[track_caller]
+pub fn converged(members: &[&Member]) -> Vec<Value> {
+    until("all have the same heads", || {
+        let group = |member: &&Member| {
+            let status = member.status();
+            let mut groups = status["groups"].as_array().unwrap().iter();
+            let group = groups.find(|group| group["name"] == GROUP)?;
+            let heads: BTreeSet<&str> =
+                group["heads"].as_array().unwrap().iter().map(|head| head.as_str().unwrap()).collect();
+            (group["waiting"] == 0).then(|| format!("{} {heads:?}", group["entries"]))
+        };
+        let states: Vec<_> = members.iter().map(group).collect();
+        states[0].is_some() && states.iter().all(|state| *state == states[0])
+    });
+    let first = members[0].history();
+    for member in &members[1..] {
+        assert!(common(&member.history()) == common(&first), "the same heads, and another history");
+    }
+    first
+}
+
+/// The bodies of these rows' messages that begin with `prefix`.
+pub fn said<'a>(rows: &'a [Value], prefix: &str) -> Vec<&'a str> {
+    let messages = rows.iter().filter(|row| row["kind"] == "message");
+    messages.map(body).filter(|body| body.starts_with(prefix)).collect()
+}
+
+/// Numbers that look random and can be had again.
+pub struct Dice(u64);
+
+impl Dice {
+    /// Of `PEER_SEED`, else of the clock; says which.
+    pub fn new() -> Self {
+        let clock = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
+        let seed = std::env::var("PEER_SEED").map_or(u64::from(clock), |seed| seed.parse().unwrap());
+        eprintln!("PEER_SEED={seed}");
+        Self(seed)
+    }
+
+    pub fn below(&mut self, end: u64) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}

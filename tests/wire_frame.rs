@@ -1,0 +1,174 @@
+//! Frames: golden bytes, limits, and noise.
+
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use peer::id::{ChangeHash, GroupId, PeerId};
+use peer::limits::{
+    ADDRESS_BYTES_MAX, ADDRESSES_MAX, CONTROL_BYTES_MAX, FRAME_BYTES_MAX, GROUPS_MAX, PEERS_MAX,
+};
+use peer::wire::{Bloom, CloseCode, Control, Frame, FrameError, Have, PeerRecord, Proof, SyncMessage};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+fn control(json: &str) -> Result<Frame, FrameError> {
+    Frame::decode(&[b"\0", json.as_bytes()].concat())
+}
+
+fn samples() -> Vec<(&'static str, Frame)> {
+    let addresses = vec!["192.0.2.7:4040".to_owned(), "[2001:db8::7]:4040".to_owned()];
+    let groups = vec![GroupId([0x11; 32]), GroupId([0x22; 32])];
+    let held = [ChangeHash([0x33; 32]), ChangeHash([0x44; 32])];
+    let message = SyncMessage {
+        heads: vec![held[1]],
+        need: vec![ChangeHash([0x55; 32])],
+        have: vec![Have { last_sync: vec![held[0]], bloom: Bloom::from_hashes(held) }],
+        changes: vec![b"not looked at".to_vec(), vec![0xee; 130]],
+    };
+    let heads_only = SyncMessage { heads: held.to_vec(), ..SyncMessage::default() };
+    let controls = [
+        ("hello", Control::Hello { version: 1, proof: Proof([0xab; 32]), listen: addresses.clone() }),
+        ("peers", Control::Peers { peers: vec![PeerRecord { key: PeerId([0xcd; 32]), addresses }] }),
+        ("subscribe", Control::Subscribe { groups: groups.clone() }),
+        ("unsubscribe", Control::Unsubscribe { groups }),
+        ("ping", Control::Ping { nonce: u64::MAX }),
+        ("pong", Control::Pong { nonce: 1, wall_ms: 253_402_300_799_999 }),
+        ("close", Control::close(CloseCode::Duplicate)),
+    ];
+    let syncs = [("sync", message), ("sync-heads", heads_only)]
+        .map(|(name, message)| (name, Frame::Sync { group: GroupId([0x66; 32]), message }));
+    controls.map(|(name, control)| (name, Frame::Control(control))).into_iter().chain(syncs).collect()
+}
+
+/// With `WRITE_GOLDEN` set, writes the files anew first: for a new version of the protocol.
+#[test]
+fn frames_have_the_golden_bytes() {
+    for (name, frame) in samples() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/golden/frame-{name}.hex"));
+        let hex = HEXLOWER.encode(&frame.encode());
+        if std::env::var_os("WRITE_GOLDEN").is_some() {
+            std::fs::write(&path, format!("{hex}\n")).unwrap();
+        }
+        let golden = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(hex, golden.trim_end(), "{name}");
+        let bytes = HEXLOWER.decode(golden.trim_end().as_bytes()).unwrap();
+        assert_eq!(Frame::decode(&bytes), Ok(frame), "{name}");
+    }
+}
+
+#[test]
+fn unknown_types_and_fields_of_later_versions_are_let_through() {
+    assert_eq!(control(r#"{"type":"wave","hand":[1,{"left":true}]}"#), Ok(Frame::Control(Control::Unknown)));
+    assert_eq!(
+        control(r#"{"type":"ping","nonce":7,"mood":"fine"}"#),
+        Ok(Frame::Control(Control::Ping { nonce: 7 }))
+    );
+}
+
+#[test]
+fn malformed_frames_are_refused_without_repeating_their_text() {
+    assert_eq!(Frame::decode(&[]), Err(FrameError::Empty));
+    assert_eq!(Frame::decode(&[2, 0]), Err(FrameError::Kind(2)));
+    assert_eq!(Frame::decode(&[1; 32]), Err(FrameError::Group));
+    let nested = format!(r#"{{"type":"wave","x":{}1{}}}"#, "[".repeat(30_000), "]".repeat(30_000));
+    for json in [
+        "",
+        "{}",
+        "[]",
+        r#"{"type":"ping"}"#,
+        r#"{"type":"ping","nonce":-1}"#,
+        r#"{"type":"ping","nonce":1}{}"#,
+        r#"{"type":"peers","peers":[{"key":"\u001b[2J","addresses":[]}]}"#,
+        r#"{"type":"hello","version":1,"proof":"abcd","listen":[]}"#,
+        r#"{"type":"close","code":70000,"reason":""}"#,
+        &nested,
+    ] {
+        let error = control(json).unwrap_err();
+        assert_eq!(error, FrameError::Json, "{json:.80}");
+        assert!(error.to_string().is_ascii());
+    }
+}
+
+#[test]
+fn lists_and_texts_are_bounded() {
+    let refused = |control: Control| Frame::decode(&Frame::Control(control).encode()).unwrap_err();
+    let hello = |listen| Control::Hello { version: 1, proof: Proof([0; 32]), listen };
+    let address = || "host:1".to_owned();
+    assert_eq!(refused(hello(vec![address(); ADDRESSES_MAX + 1])), FrameError::TooMany("addresses"));
+    assert_eq!(refused(hello(vec!["a\u{202e}b:1".to_owned()])), FrameError::Invalid("address"));
+    assert_eq!(refused(hello(vec!["\u{1b}]52;c;:1".to_owned()])), FrameError::Invalid("address"));
+    let peers = |count| Control::Peers {
+        peers: vec![PeerRecord { key: PeerId([0; 32]), addresses: vec![address()] }; count],
+    };
+    assert_eq!(refused(peers(29)), FrameError::TooMany("peers"));
+    assert_eq!(
+        refused(Control::Subscribe { groups: vec![GroupId([0; 32]); 901] }),
+        FrameError::TooMany("groups")
+    );
+    let close = |reason: String| Control::Close { code: 4000, reason };
+    assert_eq!(refused(close("a".repeat(124))), FrameError::Invalid("reason"));
+    assert_eq!(refused(close("\u{7}".to_owned())), FrameError::Invalid("reason"));
+
+    let too_large = vec![0; CONTROL_BYTES_MAX + 1];
+    assert_eq!(
+        Frame::decode(&too_large),
+        Err(FrameError::TooLarge { bytes: CONTROL_BYTES_MAX + 1, max: CONTROL_BYTES_MAX })
+    );
+    let too_large = vec![1; FRAME_BYTES_MAX + 1];
+    assert_eq!(
+        Frame::decode(&too_large),
+        Err(FrameError::TooLarge { bytes: FRAME_BYTES_MAX + 1, max: FRAME_BYTES_MAX })
+    );
+}
+
+#[test]
+fn the_longest_lists_are_told_in_frames_that_fit() {
+    let address = format!("{}:65535", "a".repeat(ADDRESS_BYTES_MAX - 6));
+    let record = PeerRecord { key: PeerId([0xff; 32]), addresses: vec![address; ADDRESSES_MAX] };
+    let peers = vec![record; PEERS_MAX];
+    let groups: Vec<_> = (0..GROUPS_MAX).map(|n| GroupId([n as u8; 32])).collect();
+
+    let mut told = Vec::new();
+    for control in Control::peers(&peers) {
+        match Frame::decode(&Frame::Control(control).encode()) {
+            Ok(Frame::Control(Control::Peers { peers })) => told.extend(peers),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told, peers);
+
+    let mut told = Vec::new();
+    for control in Control::subscribe(&groups) {
+        match Frame::decode(&Frame::Control(control).encode()) {
+            Ok(Frame::Control(Control::Subscribe { groups })) => told.extend(groups),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told, groups);
+    for control in Control::unsubscribe(&groups) {
+        assert!(Frame::decode(&Frame::Control(control).encode()).is_ok());
+    }
+    assert!(Control::peers(&[]).is_empty());
+}
+
+proptest! {
+    #[test]
+    fn noise_is_refused_or_read_but_never_panics(mut bytes in vec(any::<u8>(), 0..200), kind in 0u8..3) {
+        let _ = Frame::decode(&bytes);
+        bytes.insert(0, kind);
+        let _ = Frame::decode(&bytes);
+    }
+
+    #[test]
+    fn damaged_frames_never_panic(sample in 0usize..9, at: prop::sample::Index, byte: u8, cut: bool) {
+        let mut bytes = samples()[sample].1.encode();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        if cut {
+            bytes.truncate(at);
+        }
+        if let Ok(frame) = Frame::decode(&bytes) {
+            prop_assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
+        }
+    }
+}

@@ -133,6 +133,7 @@ impl<S: Store> Engine<S> {
             return Ok(Err(error.into()));
         }
         let Some(room) = self.rooms.get_mut(&group) else { return Ok(Ok(Vec::new())) };
+        self.awake.insert(group);
         let peer = self.identity.peer();
         let mut writer = match room.writer {
             Some(writer) => writer,

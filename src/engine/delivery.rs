@@ -47,13 +47,15 @@ impl<S: Store> Engine<S> {
         }
         room.sessions.insert(link, Session::new(shared));
         room.due(link).heads = true;
+        self.awake.insert(group);
         Ok(())
     }
 
     pub(super) fn close_session(&mut self, group: GroupNo, link: LinkId) -> Result<(), S::Error> {
         self.save_shared(group, link)?;
-        if let Some(room) = self.rooms.get_mut(&group) {
+        if let Some(room) = self.rooms.get_mut(&group).filter(|room| room.sessions.contains_key(&link)) {
             room.drop_session(link);
+            self.awake.insert(group);
         }
         Ok(())
     }
@@ -82,6 +84,7 @@ impl<S: Store> Engine<S> {
         if !room.sessions.contains_key(&link) {
             return Ok(());
         }
+        self.awake.insert(no);
         let changes = !incoming.changes.is_empty();
         let reset = incoming.have.iter().any(|have| have.last_sync.is_empty() && have.bloom.is_empty());
         let before = (room.entries, room.orphans.len());
@@ -131,15 +134,14 @@ impl<S: Store> Engine<S> {
 
     /// Decides what every session is to say, and says it.
     pub(super) fn speak(&mut self, now: Now) -> Result<(), S::Error> {
-        let numbers: Vec<GroupNo> = self.rooms.keys().copied().collect();
         let mut left = Vec::new();
-        for no in numbers {
+        for no in std::mem::take(&mut self.awake) {
             let Some(room) = self.rooms.get_mut(&no) else { continue };
-            let timer = [room.announce_due_us, room.pull_due_us()];
-            if !room.touched && !timer.into_iter().flatten().any(|due| due <= now.ticks_us) {
+            let touched = std::mem::take(&mut room.touched);
+            if !touched && room.due_us().is_some_and(|due| due > now.ticks_us) {
+                self.awake.insert(no);
                 continue;
             }
-            room.touched = false;
             push_fresh(room);
             drive_pull(&mut self.store, room, now)?;
             announce(room, now);
@@ -152,6 +154,9 @@ impl<S: Store> Engine<S> {
             let uninformed = |session: &Session| !session.has_announced(&heads);
             if room.sessions.values().any(uninformed) {
                 room.announce_due_us.get_or_insert(now.in_ms(ANNOUNCE_AFTER_MS));
+            }
+            if room.due_us().is_some() {
+                self.awake.insert(no);
             }
             if let Some(farewell) = room.leaving
                 && elsewhere(&self.store, room, &farewell)?

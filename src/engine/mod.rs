@@ -13,7 +13,7 @@ mod mesh;
 mod room;
 mod status;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use event::{Command, CommandError, Draft, Effect, Event, Incoming, Outcome, StoredOn};
 pub use status::{BehindStatus, LinkStatus, RoomStatus, Status};
@@ -50,6 +50,8 @@ pub struct Engine<S: Store> {
     entropy: Entropy,
     rooms: BTreeMap<GroupNo, Room>,
     by_id: BTreeMap<GroupId, GroupNo>,
+    /// Rooms in which something happened since the last commit, or a time is set: the others cost nothing.
+    awake: BTreeSet<GroupNo>,
     directory: GroupNo,
     mesh: Mesh,
     /// Waiting for the commit.
@@ -72,6 +74,7 @@ impl<S: Store> Engine<S> {
             entropy: Entropy::new(settings.seed),
             rooms: BTreeMap::new(),
             by_id: BTreeMap::new(),
+            awake: BTreeSet::new(),
             directory,
             mesh,
             prepared: VecDeque::new(),
@@ -142,7 +145,7 @@ impl<S: Store> Engine<S> {
 
     /// The tick, in microseconds, at which the engine wants an [`Event::Tick`], if nothing happens before.
     pub fn next_timeout_us(&self) -> Option<u64> {
-        let rooms = self.rooms.values().flat_map(|room| [room.announce_due_us, room.pull_due_us()]);
+        let rooms = self.awake.iter().filter_map(|no| self.rooms.get(no)).map(Room::due_us);
         rooms.chain([self.mesh.next_timeout_us()]).flatten().min()
     }
 

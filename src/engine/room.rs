@@ -59,8 +59,6 @@ pub(super) struct Room {
     pub orphans: Orphans,
     /// Written here since the last commit.
     pub fresh: Vec<EntryNo>,
-    /// Stored since the last commit, by whomever.
-    pub stored: bool,
     /// Read since the last commit: sessions may have something to say.
     pub touched: bool,
 }
@@ -84,7 +82,6 @@ impl Room {
             unbacked: BTreeMap::new(),
             orphans: Orphans::default(),
             fresh: Vec::new(),
-            stored: false,
             touched: false,
         }
     }
@@ -94,12 +91,13 @@ impl Room {
         self.joined || self.leaving.is_some()
     }
 
-    /// When the pull, or the wait before one, is to be looked at again.
-    pub fn pull_due_us(&self) -> Option<u64> {
-        match &self.pull {
+    /// When something is to be done though nothing happens.
+    pub fn due_us(&self) -> Option<u64> {
+        let pull = match &self.pull {
             Some(pull) => Some(pull.deadline_us()),
             None => self.awaited.as_ref().map(|awaited| awaited.due_us),
-        }
+        };
+        [self.announce_due_us, pull].into_iter().flatten().min()
     }
 
     pub fn heads(&self) -> Vec<EntryNo> {
@@ -118,7 +116,6 @@ impl Room {
         }
         self.heads.insert(no, hash);
         self.entries = self.entries.max(no.0);
-        self.stored = true;
         self.touched = true;
     }
 

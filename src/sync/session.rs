@@ -202,15 +202,15 @@ impl Session {
 
     /// New entries of our own: pushed where the other side is level, else found out from our heads.
     pub fn push(&mut self, entries: &[EntryNo]) {
-        if !self.live {
-            return;
-        }
+        let Some(first) = entries.first().filter(|_| self.live) else { return };
         if self.queue.len() + entries.len() > QUEUE_MAX {
             self.live = false;
             self.queue.clear();
             return;
         }
-        self.queue.extend(entries);
+        // An answer that was worked out since they were written holds them already.
+        let queued: BTreeSet<EntryNo> = self.queue.iter().filter(|no| *no >= first).copied().collect();
+        self.queue.extend(entries.iter().filter(|no| !queued.contains(no)));
     }
 
     fn in_flight_bytes(&self) -> usize {

@@ -79,15 +79,12 @@ impl World {
     /// another ticket.
     pub fn invite_the_stranded(&mut self) {
         let alive: Vec<usize> = (0..self.peers.len()).filter(|&index| !self.peers[index].gone).collect();
-        let knows = |from: usize, to: usize| {
-            let known = self.peers[from].disk.borrow().store.peers().unwrap_or_default();
-            known.iter().any(|known| known.key == self.peers[to].identity.peer())
-        };
         let mut island = vec![alive[0]];
         while island.len() < alive.len() {
             let outside: Vec<usize> = alive.iter().copied().filter(|index| !island.contains(index)).collect();
-            let joined =
-                |&&index: &&usize| island.iter().any(|&other| knows(index, other) || knows(other, index));
+            let joined = |&&index: &&usize| {
+                island.iter().any(|&other| self.knows(index, other) || self.knows(other, index))
+            };
             match outside.iter().find(joined) {
                 Some(&index) => island.push(index),
                 None => {
@@ -96,6 +93,11 @@ impl World {
                 }
             }
         }
+    }
+
+    fn knows(&self, from: usize, to: usize) -> bool {
+        let known = self.peers[from].disk.borrow().store.peers().unwrap_or_default();
+        known.iter().any(|known| known.key == self.peers[to].identity.peer())
     }
 
     pub fn join(&mut self, index: usize, group: usize) {

@@ -204,6 +204,10 @@ impl<S: Store> Engine<S> {
         known.attempts = 0;
         known.refused = false;
         known.last_linked_ms = now.wall.millis();
+        if known.addresses.is_empty() {
+            // It cannot be dialled, so it is nobody to remember: a newcomer that only tries its ticket.
+            return Ok(());
+        }
         let row =
             KnownPeer { key: peer, addresses: known.addresses.clone(), last_linked_ms: known.last_linked_ms };
         self.store.put_peer(&row)
@@ -301,6 +305,9 @@ impl<S: Store> Engine<S> {
             self.close_session(group, link)?;
         }
         self.mesh.links.remove(&link);
+        if self.mesh.known.get(&peer).is_some_and(|known| known.addresses.is_empty()) {
+            self.mesh.known.remove(&peer);
+        }
         if let Some(known) = self.mesh.known.get_mut(&peer) {
             known.next_dial_us = now.in_ms(self.entropy.jitter(REDIAL_MS_MIN));
         }
@@ -355,7 +362,7 @@ impl<S: Store> Engine<S> {
 
     /// Pings, drops dead links, dials whom it is time to dial.
     pub(super) fn keep_links(&mut self, now: Now) -> Result<(), S::Error> {
-        let mut dead = Vec::new();
+        let (mut dead, mut pinged) = (Vec::new(), Vec::new());
         for (&id, link) in &mut self.mesh.links {
             if now.ticks_us.saturating_sub(link.heard_us) > SILENCE_MS_MAX * 1000 {
                 dead.push(id);
@@ -365,7 +372,11 @@ impl<S: Store> Engine<S> {
                 link.next_ping_us = now.in_ms(PING_EVERY_MS);
                 let ping = Control::Ping { nonce: link.pings };
                 self.prepared.push_back(Effect::Send { link: id, frame: ping.into() });
+                pinged.push(id);
             }
+        }
+        for link in pinged {
+            self.record_all_shared(link)?;
         }
         for link in dead {
             self.hang_up(link, CloseCode::Silent, now)?;

@@ -47,6 +47,8 @@ pub const LINK_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const LINK_INBOX_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
 /// Connections in their handshake at once; more wait in the system's queue.
 pub const HANDSHAKES_MAX: usize = 256;
+/// Dials under way at once: whoever tells of peers cannot make this one scan a network, or run out of sockets.
+pub const DIALS_MAX: usize = 32;
 /// Events in one transaction: bounds how long a command waits behind others.
 pub const COMMIT_EVENTS_MAX: usize = 1024;
 /// Heads in one sync message. A group has about as many as peers wrote at the same moment.

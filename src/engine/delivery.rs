@@ -9,7 +9,7 @@ use super::room::{Awaited, Room};
 use super::{Effect, Engine, Incoming, StoredOn};
 use crate::change::Verified;
 use crate::group::{EntryNo, GroupNo, Verdict, admit, reaches};
-use crate::id::{ChangeHash, GroupId};
+use crate::id::{ChangeHash, GroupId, PeerId};
 use crate::limits::{ANNOUNCE_AFTER_MS, HEADS_MAX, NEED_MAX};
 use crate::store::Store;
 use crate::sync::{LinkId, Pull, Request, Session, Step, bloom_since};
@@ -52,10 +52,27 @@ impl<S: Store> Engine<S> {
     }
 
     pub(super) fn close_session(&mut self, group: GroupNo, link: LinkId) -> Result<(), S::Error> {
+<<<<<<< HEAD
         self.save_shared(group, link)?;
         if let Some(room) = self.rooms.get_mut(&group).filter(|room| room.sessions.contains_key(&link)) {
             room.drop_session(link);
             self.awake.insert(group);
+=======
+        let Some(room) = self.rooms.get_mut(&group) else { return Ok(()) };
+        let Some(mut session) = room.drop_session(link) else { return Ok(()) };
+        let Some(peer) = self.mesh.peer_of(link) else { return Ok(()) };
+        record_shared(&mut self.store, group, &peer, &mut session)
+    }
+
+    /// Keeps what both sides of a link have in each group, so that the next link begins with that, however
+    /// this one ends.
+    pub(super) fn record_all_shared(&mut self, link: LinkId) -> Result<(), S::Error> {
+        let Some(peer) = self.mesh.peer_of(link) else { return Ok(()) };
+        for room in self.rooms.values_mut() {
+            if let Some(session) = room.sessions.get_mut(&link) {
+                record_shared(&mut self.store, room.no, &peer, session)?;
+            }
+>>>>>>> process
         }
         Ok(())
     }
@@ -143,7 +160,16 @@ impl<S: Store> Engine<S> {
                 continue;
             }
             push_fresh(room);
+            let pulled = room.pull.as_ref().map(Pull::link);
             drive_pull(&mut self.store, room, now)?;
+            // A catch-up is worth remembering at once.
+            let done = pulled.filter(|link| room.pull.as_ref().map(Pull::link) != Some(*link));
+            if let Some(link) = done
+                && let Some(peer) = self.mesh.peer_of(link)
+                && let Some(session) = room.sessions.get_mut(&link)
+            {
+                record_shared(&mut self.store, no, &peer, session)?;
+            }
             announce(room, now);
             let hashes = room.head_hashes();
             let heads: Vec<ChangeHash> = hashes.iter().copied().take(HEADS_MAX).collect();
@@ -208,6 +234,20 @@ impl<S: Store> Engine<S> {
         }
         Ok(answers)
     }
+}
+
+fn record_shared<S: Store>(
+    store: &mut S,
+    group: GroupNo,
+    peer: &PeerId,
+    session: &mut Session,
+) -> Result<(), S::Error> {
+    let Some(entries) = session.take_shared_news() else { return Ok(()) };
+    let mut heads = Vec::with_capacity(entries.len());
+    for &no in entries {
+        heads.extend(store.node(group, no)?.map(|node| node.hash));
+    }
+    store.set_shared_heads(peer, group, &heads)
 }
 
 /// Puts one verified change through the last stage of the gate, then all that waited for it, which may have come

@@ -214,6 +214,10 @@ impl<S: Store> Engine<S> {
         }
         known.refused = false;
         known.last_linked_ms = now.wall.millis();
+        if known.addresses.is_empty() {
+            // It cannot be dialled, so it is nobody to remember: a newcomer that only tries its ticket.
+            return Ok(());
+        }
         let row =
             KnownPeer { key: peer, addresses: known.addresses.clone(), last_linked_ms: known.last_linked_ms };
         self.store.put_peer(&row)
@@ -311,6 +315,9 @@ impl<S: Store> Engine<S> {
             self.close_session(group, link)?;
         }
         self.mesh.links.remove(&link);
+        if self.mesh.known.get(&peer).is_some_and(|known| known.addresses.is_empty()) {
+            self.mesh.known.remove(&peer);
+        }
         if let Some(known) = self.mesh.known.get_mut(&peer) {
             // A link that ends soon after it began is as good as a dial that failed: something is wrong there.
             if now.ticks_us.saturating_sub(since_us) >= SILENCE_MS_MAX * 1000 {
@@ -380,6 +387,7 @@ impl<S: Store> Engine<S> {
                 let ping = Control::Ping { nonce: link.pings };
                 self.prepared.push_back(Effect::Send { link: id, frame: ping.into() });
                 pinged.push(id);
+<<<<<<< HEAD
             }
         }
         // Not with every message, but often enough for a crash.
@@ -388,7 +396,12 @@ impl<S: Store> Engine<S> {
         for link in pinged {
             for &group in &groups {
                 self.save_shared(group, link)?;
+=======
+>>>>>>> process
             }
+        }
+        for link in pinged {
+            self.record_all_shared(link)?;
         }
         for link in dead {
             self.hang_up(link, CloseCode::Silent, now)?;

@@ -23,6 +23,8 @@ pub enum DataDirError {
     Locked { path: PathBuf },
     #[error("{path} belongs to another mesh than the ticket; use another --data directory to join that one")]
     OtherMesh { path: PathBuf },
+    #[error("the ticket's mesh secret is not the one in {path}; ask a member for a new ticket")]
+    OtherSecret { path: PathBuf },
     #[error("{path} can be read by others on this machine; make it private: chmod {mode} {path}")]
     NotPrivate { path: PathBuf, mode: &'static str },
     #[error("{path} is not readable as this program's secrets; restore it from a copy of the data directory")]
@@ -72,8 +74,13 @@ impl DataDir {
         let dir = Self { path: path.to_owned(), _lock: lock };
         if Self::exists(path) {
             let secrets = dir.secrets()?;
-            if ticket.is_some_and(|ticket| ticket.mesh != secrets.mesh) {
-                return Err(DataDirError::OtherMesh { path: path.to_owned() });
+            if let Some(ticket) = ticket {
+                if ticket.mesh != secrets.mesh {
+                    return Err(DataDirError::OtherMesh { path: path.to_owned() });
+                }
+                if ticket.secret != secrets.secret {
+                    return Err(DataDirError::OtherSecret { path: path.to_owned() });
+                }
             }
         } else if dir.database().exists() {
             return Err(DataDirError::Missing { path: path.join(SECRETS) });

@@ -14,7 +14,7 @@ use crate::change::{Unverified, Verified};
 use crate::engine::{Event, Incoming};
 use crate::id::{GroupId, PeerId};
 use crate::limits::{
-    ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, HANDSHAKES_MAX, LINK_INBOX_BYTES_MAX, LINK_QUEUE_BYTES_MAX,
+    ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, DIALS_MAX, HANDSHAKES_MAX, LINK_INBOX_BYTES_MAX, LINK_QUEUE_BYTES_MAX,
 };
 use crate::sync::LinkId;
 use crate::transport::{
@@ -45,6 +45,7 @@ struct Shared {
     last_link: AtomicU64,
     traffic: Mutex<BTreeMap<LinkId, Arc<Traffic>>>,
     handshakes: Arc<Semaphore>,
+    dials: Arc<Semaphore>,
     /// One permit for every link that runs.
     running: Arc<Semaphore>,
 }
@@ -63,6 +64,7 @@ impl Links {
             last_link: AtomicU64::new(0),
             traffic: Mutex::default(),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            dials: Arc::new(Semaphore::new(DIALS_MAX)),
             running: Arc::new(Semaphore::new(RUNNING_MAX as usize)),
         }))
     }
@@ -124,8 +126,12 @@ impl Links {
             if !links.0.network {
                 return;
             }
+            let Ok(place) = links.0.dials.clone().acquire_owned().await else { return };
             match links.0.transport.dial(&address, Some(peer), links.0.hello.clone()).await {
-                Ok(link) => links.run(link, address).await,
+                Ok(link) => {
+                    drop(place);
+                    links.run(link, address).await;
+                }
                 Err(error) => {
                     let refused = matches!(error, TransportError::Refused | TransportError::Stranger);
                     if refused {
@@ -154,11 +160,15 @@ impl Links {
                 fault = receive(id, &mut reader, &input) => fault,
                 () = &mut writing => None,
                 () = outbox.0.wedged.notified() => Some(CloseCode::Slow),
+                () = outbox.overdue() => None,
             };
-            if let Some(code) = fault.filter(|code| *code != CloseCode::Slow) {
+            if let Some(code) = fault {
                 tracing::warn!(%peer, "closing a link: {}", code.reason());
                 outbox.close(code);
-                writing.await;
+                tokio::select! {
+                    () = &mut writing => {}
+                    () = outbox.overdue() => {}
+                }
             }
             // Lets the other side read the reason before the connection is torn down.
             let _ = tokio::time::timeout(Duration::from_millis(CLOSE_MS_MAX), drain(&mut reader)).await;
@@ -177,6 +187,7 @@ struct Outgoing {
     queue: mpsc::UnboundedSender<Message>,
     bytes: AtomicUsize,
     wedged: Notify,
+    closing: Notify,
 }
 
 enum Message {
@@ -190,7 +201,7 @@ pub(super) struct Wedged;
 impl Outbox {
     fn new(link: LinkId) -> (Self, mpsc::UnboundedReceiver<Message>) {
         let (queue, outgoing) = mpsc::unbounded_channel();
-        let state = Outgoing { link, queue, bytes: AtomicUsize::new(0), wedged: Notify::new() };
+        let state = Outgoing { link, queue, bytes: AtomicUsize::new(0), wedged: Notify::new(), closing: Notify::new() };
         (Self(Arc::new(state)), outgoing)
     }
 
@@ -213,6 +224,13 @@ impl Outbox {
     /// Closes the link behind what waits to be sent.
     pub fn close(&self, code: CloseCode) {
         let _ = self.0.queue.send(Message::Close(code));
+        self.0.closing.notify_one();
+    }
+
+    /// Returns when a closed link has had its time: what waits for a reader that takes nothing is dropped.
+    async fn overdue(&self) {
+        self.0.closing.notified().await;
+        tokio::time::sleep(Duration::from_millis(CLOSE_MS_MAX)).await;
     }
 }
 

@@ -168,7 +168,12 @@ impl Thread {
                 self.changes.send_modify(|count| *count += 1);
             }
         }
-        Ok(())
+        // The end of each link is where what it achieved is put on record.
+        let now = self.now();
+        for &link in self.outboxes.keys() {
+            engine.handle(Event::LinkDown { link }, now)?;
+        }
+        engine.commit(now)
     }
 
     fn take(&mut self, engine: &mut Engine<SqliteStore>, input: Input, now: Now) -> Result<(), StoreError> {

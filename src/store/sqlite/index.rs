@@ -135,7 +135,8 @@ fn keep_fork(conn: &Connection, group: GroupRef, entry: &Written<'_>) -> Result<
 }
 
 /// Until its first fork an actor's entries are a chain, each among the dependencies of the next: walk it
-/// down. All walks together cost no more than the actor has written, since one fork is kept for each.
+/// down, past the shortcuts that an author may add. All walks together cost no more than the actor has written,
+/// since one fork is kept for each.
 fn earlier_with_seq(
     conn: &Connection,
     group: GroupRef,
@@ -147,10 +148,9 @@ fn earlier_with_seq(
             return Ok(Some(node.hash));
         }
         for dep in node.deps {
-            let below = log::node(conn, group, dep)?;
-            if below.as_ref().is_some_and(|below| below.actor.as_ref() == Some(entry.actor_id)) {
+            let below = log::node(conn, group, dep)?.filter(|below| below.actor.as_ref() == Some(entry.actor_id));
+            if below.as_ref().map(|below| below.seq) > at.as_ref().map(|at| at.seq) {
                 at = below;
-                break;
             }
         }
     }

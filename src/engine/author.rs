@@ -2,10 +2,10 @@
 
 use super::room::Writer;
 use super::{Command, CommandError, Draft, Effect, Engine, Outcome};
-use crate::change::{Body, Change, Content, Genesis, Header, SignError};
+use crate::change::{Body, Change, Content, Genesis, Header, HeaderError, SignError};
 use crate::group::{EntryNo, GroupNo, Node, Verdict, admit, kind, next_counters};
 use crate::id::{ActorId, ChangeHash, GroupName};
-use crate::limits::{DEPS_MAX, GROUPS_MAX};
+use crate::limits::{DEPS_MAX, GROUPS_MAX, MAX_OP_MAX};
 use crate::store::Store;
 use crate::time::Now;
 use crate::wire::frame::Control;
@@ -139,6 +139,7 @@ impl<S: Store> Engine<S> {
             Some(writer) => writer,
             None => Writer { actor: ActorId::new(peer, self.entropy.bytes()), last: None },
         };
+        let ops: u64 = contents.iter().map(Content::op_count).sum();
         let mut ids = Vec::with_capacity(contents.len());
         for content in contents {
             let mut deps: Vec<EntryNo> = room.heads();
@@ -157,6 +158,9 @@ impl<S: Store> Engine<S> {
             }
             nodes.sort_unstable_by_key(|node| node.hash);
             let (seq, start_op) = next_counters(&nodes, writer.actor);
+            if ids.is_empty() && start_op + ops > MAX_OP_MAX {
+                return Ok(Err(HeaderError::MaxOp { max_op: start_op + ops }.into()));
+            }
             let deps = nodes.iter().map(|node| node.hash).collect();
             let header = Header { deps, actor: writer.actor, seq, start_op };
             let verified = match Change::sign(room.id, header, content, &self.identity) {

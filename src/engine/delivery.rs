@@ -9,7 +9,7 @@ use super::room::{Awaited, Room};
 use super::{Effect, Engine, Incoming, StoredOn};
 use crate::change::Verified;
 use crate::group::{EntryNo, GroupNo, Verdict, admit, reaches};
-use crate::id::{ChangeHash, GroupId, PeerId};
+use crate::id::{ChangeHash, GroupId};
 use crate::limits::{ANNOUNCE_AFTER_MS, HEADS_MAX, NEED_MAX};
 use crate::store::Store;
 use crate::sync::{LinkId, Pull, Request, Session, Step, bloom_since};
@@ -52,27 +52,10 @@ impl<S: Store> Engine<S> {
     }
 
     pub(super) fn close_session(&mut self, group: GroupNo, link: LinkId) -> Result<(), S::Error> {
-<<<<<<< HEAD
         self.save_shared(group, link)?;
         if let Some(room) = self.rooms.get_mut(&group).filter(|room| room.sessions.contains_key(&link)) {
             room.drop_session(link);
             self.awake.insert(group);
-=======
-        let Some(room) = self.rooms.get_mut(&group) else { return Ok(()) };
-        let Some(mut session) = room.drop_session(link) else { return Ok(()) };
-        let Some(peer) = self.mesh.peer_of(link) else { return Ok(()) };
-        record_shared(&mut self.store, group, &peer, &mut session)
-    }
-
-    /// Keeps what both sides of a link have in each group, so that the next link begins with that, however
-    /// this one ends.
-    pub(super) fn record_all_shared(&mut self, link: LinkId) -> Result<(), S::Error> {
-        let Some(peer) = self.mesh.peer_of(link) else { return Ok(()) };
-        for room in self.rooms.values_mut() {
-            if let Some(session) = room.sessions.get_mut(&link) {
-                record_shared(&mut self.store, room.no, &peer, session)?;
-            }
->>>>>>> process
         }
         Ok(())
     }
@@ -151,7 +134,7 @@ impl<S: Store> Engine<S> {
 
     /// Decides what every session is to say, and says it.
     pub(super) fn speak(&mut self, now: Now) -> Result<(), S::Error> {
-        let mut left = Vec::new();
+        let (mut left, mut caught_up) = (Vec::new(), Vec::new());
         for no in std::mem::take(&mut self.awake) {
             let Some(room) = self.rooms.get_mut(&no) else { continue };
             let touched = std::mem::take(&mut room.touched);
@@ -162,14 +145,7 @@ impl<S: Store> Engine<S> {
             push_fresh(room);
             let pulled = room.pull.as_ref().map(Pull::link);
             drive_pull(&mut self.store, room, now)?;
-            // A catch-up is worth remembering at once.
-            let done = pulled.filter(|link| room.pull.as_ref().map(Pull::link) != Some(*link));
-            if let Some(link) = done
-                && let Some(peer) = self.mesh.peer_of(link)
-                && let Some(session) = room.sessions.get_mut(&link)
-            {
-                record_shared(&mut self.store, no, &peer, session)?;
-            }
+            caught_up.extend(pulled.filter(|_| room.pull.is_none()).map(|link| (no, link)));
             announce(room, now);
             let hashes = room.head_hashes();
             let heads: Vec<ChangeHash> = hashes.iter().copied().take(HEADS_MAX).collect();
@@ -189,6 +165,9 @@ impl<S: Store> Engine<S> {
             {
                 left.push(no);
             }
+        }
+        for (group, link) in caught_up {
+            self.save_shared(group, link)?;
         }
         for group in left {
             self.left(group)?;
@@ -234,20 +213,6 @@ impl<S: Store> Engine<S> {
         }
         Ok(answers)
     }
-}
-
-fn record_shared<S: Store>(
-    store: &mut S,
-    group: GroupNo,
-    peer: &PeerId,
-    session: &mut Session,
-) -> Result<(), S::Error> {
-    let Some(entries) = session.take_shared_news() else { return Ok(()) };
-    let mut heads = Vec::with_capacity(entries.len());
-    for &no in entries {
-        heads.extend(store.node(group, no)?.map(|node| node.hash));
-    }
-    store.set_shared_heads(peer, group, &heads)
 }
 
 /// Puts one verified change through the last stage of the gate, then all that waited for it, which may have come
@@ -448,6 +413,7 @@ fn describe<S: Store>(
     }
     last_sync.sort_unstable();
     last_sync.dedup();
+    last_sync.truncate(HEADS_MAX);
     if last_sync.len() > 1 {
         last_sync.retain(|hash| *hash != room.id.genesis());
     }

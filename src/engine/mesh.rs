@@ -188,8 +188,11 @@ impl<S: Store> Engine<S> {
             rtt_us: None,
             skew_ms: None,
         };
+        // The address that has just worked comes first: a peer may not know under which name it is reached.
+        let mut addresses = Vec::from_iter(dialled.then(|| state.address.clone()));
+        addresses.extend(listen.into_iter().filter(|address| !dialled || *address != state.address));
         self.mesh.links.insert(link, state);
-        self.note_linked(peer, listen, now)?;
+        self.note_linked(peer, addresses, now)?;
         self.introduce_to_all(link, peer);
         let groups: Vec<GroupId> =
             self.rooms.values().filter(|room| room.active()).map(|room| room.id).collect();
@@ -200,14 +203,14 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    fn note_linked(&mut self, peer: PeerId, listen: Vec<String>, now: Now) -> Result<(), S::Error> {
+    fn note_linked(&mut self, peer: PeerId, mut addresses: Vec<String>, now: Now) -> Result<(), S::Error> {
+        addresses.truncate(ADDRESSES_MAX);
         if !self.mesh.known.contains_key(&peer) {
             self.make_room_for_peer()?;
         }
         let known = self.mesh.known.entry(peer).or_default();
-        if !listen.is_empty() && known.addresses != listen {
-            known.addresses = listen;
-            known.addresses.truncate(ADDRESSES_MAX);
+        if !addresses.is_empty() && known.addresses != addresses {
+            known.addresses = addresses;
             for link in self.mesh.links.values_mut() {
                 link.told.remove(&peer);
             }
@@ -215,7 +218,7 @@ impl<S: Store> Engine<S> {
         known.refused = false;
         known.last_linked_ms = now.wall.millis();
         if known.addresses.is_empty() {
-            // It cannot be dialled, so it is nobody to remember: a newcomer that only tries its ticket.
+            // It cannot be dialled: nobody to remember beyond this run.
             return Ok(());
         }
         let row =
@@ -259,7 +262,11 @@ impl<S: Store> Engine<S> {
             if self.mesh.linked(&record.key).is_none() {
                 // Both of them hear of each other at about the same time.
                 let wait_ms = if self.mesh.own < record.key { 0 } else { YIELD_MS };
-                self.introduce(record.key, record.addresses, now.in_ms(wait_ms))?;
+                // Hearsay comes last: it must not push out the addresses that are known to work.
+                let known = self.mesh.known.get(&record.key);
+                let mut addresses = known.map(|known| known.addresses.clone()).unwrap_or_default();
+                addresses.extend(record.addresses);
+                self.introduce(record.key, addresses, now.in_ms(wait_ms))?;
             }
         }
         Ok(())
@@ -315,9 +322,6 @@ impl<S: Store> Engine<S> {
             self.close_session(group, link)?;
         }
         self.mesh.links.remove(&link);
-        if self.mesh.known.get(&peer).is_some_and(|known| known.addresses.is_empty()) {
-            self.mesh.known.remove(&peer);
-        }
         if let Some(known) = self.mesh.known.get_mut(&peer) {
             // A link that ends soon after it began is as good as a dial that failed: something is wrong there.
             if now.ticks_us.saturating_sub(since_us) >= SILENCE_MS_MAX * 1000 {
@@ -387,7 +391,6 @@ impl<S: Store> Engine<S> {
                 let ping = Control::Ping { nonce: link.pings };
                 self.prepared.push_back(Effect::Send { link: id, frame: ping.into() });
                 pinged.push(id);
-<<<<<<< HEAD
             }
         }
         // Not with every message, but often enough for a crash.
@@ -396,12 +399,7 @@ impl<S: Store> Engine<S> {
         for link in pinged {
             for &group in &groups {
                 self.save_shared(group, link)?;
-=======
->>>>>>> process
             }
-        }
-        for link in pinged {
-            self.record_all_shared(link)?;
         }
         for link in dead {
             self.hang_up(link, CloseCode::Silent, now)?;

@@ -164,15 +164,6 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Tokens of commands that were taken in and not yet answered: after a failed commit, theirs failed too.
-    pub fn unanswered(&self) -> Vec<u64> {
-        let token = |effect: &Effect| match effect {
-            Effect::Reply { token, .. } => Some(*token),
-            _ => None,
-        };
-        self.prepared.iter().filter_map(token).collect()
-    }
-
     fn control(&mut self, link: LinkId, control: Control, now: Now) -> Result<(), S::Error> {
         self.mesh.heard_from(link, now);
         match control {

@@ -14,7 +14,8 @@ use crate::change::{Unverified, Verified};
 use crate::engine::{Event, Incoming};
 use crate::id::{GroupId, PeerId};
 use crate::limits::{
-    ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, DIALS_MAX, HANDSHAKES_MAX, LINK_INBOX_BYTES_MAX, LINK_QUEUE_BYTES_MAX,
+    ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, DIALS_MAX, HANDSHAKES_MAX, LINK_INBOX_BYTES_MAX,
+    LINK_QUEUE_BYTES_MAX,
 };
 use crate::sync::LinkId;
 use crate::transport::{
@@ -201,7 +202,13 @@ pub(super) struct Wedged;
 impl Outbox {
     fn new(link: LinkId) -> (Self, mpsc::UnboundedReceiver<Message>) {
         let (queue, outgoing) = mpsc::unbounded_channel();
-        let state = Outgoing { link, queue, bytes: AtomicUsize::new(0), wedged: Notify::new(), closing: Notify::new() };
+        let state = Outgoing {
+            link,
+            queue,
+            bytes: AtomicUsize::new(0),
+            wedged: Notify::new(),
+            closing: Notify::new(),
+        };
         (Self(Arc::new(state)), outgoing)
     }
 

@@ -69,13 +69,8 @@ pub struct Session {
     announced: Option<Vec<ChangeHash>>,
     /// Heads that both sides have; older ones from an earlier link at first.
     shared: Vec<EntryNo>,
-<<<<<<< HEAD
     /// `shared` is not what was last kept of it.
     unsaved: bool,
-=======
-    /// `shared` is not what it was when last asked for.
-    shared_is_news: bool,
->>>>>>> process
     /// They have, or were sent, all that was here: what is written here is pushed without being asked for.
     live: bool,
     queue: VecDeque<EntryNo>,
@@ -105,11 +100,6 @@ impl Session {
         &self.shared
     }
 
-    /// What both sides have, if that has changed since the last time.
-    pub fn take_shared_news(&mut self) -> Option<&[EntryNo]> {
-        std::mem::take(&mut self.shared_is_news).then_some(self.shared.as_slice())
-    }
-
     /// Whether they have been told of exactly these heads.
     pub fn has_announced(&self, ours: &[ChangeHash]) -> bool {
         self.announced.as_deref() == Some(ours)
@@ -131,11 +121,7 @@ impl Session {
     ) -> Result<(), G::Error> {
         let theirs = Heads::resolve(graph, group, heads)?;
         if theirs.unknown.is_empty() {
-<<<<<<< HEAD
             self.share(&theirs.known);
-=======
-            share(&theirs.known, &mut self.shared, &mut self.shared_is_news);
->>>>>>> process
         }
         self.acknowledge(graph, group, &theirs.known)?;
         if !have.is_empty() || !need.is_empty() {
@@ -151,12 +137,8 @@ impl Session {
         if let Some(theirs) = self.theirs.as_mut().filter(|heads| !heads.unknown.is_empty()) {
             theirs.refresh(graph, group)?;
             if theirs.unknown.is_empty() {
-<<<<<<< HEAD
                 let known = theirs.known.clone();
                 self.share(&known);
-=======
-                share(&theirs.known, &mut self.shared, &mut self.shared_is_news);
->>>>>>> process
             }
         }
         Ok(())
@@ -291,12 +273,5 @@ impl Session {
         }
         self.in_flight.drain(..arrived);
         Ok(())
-    }
-}
-
-fn share(known: &[EntryNo], shared: &mut Vec<EntryNo>, is_news: &mut bool) {
-    if shared != known {
-        *shared = known.to_vec();
-        *is_news = true;
     }
 }

@@ -148,7 +148,8 @@ fn earlier_with_seq(
             return Ok(Some(node.hash));
         }
         for dep in node.deps {
-            let below = log::node(conn, group, dep)?.filter(|below| below.actor.as_ref() == Some(entry.actor_id));
+            let below =
+                log::node(conn, group, dep)?.filter(|below| below.actor.as_ref() == Some(entry.actor_id));
             if below.as_ref().map(|below| below.seq) > at.as_ref().map(|at| at.seq) {
                 at = below;
             }

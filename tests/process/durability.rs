@@ -23,8 +23,12 @@ struct Sending {
 
 impl Sending {
     fn start(member: &Member, label: String) -> Self {
-        let mut process =
-            member.command(&["send", GROUP, "--json"]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut process = member
+            .command(&["send", GROUP, "--json"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let (mut stdin, stdout) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
         let feeding = thread::spawn(move || {
             // In pieces, so that there are many commits; until the process ends.
@@ -138,7 +142,10 @@ fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
 
         // The server, while it imports.
         let messages = |number: u64| json!({"at": "2004-12-25T09:14:00Z", "author": "x", "body": format!("e{round} {number}")});
-        let file = anna.file("in.jsonl", (0..20_000).map(|number| format!("{}\n", messages(number))).collect::<String>());
+        let file = anna.file(
+            "in.jsonl",
+            (0..20_000).map(|number| format!("{}\n", messages(number))).collect::<String>(),
+        );
         let mut import = anna.command(&["import", GROUP, &file]).spawn().unwrap();
         wait(&mut dice, 250);
         anna.kill();

@@ -51,7 +51,8 @@ fn two_sides_that_wrote_apart_show_one_history() {
     let rows = converged(&all);
 
     // Complete, and once each.
-    let places: HashMap<String, usize> = rows.iter().enumerate().map(|(place, row)| (id(row), place)).collect();
+    let places: HashMap<String, usize> =
+        rows.iter().enumerate().map(|(place, row)| (id(row), place)).collect();
     assert_eq!(places.len(), rows.len());
     assert!(ids.iter().all(|id| places.contains_key(id)), "something acknowledged is missing");
     assert_eq!(said(&rows, "here").len() + said(&rows, "there").len(), ids.len());

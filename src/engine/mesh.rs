@@ -40,6 +40,7 @@ pub(super) struct Link {
 
 #[derive(Debug, Default)]
 struct Known {
+    link: Option<LinkId>,
     addresses: Vec<String>,
     last_linked_ms: i64,
     dialling: bool,
@@ -90,8 +91,7 @@ impl Mesh {
 
     /// Known peers without a link, and whether they turned us down.
     pub fn absent(&self) -> impl Iterator<Item = (PeerId, &[String], bool)> + '_ {
-        let linked: BTreeSet<PeerId> = self.links.values().map(|link| link.peer).collect();
-        let absent = self.known.iter().filter(move |(key, _)| !linked.contains(key));
+        let absent = self.known.iter().filter(|(_, known)| known.link.is_none());
         absent.map(|(key, known)| (*key, known.addresses.as_slice(), known.refused))
     }
 
@@ -128,7 +128,7 @@ impl Mesh {
     }
 
     fn linked(&self, peer: &PeerId) -> Option<LinkId> {
-        self.links.iter().find(|(_, link)| link.peer == *peer).map(|(id, _)| *id)
+        self.known.get(peer).and_then(|known| known.link)
     }
 
     fn initiator(&self, peer: PeerId, dialled: bool) -> PeerId {
@@ -136,11 +136,10 @@ impl Mesh {
     }
 
     pub fn next_timeout_us(&self) -> Option<u64> {
-        let linked: BTreeSet<PeerId> = self.links.values().map(|link| link.peer).collect();
-        let due = |known: &Known| !known.dialling && !known.addresses.is_empty();
-        let dials = self.known.iter().filter(|(key, known)| due(known) && !linked.contains(key));
+        let due = |known: &&Known| known.link.is_none() && !known.dialling && !known.addresses.is_empty();
+        let dials = self.known.values().filter(due).map(|known| known.next_dial_us);
         let pings = self.links.values().map(|link| link.next_ping_us);
-        dials.map(|(_, known)| known.next_dial_us).chain(pings).min()
+        dials.chain(pings).min()
     }
 }
 
@@ -192,7 +191,7 @@ impl<S: Store> Engine<S> {
         let mut addresses = Vec::from_iter(dialled.then(|| state.address.clone()));
         addresses.extend(listen.into_iter().filter(|address| !dialled || *address != state.address));
         self.mesh.links.insert(link, state);
-        self.note_linked(peer, addresses, now)?;
+        self.note_linked(link, peer, addresses, now)?;
         self.introduce_to_all(link, peer);
         let groups: Vec<GroupId> =
             self.rooms.values().filter(|room| room.active()).map(|room| room.id).collect();
@@ -203,7 +202,13 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    fn note_linked(&mut self, peer: PeerId, mut addresses: Vec<String>, now: Now) -> Result<(), S::Error> {
+    fn note_linked(
+        &mut self,
+        link: LinkId,
+        peer: PeerId,
+        mut addresses: Vec<String>,
+        now: Now,
+    ) -> Result<(), S::Error> {
         addresses.truncate(ADDRESSES_MAX);
         if !self.mesh.known.contains_key(&peer) {
             self.make_room_for_peer()?;
@@ -215,6 +220,7 @@ impl<S: Store> Engine<S> {
                 link.told.remove(&peer);
             }
         }
+        known.link = Some(link);
         known.refused = false;
         known.last_linked_ms = now.wall.millis();
         if known.addresses.is_empty() {
@@ -304,8 +310,7 @@ impl<S: Store> Engine<S> {
         if self.mesh.known.len() < PEERS_MAX {
             return Ok(());
         }
-        let linked: BTreeSet<PeerId> = self.mesh.links.values().map(|link| link.peer).collect();
-        let oldest = self.mesh.known.iter().filter(|(key, _)| !linked.contains(key));
+        let oldest = self.mesh.known.iter().filter(|(_, known)| known.link.is_none());
         let oldest = oldest.min_by_key(|(_, known)| known.last_linked_ms).map(|(key, _)| *key);
         if let Some(key) = oldest {
             self.mesh.known.remove(&key);
@@ -323,6 +328,7 @@ impl<S: Store> Engine<S> {
         }
         self.mesh.links.remove(&link);
         if let Some(known) = self.mesh.known.get_mut(&peer) {
+            known.link = None;
             // A link that ends soon after it began is as good as a dial that failed: something is wrong there.
             if now.ticks_us.saturating_sub(since_us) >= SILENCE_MS_MAX * 1000 {
                 known.attempts = 0;
@@ -339,23 +345,16 @@ impl<S: Store> Engine<S> {
         self.link_down(link, now)
     }
 
-    pub(super) fn subscribed(
-        &mut self,
-        link: LinkId,
-        groups: Vec<GroupId>,
-        _now: Now,
-    ) -> Result<(), S::Error> {
-        let Some(state) = self.mesh.links.get_mut(&link) else { return Ok(()) };
-        for group in groups {
+    pub(super) fn subscribed(&mut self, link: LinkId, groups: Vec<GroupId>) -> Result<(), S::Error> {
+        for id in groups {
+            let Some(state) = self.mesh.links.get_mut(&link) else { return Ok(()) };
             if state.subscriptions.len() >= GROUPS_MAX {
                 break;
             }
-            state.subscriptions.insert(group);
-        }
-        let wanted: Vec<_> =
-            state.subscriptions.iter().filter_map(|id| self.by_id.get(id).copied()).collect();
-        for group in wanted {
-            self.open_session(group, link)?;
+            state.subscriptions.insert(id);
+            if let Some(&group) = self.by_id.get(&id) {
+                self.open_session(group, link)?;
+            }
         }
         Ok(())
     }
@@ -404,9 +403,8 @@ impl<S: Store> Engine<S> {
         for link in dead {
             self.hang_up(link, CloseCode::Silent, now)?;
         }
-        let linked: BTreeSet<PeerId> = self.mesh.links.values().map(|link| link.peer).collect();
         for (key, known) in &mut self.mesh.known {
-            if known.dialling || now.ticks_us < known.next_dial_us || linked.contains(key) {
+            if known.link.is_some() || known.dialling || now.ticks_us < known.next_dial_us {
                 continue;
             }
             if let Some(address) = known.addresses.first() {

@@ -168,7 +168,7 @@ impl<S: Store> Engine<S> {
         self.mesh.heard_from(link, now);
         match control {
             Control::Peers { peers } => self.learn_peers(peers, now),
-            Control::Subscribe { groups } => self.subscribed(link, groups, now),
+            Control::Subscribe { groups } => self.subscribed(link, groups),
             Control::Unsubscribe { groups } => self.unsubscribed(link, groups),
             Control::Ping { nonce } => {
                 let pong = Control::Pong { nonce, wall_ms: now.wall.millis() };

@@ -380,7 +380,7 @@ fn speak_on<S: Store>(
         send(session, need, have, Vec::new());
     }
     loop {
-        let changes = session.take_batch(|entry| store.change(no, entry))?;
+        let changes = session.take_batch(|entry| intact(store, no, entry))?;
         if changes.is_empty() {
             break;
         }
@@ -421,6 +421,18 @@ fn describe<S: Store>(
         last_sync.retain(|hash| *hash != room.id.genesis());
     }
     Ok(vec![Have { last_sync, bloom }])
+}
+
+/// A damaged change is nobody's to have from here; whoever lacks it asks another peer.
+fn intact<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<Option<Vec<u8>>, S::Error> {
+    match store.change(group, no) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if S::is_one_row(&error) => {
+            tracing::error!("{error}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether another peer has shown that it has this entry.

@@ -72,6 +72,12 @@ pub trait Store: ChangeGraph {
     /// A row that does not match is an error, never an answer.
     fn change(&self, group: GroupNo, no: EntryNo) -> Result<Vec<u8>, Self::Error>;
 
+    /// Whether this error of [`Store::change`] is about one damaged row only: all the rest works, and the open
+    /// transaction stands.
+    fn is_one_row(_error: &Self::Error) -> bool {
+        false
+    }
+
     fn forks(&self) -> Result<Vec<Fork>, Self::Error>;
 
     /// Heads that a peer was last known to share. Empty when unknown. A hint: may be old.

@@ -217,10 +217,11 @@ impl Session {
         self.in_flight.iter().map(|batch| batch.bytes).sum()
     }
 
-    /// The next changes to send: one message's worth, or none when nothing is owed or no room is left.
+    /// The next changes to send: one message's worth, or none when nothing is owed or no room is left. What
+    /// `change` does not give is left out.
     pub fn take_batch<E>(
         &mut self,
-        mut change: impl FnMut(EntryNo) -> Result<Vec<u8>, E>,
+        mut change: impl FnMut(EntryNo) -> Result<Option<Vec<u8>>, E>,
     ) -> Result<Vec<Vec<u8>>, E> {
         let mut changes = Vec::new();
         let mut batch = Batch { entries: Vec::new(), bytes: 0 };
@@ -229,7 +230,7 @@ impl Session {
         }
         while batch.bytes < BATCH_BYTES {
             let Some(no) = self.queue.pop_front() else { break };
-            let bytes = change(no)?;
+            let Some(bytes) = change(no)? else { continue };
             batch.bytes += bytes.len();
             batch.entries.push(no);
             changes.push(bytes);

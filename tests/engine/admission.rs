@@ -3,8 +3,10 @@
 use peer::change::{Change, Unverified, Verified};
 use peer::engine::{Command, Draft, Event};
 use peer::id::{ActorId, ChangeHash, MeshId};
+use peer::limits::ORPHANS_MAX;
 use peer::store::Store;
 use peer::wire::close::CloseCode;
+use peer::wire::sync_message::{Have, SyncMessage};
 
 use crate::graph::{Bench, Graph, author, genesis, group, message};
 use crate::rng::Rng;
@@ -183,14 +185,7 @@ fn an_own_actor_that_somebody_else_uses_is_never_used_again() {
         None => {
             // Not level yet: the other side asks.
             let need = bench.heads();
-            bench.hear(
-                peer::wire::sync_message::SyncMessage {
-                    heads: vec![group().genesis()],
-                    need,
-                    ..Default::default()
-                },
-                vec![],
-            );
+            bench.hear(SyncMessage { heads: vec![group().genesis()], need, ..Default::default() }, vec![]);
             let bytes =
                 bench.sent.iter().flat_map(|message| message.changes.clone()).next_back().expect("an answer");
             Unverified::decode(&bytes).expect("a valid change").header().clone()
@@ -205,7 +200,7 @@ fn an_own_actor_that_somebody_else_uses_is_never_used_again() {
     write(&mut bench, "mine again");
     let need = bench.heads();
     let heads = vec![twin.hash()];
-    bench.hear(peer::wire::sync_message::SyncMessage { heads, need, ..Default::default() }, vec![]);
+    bench.hear(SyncMessage { heads, need, ..Default::default() }, vec![]);
     let actors: Vec<ActorId> = bench
         .sent
         .iter()
@@ -228,11 +223,7 @@ fn entries_of_unknown_kind_pass_through() {
     assert_eq!(bench.history(), [change.hash()]);
     // And it is handed on, byte for byte.
     bench.sent.clear();
-    let ask = peer::wire::sync_message::SyncMessage {
-        heads: vec![group().genesis()],
-        need: vec![change.hash()],
-        ..Default::default()
-    };
+    let ask = SyncMessage { heads: vec![group().genesis()], need: vec![change.hash()], ..Default::default() };
     bench.hear(ask, vec![]);
     let handed_on: Vec<Vec<u8>> = bench.sent.iter().flat_map(|message| message.changes.clone()).collect();
     assert_eq!(handed_on, [change.bytes().to_vec()]);
@@ -243,8 +234,8 @@ fn a_peer_without_any_heads_gets_everything_and_breaks_nothing() {
     let graph = chain();
     let mut bench = Bench::linked(&graph.changes, &[]);
     bench.sent.clear();
-    let have = vec![peer::wire::sync_message::Have::default()];
-    bench.hear(peer::wire::sync_message::SyncMessage { have, ..Default::default() }, vec![]);
+    let have = vec![Have::default()];
+    bench.hear(SyncMessage { have, ..Default::default() }, vec![]);
     let sent: usize = bench.sent.iter().map(|message| message.changes.len()).sum();
     assert_eq!(sent, 2);
 }
@@ -264,4 +255,45 @@ fn more_heads_than_a_change_can_name_are_merged_over_several() {
         assert_eq!(bench.heads().len(), left, "after {round}");
     }
     assert_eq!(bench.history().len(), 153);
+}
+
+#[test]
+fn a_link_that_brings_more_than_can_wait_is_closed_and_what_waited_is_dropped() {
+    let mut graph = Graph::default();
+    let mut last = group().genesis();
+    for number in 0..ORPHANS_MAX as i64 + 2 {
+        last = graph.add(graph.sign(&author(1), 0, vec![last], message(number, "hello")));
+    }
+    let mut bench = Bench::linked(&[], &[]);
+    for part in graph.changes[1..=ORPHANS_MAX].chunks(500) {
+        bench.push(part.to_vec());
+    }
+    assert_eq!(bench.closed, None);
+    bench.push(vec![graph.changes[ORPHANS_MAX + 1].clone()]);
+    assert_eq!(bench.closed, Some(CloseCode::Orphans));
+    assert!(bench.history().is_empty());
+}
+
+#[test]
+fn a_peer_that_does_not_back_up_its_heads_is_asked_once_and_may_do_it_later() {
+    let graph = chain();
+    let mut bench = Bench::linked(&[], &[]);
+    let heads = vec![graph.changes[1].hash()];
+    let announce = |bench: &mut Bench| {
+        bench.hear(SyncMessage { heads: heads.clone(), ..SyncMessage::default() }, vec![]);
+    };
+    let requests = |bench: &Bench| bench.sent.iter().filter(|message| !message.need.is_empty()).count();
+    announce(&mut bench);
+    let until_us = bench.now_us + 60_000_000;
+    while bench.now_us < until_us {
+        bench.wait(1_000_000);
+        announce(&mut bench);
+    }
+    assert_eq!(requests(&bench), 1);
+    // What comes late is taken all the same, and what is missing beneath it is asked for.
+    bench.push(vec![graph.changes[1].clone()]);
+    let asked = bench.sent.iter().flat_map(|message| message.need.clone()).next_back();
+    assert_eq!((requests(&bench), asked), (2, Some(graph.changes[0].hash())));
+    bench.push(vec![graph.changes[0].clone()]);
+    assert_eq!(bench.history().len(), 2);
 }

@@ -1,5 +1,6 @@
 //! Whole peers in one process, over real sockets and files.
 
+mod damage;
 mod mesh;
 mod snapshots;
 mod support;

@@ -313,3 +313,12 @@ fn cost_of_a_delivery_with_many_peers() {
         }
     }
 }
+
+#[test]
+#[ignore = "a table for the documentation: half a minute"]
+fn cost_table_of_large_meshes() {
+    for peers in [10, 30, 100] {
+        talk(peers, 100, 100_000);
+        talk(peers, 30, 2_000_000);
+    }
+}

@@ -287,6 +287,10 @@ impl Store for SqliteStore {
         }
     }
 
+    fn is_one_row(error: &StoreError) -> bool {
+        matches!(error, StoreError::Row { .. })
+    }
+
     fn forks(&self) -> Result<Vec<Fork>, StoreError> {
         index::forks(&self.conn)
     }

@@ -3,12 +3,12 @@
 //! While events are handled, sessions only take note; what is to be said is decided once per commit, so that
 //! a hundred messages in one commit are acknowledged with one set of heads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::room::{Awaited, Room};
 use super::{Effect, Engine, Incoming, StoredOn};
 use crate::change::Verified;
-use crate::group::{EntryNo, GroupNo, Verdict, admit, reaches};
+use crate::group::{EntryNo, GroupNo, Verdict, admit, reached, reaches};
 use crate::id::{ChangeHash, GroupId};
 use crate::limits::{ANNOUNCE_AFTER_MS, HEADS_MAX, NEED_MAX};
 use crate::store::Store;
@@ -196,20 +196,23 @@ impl<S: Store> Engine<S> {
             let known = session.theirs().map(|theirs| theirs.known.clone()).unwrap_or_default();
             holdings.insert(peer, (known, true));
         }
-        let mut answers = Vec::with_capacity(entries.len());
+        let mut numbers = Vec::with_capacity(entries.len());
         for hash in entries {
-            let mut answer = StoredOn { peers: 0, awaited: 0 };
-            if let Some(no) = self.store.find(group, hash)? {
-                answer.peers = 1;
-                for (known, linked) in holdings.values() {
-                    if reaches(&self.store, group, known, no)? {
-                        answer.peers += 1;
-                    } else if *linked {
-                        answer.awaited += 1;
-                    }
+            numbers.push(self.store.find(group, hash)?);
+        }
+        let targets: BTreeSet<EntryNo> = numbers.iter().flatten().copied().collect();
+        let here = |no: &Option<EntryNo>| StoredOn { peers: no.is_some().into(), awaited: 0 };
+        let mut answers: Vec<StoredOn> = numbers.iter().map(here).collect();
+        for (known, linked) in holdings.values() {
+            let there = reached(&self.store, group, known, &targets)?;
+            for (no, answer) in numbers.iter().zip(&mut answers) {
+                let Some(no) = no else { continue };
+                if there.contains(no) {
+                    answer.peers += 1;
+                } else if *linked {
+                    answer.awaited += 1;
                 }
             }
-            answers.push(answer);
         }
         Ok(answers)
     }

@@ -1,6 +1,6 @@
 //! Questions about a change graph that is too large for memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{EntryNo, GroupNo, Node};
 use crate::id::{ActorId, ChangeHash};
@@ -87,20 +87,32 @@ pub fn reaches<G: ChangeGraph>(
     heads: &[EntryNo],
     target: EntryNo,
 ) -> Result<bool, G::Error> {
-    if target == EntryNo::GENESIS {
-        return Ok(true);
+    Ok(!reached(graph, group, heads, &BTreeSet::from([target]))?.is_empty())
+}
+
+/// Those of `targets` that are among `heads` or in their past. Visits what lies above the lowest of them, once.
+pub fn reached<G: ChangeGraph>(
+    graph: &G,
+    group: GroupNo,
+    heads: &[EntryNo],
+    targets: &BTreeSet<EntryNo>,
+) -> Result<BTreeSet<EntryNo>, G::Error> {
+    let mut reached = BTreeSet::new();
+    let Some(&lowest) = targets.first() else { return Ok(reached) };
+    if targets.contains(&EntryNo::GENESIS) {
+        reached.insert(EntryNo::GENESIS);
     }
-    let mut open: std::collections::BTreeSet<EntryNo> = heads.iter().copied().collect();
-    while let Some(no) = open.pop_last() {
-        if no == target {
-            return Ok(true);
-        }
-        if no < target {
-            return Ok(false);
+    let mut open: BTreeSet<EntryNo> = heads.iter().copied().collect();
+    while let Some(no) = open.pop_last().filter(|no| *no >= lowest) {
+        if targets.contains(&no) {
+            reached.insert(no);
+            if reached.len() == targets.len() {
+                break;
+            }
         }
         if let Some(node) = graph.node(group, no)? {
             open.extend(node.deps);
         }
     }
-    Ok(false)
+    Ok(reached)
 }

@@ -107,10 +107,10 @@ pub(super) fn describe(
             behind: behind.collect(),
         });
     }
-    let unreachable = engine.absent.into_iter().map(|(key, addresses, refused)| Unreachable {
-        peer: Some(key),
-        address: addresses.first().cloned().unwrap_or_default(),
-        reason: if refused { "it refuses our mesh secret" } else { "no link" }.to_owned(),
+    // Who named no address was never more than a visitor, such as a newcomer that tried its ticket.
+    let unreachable = engine.absent.into_iter().filter_map(|(key, addresses, refused)| {
+        let reason = if refused { "it refuses our mesh secret" } else { "no link" }.to_owned();
+        Some(Unreachable { peer: Some(key), address: addresses.into_iter().next()?, reason })
     });
     let mut flagged = Vec::new();
     for fork in reader.forks()? {

@@ -244,7 +244,10 @@ impl Thread {
 
     /// Begins again from what is on disk, if that is possible.
     fn restart(&mut self, error: &StoreError) -> Option<Engine<SqliteStore>> {
-        tracing::error!("{error}");
+        if self.replies.is_empty() {
+            tracing::error!("{error}");
+        }
+        // Who waits for an answer is told; else the log is.
         for (_, reply) in std::mem::take(&mut self.replies) {
             // Whoever asked may have gone.
             let _ = reply.send(Err(CommandError::Store(error.to_string())));

@@ -30,6 +30,9 @@ pub enum StoreError {
     Row { group: GroupNo, no: EntryNo, reason: &'static str },
     #[error("the disk is full: nothing was saved; free some space and try again")]
     Full,
+    /// Reading or writing failed below the database.
+    #[error("the disk fails ({reason}); check it, its free space, and how large files may become")]
+    Disk { reason: String },
     #[error("the database cannot be written: {reason}; check the permissions of the data directory")]
     ReadOnly { reason: String },
     /// Somebody else holds the database for longer than a writer waits.
@@ -57,6 +60,7 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { reason },
             Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::SystemIoFailure) => Self::Disk { reason },
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 Self::ReadOnly { reason }
             }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{GROUP, Member, converged, full_mesh, said, until};
+use crate::support::{GROUP, Member, converged, full_mesh, said};
 
 #[test]
 fn any_peer_lets_newcomers_in_and_any_peer_may_leave() {

@@ -37,7 +37,7 @@ impl Sending {
                 if stdin.write_all(lines.as_bytes()).is_err() {
                     return;
                 }
-                thread::sleep(Duration::from_micros(300));
+                thread::sleep(Duration::from_millis(2));
             }
         });
         let acknowledged = Arc::<Mutex<Vec<String>>>::default();
@@ -147,7 +147,7 @@ fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
             (0..20_000).map(|number| format!("{}\n", messages(number))).collect::<String>(),
         );
         let mut import = anna.command(&["import", GROUP, &file]).spawn().unwrap();
-        wait(&mut dice, 250);
+        wait(&mut dice, 80);
         anna.kill();
         let _ = import.kill();
         import.wait().unwrap();

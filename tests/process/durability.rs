@@ -167,3 +167,22 @@ fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
     assert!(promises.kills >= 30);
     eprintln!("{} messages survived {} kills", promises.ids.len(), promises.kills);
 }
+
+#[test]
+fn a_first_start_that_was_killed_is_done_by_the_next() {
+    let mut dice = Dice::new();
+    let anna = Member::in_group("anna", None);
+    let ticket = anna.ticket();
+    for _ in 0..12 {
+        let mut ben = Member::new("ben");
+        let args = ["serve", "--listen", "127.0.0.1:0", "--join", &ticket];
+        let mut process = ben.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait(&mut dice, 120);
+        process.kill().unwrap();
+        process.wait().unwrap();
+        ben.start_with(&["--join", &ticket]);
+        ben.join();
+        converged(&[&anna, &ben]);
+        ben.stop();
+    }
+}

@@ -37,7 +37,7 @@ impl Sending {
                 if stdin.write_all(lines.as_bytes()).is_err() {
                     return;
                 }
-                thread::sleep(Duration::from_micros(300));
+                thread::sleep(Duration::from_millis(2));
             }
         });
         let acknowledged = Arc::<Mutex<Vec<String>>>::default();
@@ -147,7 +147,7 @@ fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
             (0..20_000).map(|number| format!("{}\n", messages(number))).collect::<String>(),
         );
         let mut import = anna.command(&["import", GROUP, &file]).spawn().unwrap();
-        wait(&mut dice, 250);
+        wait(&mut dice, 80);
         anna.kill();
         let _ = import.kill();
         import.wait().unwrap();
@@ -166,4 +166,23 @@ fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
     }
     assert!(promises.kills >= 30);
     eprintln!("{} messages survived {} kills", promises.ids.len(), promises.kills);
+}
+
+#[test]
+fn a_first_start_that_was_killed_is_done_by_the_next() {
+    let mut dice = Dice::new();
+    let anna = Member::in_group("anna", None);
+    let ticket = anna.ticket();
+    for _ in 0..12 {
+        let mut ben = Member::new("ben");
+        let args = ["serve", "--listen", "127.0.0.1:0", "--join", &ticket];
+        let mut process = ben.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait(&mut dice, 120);
+        process.kill().unwrap();
+        process.wait().unwrap();
+        ben.start_with(&["--join", &ticket]);
+        ben.join();
+        converged(&[&anna, &ben]);
+        ben.stop();
+    }
 }

@@ -15,21 +15,7 @@ fn any_peer_lets_newcomers_in_and_any_peer_may_leave() {
     let mesh: Vec<&Member> = members.iter().collect();
     full_mesh(&mesh);
 
-    // It stays like that.
-    let links = |member: &Member| {
-        let status = member.status();
-        let link = |link: &serde_json::Value| (link["peer"].to_string(), link["address"].to_string());
-        let mut links: Vec<_> = status["links"].as_array().unwrap().iter().map(link).collect();
-        links.sort();
-        links
-    };
-    let before: Vec<_> = mesh.iter().map(|member| links(member)).collect();
-    let settled = Instant::now() + Duration::from_secs(3);
-    while Instant::now() < settled {
-        for (member, before) in mesh.iter().zip(&before) {
-            assert_eq!(links(member), *before);
-        }
-    }
+    stays(&mesh, Duration::from_secs(3));
     for (index, member) in mesh.iter().enumerate() {
         let sent = member.json(&["send", GROUP, &format!("from {index}")]);
         assert_eq!(sent[0]["stored_on"], 5, "it is on all disks at once");
@@ -67,6 +53,54 @@ fn peers_that_restart_find_each_other_again_without_a_ticket() {
     full_mesh(&[&anna, &ben, &cleo]);
     ben.run(&["send", GROUP, "back"]).ok();
     assert_eq!(said(&converged(&[&anna, &ben, &cleo]), ""), ["back"]);
+}
+
+#[test]
+fn peers_that_start_at_the_same_moment_keep_one_link_each() {
+    let first = Member::in_group("peer0", None);
+    let ticket = first.ticket();
+    let mut members: Vec<Member> =
+        at_once(1..5, |index| Member::started(&format!("peer{index}"), Some(&ticket)));
+    members.push(first);
+    // All of them know all, so each two dial each other.
+    for _ in 0..4 {
+        let mesh: Vec<&Member> = members.iter().collect();
+        full_mesh(&mesh);
+        stays(&mesh, Duration::from_millis(500));
+        members = at_once(members, |mut member| {
+            member.stop();
+            member.start();
+            member
+        });
+    }
+    full_mesh(&members.iter().collect::<Vec<_>>());
+}
+
+fn at_once<T: Send>(items: impl IntoIterator<Item = T>, act: impl Fn(T) -> Member + Sync) -> Vec<Member> {
+    std::thread::scope(|scope| {
+        let act = &act;
+        let running: Vec<_> = items.into_iter().map(|item| scope.spawn(move || act(item))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+/// No link comes or goes for so long.
+#[track_caller]
+fn stays(mesh: &[&Member], how_long: Duration) {
+    let links = |member: &Member| {
+        let status = member.status();
+        let link = |link: &serde_json::Value| (link["peer"].to_string(), link["address"].to_string());
+        let mut links: Vec<_> = status["links"].as_array().unwrap().iter().map(link).collect();
+        links.sort();
+        links
+    };
+    let before: Vec<_> = mesh.iter().map(|member| links(member)).collect();
+    let settled = Instant::now() + how_long;
+    while Instant::now() < settled {
+        for (member, before) in mesh.iter().zip(&before) {
+            assert_eq!(links(member), *before);
+        }
+    }
 }
 
 #[test]

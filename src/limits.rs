@@ -33,10 +33,16 @@ pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 pub const HELLO_BYTES_MAX: usize = 4096;
 /// Each WebSocket buffer of a link, in bytes: with `PEERS_MAX` links they stay within 32 MiB.
 pub const LINK_BUFFER_BYTES: usize = 16 * 1024;
-/// Aim for the changes in one sync message, in bytes: large enough to share one commit among hundreds of messages.
-pub const BATCH_BYTES: usize = 256 * 1024;
+/// Aim for the changes in one sync message, in bytes: large enough to share one commit among hundreds of messages,
+/// small enough that a link of 4 kB/s gets one through before it counts as silent.
+pub const BATCH_BYTES: usize = 64 * 1024;
 /// Sent to one peer for one group and not yet known to have arrived, in bytes.
-pub const IN_FLIGHT_BYTES_MAX: usize = 512 * 1024;
+pub const IN_FLIGHT_BYTES_MAX: usize = 4 * BATCH_BYTES;
+/// The same for all groups of a link, in bytes: half of `LINK_QUEUE_BYTES_MAX`, so that a peer which is behind in
+/// many groups is not taken for a wedged one.
+pub const LINK_IN_FLIGHT_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Messages with changes on their way to one peer for one group: what is older counts as arrived.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 256;
 /// Changes that wait for a missing dependency, per group, in bytes. At least `IN_FLIGHT_BYTES_MAX` of two links.
 pub const ORPHAN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Changes that wait for a missing dependency, per group.
@@ -45,6 +51,8 @@ pub const ORPHANS_MAX: usize = 8192;
 pub const LINK_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Taken in from one link and not yet handled, in bytes. Must hold one frame.
 pub const LINK_INBOX_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
+/// Entries looked at, for each group of each link, to count what a peer lacks for a status.
+pub const STATUS_VISITS_MAX: usize = 4096;
 /// Connections in their handshake at once; more wait in the system's queue.
 pub const HANDSHAKES_MAX: usize = 256;
 /// Dials under way at once: whoever tells of peers cannot make this one scan a network, or run out of sockets.

@@ -19,7 +19,7 @@ use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt;
 
 use super::discovery::{self, Announcement};
@@ -123,7 +123,8 @@ impl Client {
         let client = HttpClient::builder(TokioExecutor::new()).build(connector);
         let carrier = Carrier::Tcp { client, authority: address.to_string() };
         let client = Self { carrier, authorization: authorization(&token)? };
-        Ok(client.hello().await.is_ok().then_some(client))
+        let answered = timeout(CONNECT_WAIT, client.hello()).await;
+        Ok(matches!(answered, Ok(Ok(_))).then_some(client))
     }
 
     async fn start(dir: DataDir) -> Result<Self, ClientError> {

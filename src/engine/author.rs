@@ -16,9 +16,7 @@ impl<S: Store> Engine<S> {
     pub(super) fn command(&mut self, command: Command, now: Now) -> Answer<S::Error> {
         match command {
             Command::Write { group, drafts } => match self.rooms.get(&group) {
-                Some(room) if room.joined => {
-                    Ok(self.write(group, drafts, now)?.map(Outcome::Written).map_err(Into::into))
-                }
+                Some(room) if room.joined => Ok(self.write(group, drafts, now)?.map(Outcome::Written)),
                 _ => Ok(Err(CommandError::NotJoined)),
             },
             Command::Join { name, announce } => self.join(name, announce, now),
@@ -26,7 +24,7 @@ impl<S: Store> Engine<S> {
             Command::SetName { name } => {
                 let draft = Draft { kind: Some(kind::NAME.into()), body: name, ..Draft::default() };
                 let written = self.write(self.directory, vec![draft], now)?;
-                Ok(written.map(|_| Outcome::Done).map_err(Into::into))
+                Ok(written.map(|_| Outcome::Done))
             }
             Command::Introduce { peer, addresses } => {
                 self.introduce(peer, addresses, now.ticks_us)?;
@@ -53,7 +51,7 @@ impl<S: Store> Engine<S> {
             let body = name.as_str().to_owned();
             let draft = Draft { kind: Some(kind::GROUP.into()), body, ..Draft::default() };
             if let Err(error) = self.write(self.directory, vec![draft], now)? {
-                return Ok(Err(error.into()));
+                return Ok(Err(error));
             }
         }
         let no = self.store.add_group(&genesis, true)?;
@@ -76,7 +74,7 @@ impl<S: Store> Engine<S> {
         }
         let draft = Draft { kind: Some(kind::JOIN.into()), ..Draft::default() };
         if let Err(error) = self.write(no, vec![draft], now)? {
-            return Ok(Err(error.into()));
+            return Ok(Err(error));
         }
         for subscribe in Control::subscribe(&[id]) {
             self.tell_all(&subscribe);
@@ -92,7 +90,7 @@ impl<S: Store> Engine<S> {
         let draft = Draft { kind: Some(kind::LEAVE.into()), ..Draft::default() };
         let farewell = match self.write(group, vec![draft], now)? {
             Ok(ids) => ids.last().copied(),
-            Err(error) => return Ok(Err(error.into())),
+            Err(error) => return Ok(Err(error)),
         };
         self.store.set_joined(group, false)?;
         if let Some(hash) = farewell {
@@ -127,10 +125,10 @@ impl<S: Store> Engine<S> {
         group: GroupNo,
         drafts: Vec<Draft>,
         now: Now,
-    ) -> Result<Result<Vec<ChangeHash>, SignError>, S::Error> {
+    ) -> Result<Result<Vec<ChangeHash>, CommandError>, S::Error> {
         let contents: Vec<Content> = drafts.into_iter().map(|draft| content(draft, now)).collect();
         if let Some(error) = contents.iter().find_map(|content| content.check().err()) {
-            return Ok(Err(error.into()));
+            return Ok(Err(SignError::from(error).into()));
         }
         let Some(room) = self.rooms.get_mut(&group) else { return Ok(Ok(Vec::new())) };
         self.awake.insert(group);
@@ -154,22 +152,24 @@ impl<S: Store> Engine<S> {
             }
             let mut nodes: Vec<Node> = Vec::with_capacity(deps.len());
             for no in deps {
-                nodes.extend(self.store.node(group, no)?);
+                let Some(node) = self.store.node(group, no)? else { return Ok(Err(CommandError::Damaged)) };
+                nodes.push(node);
             }
             nodes.sort_unstable_by_key(|node| node.hash);
             let (seq, start_op) = next_counters(&nodes, writer.actor);
             if ids.is_empty() && start_op + ops > MAX_OP_MAX {
-                return Ok(Err(HeaderError::MaxOp { max_op: start_op + ops }.into()));
+                return Ok(Err(SignError::from(HeaderError::MaxOp { max_op: start_op + ops }).into()));
             }
             let deps = nodes.iter().map(|node| node.hash).collect();
             let header = Header { deps, actor: writer.actor, seq, start_op };
             let verified = match Change::sign(room.id, header, content, &self.identity) {
                 Ok(verified) => verified,
-                Err(error) => return Ok(Err(error)),
+                Err(error) => return Ok(Err(error.into())),
             };
             let hash = verified.hash();
+            // On top of the heads it is new and fits, unless the heads are not what they seem.
             let Verdict::Admitted(admitted) = admit(&self.store, group, verified)? else {
-                unreachable!("a change on top of the heads is always admitted and new");
+                return Ok(Err(CommandError::Damaged));
             };
             let no = self.store.append(group, &admitted)?;
             room.advance(no, hash, admitted.deps());

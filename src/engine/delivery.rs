@@ -53,7 +53,9 @@ impl<S: Store> Engine<S> {
 
     pub(super) fn close_session(&mut self, group: GroupNo, link: LinkId) -> Result<(), S::Error> {
         self.save_shared(group, link)?;
-        if let Some(room) = self.rooms.get_mut(&group).filter(|room| room.sessions.contains_key(&link)) {
+        let Some(room) = self.rooms.get_mut(&group) else { return Ok(()) };
+        if let Some(session) = room.sessions.get(&link) {
+            self.mesh.account(link, session.in_flight_bytes(), 0);
             room.drop_session(link);
             self.awake.insert(group);
         }
@@ -115,7 +117,9 @@ impl<S: Store> Engine<S> {
         let Some(room) = self.rooms.get_mut(&no) else { return Ok(()) };
         let ours = room.heads();
         let Some(session) = room.sessions.get_mut(&link) else { return Ok(()) };
+        let before_bytes = session.in_flight_bytes();
         session.hear(&self.store, no, &ours, &incoming.heads, &incoming.have, &incoming.need)?;
+        self.mesh.account(link, before_bytes, session.in_flight_bytes());
         let new = stored || room.orphans.len() > before.1;
         if new {
             room.unbacked.remove(&link);
@@ -147,11 +151,19 @@ impl<S: Store> Engine<S> {
             drive_pull(&mut self.store, room, now)?;
             caught_up.extend(pulled.filter(|_| room.pull.is_none()).map(|link| (no, link)));
             announce(room, now);
-            let hashes = room.head_hashes();
-            let heads: Vec<ChangeHash> = hashes.iter().copied().take(HEADS_MAX).collect();
+            let heads = room.head_hashes();
             let links: Vec<LinkId> = room.sessions.keys().copied().collect();
             for link in links {
-                speak_on(&self.store, room, link, &heads, &mut self.prepared)?;
+                let on_its_way = |room: &Room| room.sessions.get(&link).map_or(0, Session::in_flight_bytes);
+                let before = on_its_way(room);
+                let link_room = self.mesh.room_on(link);
+                speak_on(&self.store, room, link, &heads, link_room, &mut self.prepared)?;
+                self.mesh.account(link, before, on_its_way(room));
+            }
+            // What the link had no room for is tried again with every commit, for acknowledgements make room.
+            room.touched = room.sessions.values().any(Session::is_starved);
+            if room.touched {
+                self.awake.insert(no);
             }
             let uninformed = |session: &Session| !session.has_announced(&heads);
             if room.sessions.values().any(uninformed) {
@@ -229,8 +241,9 @@ fn take_in<S: Store>(
 ) -> Result<(), S::Error> {
     let mut judged = vec![(link, change)];
     while let Some((link, change)) = judged.pop() {
+        let actor = change.header().actor;
         match admit(store, room.no, change)? {
-            Verdict::Known(_) => {}
+            Verdict::Known(_) => continue,
             Verdict::Refused(reason) => {
                 faults.insert(link, Fault::Refused(reason));
             }
@@ -240,16 +253,15 @@ fn take_in<S: Store>(
                 }
             }
             Verdict::Admitted(admitted) => {
-                let verified = admitted.verified();
-                let hash = verified.hash();
-                // Somebody else writes with our actor: an old copy of this peer. Never again with this one.
-                if room.writer.is_some_and(|writer| writer.actor == verified.header().actor) {
-                    room.writer = None;
-                }
+                let hash = admitted.verified().hash();
                 let no = store.append(room.no, &admitted)?;
                 room.advance(no, hash, admitted.deps());
                 judged.extend(room.orphans.released_by(&hash));
             }
+        }
+        // Somebody else writes with our actor: a copy of this peer. Never again with this one.
+        if room.writer.is_some_and(|writer| writer.actor == actor) {
+            room.writer = None;
         }
     }
     Ok(())
@@ -275,7 +287,9 @@ fn drive_pull<S: Store>(store: &mut S, room: &mut Room, now: Now) -> Result<(), 
     if room.pull.is_none() && start_pull(room, now) {
         step_pull(room);
     }
-    let level = room.sessions.values().any(|session| session.theirs().is_some());
+    // Not before everybody has spoken: the first may know as little as we do.
+    let spoken = |session: &Session| session.theirs().is_some();
+    let level = !room.sessions.is_empty() && room.sessions.values().all(spoken);
     let wanting = room.sessions.values().any(Session::wants);
     if level && !wanting && !room.caught_up {
         room.caught_up = true;
@@ -311,11 +325,13 @@ fn give_up(room: &mut Room, link: LinkId) {
     }
 }
 
-/// Starts a pull from the first link that has something new. What links that have been level have is left a
-/// while to its author, who pushes it by itself.
+/// Starts a pull from the next link that has something new: in turn, so that nobody who keeps announcing stands
+/// in the way of the others. What links that have been level have is left a while to its author, who pushes it
+/// by itself.
 fn start_pull(room: &mut Room, now: Now) -> bool {
     let mut news = Vec::new();
-    for (&link, session) in &room.sessions {
+    let turn = room.last_pulled.map_or(LinkId(0), |last| LinkId(last.0 + 1));
+    for (&link, session) in room.sessions.range(turn..).chain(room.sessions.range(..turn)) {
         let Some(theirs) = session.theirs().filter(|_| session.wants()) else { continue };
         if room.unbacked.get(&link) == Some(&theirs.unknown) {
             continue;
@@ -325,6 +341,7 @@ fn start_pull(room: &mut Room, now: Now) -> bool {
         if !patient {
             room.awaited = None;
             room.pull = Some(Pull::new(link, now));
+            room.last_pulled = Some(link);
             return true;
         }
         news.extend_from_slice(&theirs.unknown);
@@ -343,7 +360,7 @@ fn announce(room: &mut Room, now: Now) {
     if room.announce_due_us.is_some_and(|due| due <= now.ticks_us) {
         room.announce_due_us = None;
         let links: Vec<LinkId> = room.sessions.keys().copied().collect();
-        let heads: Vec<ChangeHash> = room.head_hashes().into_iter().take(HEADS_MAX).collect();
+        let heads = room.head_hashes();
         for link in links {
             if room.sessions.get(&link).is_some_and(|session| !session.has_announced(&heads)) {
                 room.due.entry(link).or_default().heads = true;
@@ -358,6 +375,7 @@ fn speak_on<S: Store>(
     room: &mut Room,
     link: LinkId,
     heads: &[ChangeHash],
+    link_room_bytes: usize,
     effects: &mut std::collections::VecDeque<Effect>,
 ) -> Result<(), S::Error> {
     let due = room.due.remove(&link).unwrap_or_default();
@@ -379,7 +397,8 @@ fn speak_on<S: Store>(
     if !silent {
         send(session, need, have, Vec::new());
     }
-    loop {
+    let before = session.in_flight_bytes();
+    while session.in_flight_bytes() < before + link_room_bytes {
         let changes = session.take_batch(|entry| intact(store, no, entry))?;
         if changes.is_empty() {
             break;

@@ -122,6 +122,8 @@ pub enum CommandError {
     Unwritable(#[from] SignError),
     #[error("this peer is not in that group")]
     NotJoined,
+    #[error("the database is damaged where the group ends; restore a copy of the data directory")]
+    Damaged,
     #[error("this peer is already in as many groups as it can hold")]
     TooManyGroups,
     #[error("nothing was saved: {0}")]

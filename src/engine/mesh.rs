@@ -7,7 +7,8 @@ use super::{Effect, Engine};
 use crate::group::GroupNo;
 use crate::id::{GroupId, PeerId};
 use crate::limits::{
-    ADDRESSES_MAX, GROUPS_MAX, PEERS_MAX, PING_EVERY_MS, REDIAL_MS_MAX, REDIAL_MS_MIN, SILENCE_MS_MAX,
+    ADDRESSES_MAX, GROUPS_MAX, HANDSHAKE_MS_MAX, LINK_IN_FLIGHT_BYTES_MAX, PEERS_MAX, PING_EVERY_MS,
+    REDIAL_MS_MAX, REDIAL_MS_MIN, SILENCE_MS_MAX,
 };
 use crate::store::{KnownPeer, Store};
 use crate::sync::LinkId;
@@ -19,6 +20,9 @@ use crate::wire::frame::{Control, PeerRecord};
 /// as a rule the other one dials, and there is no duplicate to drop.
 const YIELD_MS: u64 = 1_000;
 
+/// The longest that a dial takes, to connect and to prove oneself, in microseconds.
+const DIAL_US_MAX: u64 = 2 * HANDSHAKE_MS_MAX * 1000;
+
 #[derive(Debug)]
 pub(super) struct Link {
     pub peer: PeerId,
@@ -29,6 +33,8 @@ pub(super) struct Link {
     /// Peers that the other side was told of on this link, with the addresses that they still have.
     told: BTreeSet<PeerId>,
     since_us: u64,
+    /// Changes on their way over this link in all groups, in bytes.
+    pub in_flight_bytes: usize,
     heard_us: u64,
     pinged_us: u64,
     next_ping_us: u64,
@@ -93,6 +99,19 @@ impl Mesh {
     pub fn absent(&self) -> impl Iterator<Item = (PeerId, &[String], bool)> + '_ {
         let absent = self.known.iter().filter(|(_, known)| known.link.is_none());
         absent.map(|(key, known)| (*key, known.addresses.as_slice(), known.refused))
+    }
+
+    /// A session of this link had `before` bytes on their way, and has `after` now.
+    pub fn account(&mut self, link: LinkId, before: usize, after: usize) {
+        if let Some(link) = self.links.get_mut(&link) {
+            link.in_flight_bytes = (link.in_flight_bytes + after).saturating_sub(before);
+        }
+    }
+
+    /// Bytes that may be put on their way over this link.
+    pub fn room_on(&self, link: LinkId) -> usize {
+        let spent = self.links.get(&link).map_or(0, |link| link.in_flight_bytes);
+        LINK_IN_FLIGHT_BYTES_MAX.saturating_sub(spent)
     }
 
     pub fn heard_from(&mut self, link: LinkId, now: Now) {
@@ -161,10 +180,12 @@ impl<S: Store> Engine<S> {
             return Ok(());
         }
         if let Some(old) = self.mesh.linked(&peer) {
-            // Both sides choose alike: the link that the smaller key dialled; of two by the same side the
-            // later, for who dials again has lost the earlier.
-            let old_initiator = self.mesh.initiator(peer, self.mesh.links[&old].dialled);
-            if old_initiator < self.mesh.initiator(peer, dialled) {
+            // Who dialled each other at the same time choose alike: the link that the smaller key dialled.
+            // Otherwise the later, for nobody dials while there is a link: the earlier is lost on one side.
+            let initiator = self.mesh.links.get(&old).map(|old| self.mesh.initiator(peer, old.dialled));
+            let young =
+                self.mesh.links.get(&old).is_some_and(|old| now.ticks_us < old.since_us + DIAL_US_MAX);
+            if young && initiator < Some(self.mesh.initiator(peer, dialled)) {
                 self.prepared.push_back(Effect::Close { link, code: CloseCode::Duplicate });
                 return Ok(());
             }
@@ -180,6 +201,7 @@ impl<S: Store> Engine<S> {
             subscriptions: BTreeSet::new(),
             told: BTreeSet::new(),
             since_us: now.ticks_us,
+            in_flight_bytes: 0,
             heard_us: now.ticks_us,
             pinged_us: now.ticks_us,
             next_ping_us: now.ticks_us,

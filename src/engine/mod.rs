@@ -20,7 +20,7 @@ pub use status::{BehindStatus, LinkStatus, RoomStatus, Status};
 
 use crate::change::Genesis;
 use crate::group::{EntryNo, GroupNo};
-use crate::id::{GroupId, GroupName, MeshId};
+use crate::id::{ChangeHash, GroupId, GroupName, MeshId};
 use crate::identity::Identity;
 use crate::store::{GroupRow, Store};
 use crate::sync::LinkId;
@@ -89,11 +89,12 @@ impl<S: Store> Engine<S> {
     fn load_room(&mut self, row: GroupRow) -> Result<(), S::Error> {
         let mut heads = BTreeMap::new();
         for &no in &row.heads {
-            if no == EntryNo::GENESIS {
-                heads.insert(no, row.id.genesis());
-            } else if let Some(node) = self.store.node(row.no, no)? {
-                heads.insert(no, node.hash);
+            if let Some(hash) = intact_head(&self.store, &row, no)? {
+                heads.insert(no, hash);
             }
+        }
+        if heads.is_empty() {
+            heads.insert(EntryNo::GENESIS, row.id.genesis());
         }
         let mut room = Room::new(row, heads);
         room.writer = self.load_writer(room.no)?;
@@ -182,5 +183,20 @@ impl<S: Store> Engine<S> {
             // The link's driver acts on these.
             Control::Hello { .. } | Control::Close { .. } | Control::Unknown => Ok(()),
         }
+    }
+}
+
+/// The hash of a head, unless its row is damaged: nothing is to be written on top of what nobody else can have.
+fn intact_head<S: Store>(store: &S, row: &GroupRow, no: EntryNo) -> Result<Option<ChangeHash>, S::Error> {
+    if no == EntryNo::GENESIS {
+        return Ok(Some(row.id.genesis()));
+    }
+    match store.change(row.no, no).and_then(|_| store.node(row.no, no)) {
+        Ok(node) => Ok(node.map(|node| node.hash)),
+        Err(error) if S::is_one_row(&error) => {
+            tracing::error!("{error}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }

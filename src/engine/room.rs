@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ActorId, ChangeHash, GroupId};
+use crate::limits::HEADS_MAX;
 use crate::store::GroupRow;
 use crate::sync::{Heads, LinkId, Orphans, Pull, Request, Session};
 use crate::time::Now;
@@ -59,7 +60,9 @@ pub(super) struct Room {
     pub orphans: Orphans,
     /// Written here since the last commit.
     pub fresh: Vec<EntryNo>,
-    /// Read since the last commit: sessions may have something to say.
+    /// The link that was last pulled from: the next one is another's turn.
+    pub last_pulled: Option<LinkId>,
+    /// Something happened since the last commit: sessions may have something to say.
     pub touched: bool,
 }
 
@@ -82,6 +85,7 @@ impl Room {
             unbacked: BTreeMap::new(),
             orphans: Orphans::default(),
             fresh: Vec::new(),
+            last_pulled: None,
             touched: false,
         }
     }
@@ -104,9 +108,10 @@ impl Room {
         self.heads.keys().copied().collect()
     }
 
-    /// Ascending by hash, as they go over the wire.
+    /// Ascending by hash, as they go over the wire: of more than fit a message, those that arrived last, for
+    /// they are what others are likely to lack.
     pub fn head_hashes(&self) -> Vec<ChangeHash> {
-        self.heads.values().copied().collect::<BTreeSet<_>>().into_iter().collect()
+        self.heads.values().rev().take(HEADS_MAX).copied().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// `no` was stored on top of `deps`.

@@ -1,8 +1,9 @@
 //! What the engine knows of itself, for people to look at.
 
 use super::Engine;
-use crate::group::{EntryNo, GroupNo, missing_from};
+use crate::group::{EntryNo, GroupNo, missing_within};
 use crate::id::{ChangeHash, PeerId};
+use crate::limits::STATUS_VISITS_MAX;
 use crate::store::Store;
 use crate::sync::LinkId;
 
@@ -41,8 +42,8 @@ pub struct LinkStatus {
 #[derive(Debug, Clone, Copy)]
 pub struct BehindStatus {
     pub group: GroupNo,
-    /// Entries that are here and have not been shown to be there.
-    pub there: u64,
+    /// Entries that are here and have not been shown to be there; `None` when they are too many to count.
+    pub there: Option<u64>,
     /// Heads of theirs that are not here.
     pub here: u64,
 }
@@ -79,9 +80,10 @@ impl<S: Store> Engine<S> {
                 continue;
             };
             let ours: Vec<EntryNo> = room.heads();
-            let there = missing_from(&self.store, room.no, &ours, &theirs.known)?.len() as u64;
+            let missing = missing_within(&self.store, room.no, &ours, &theirs.known, STATUS_VISITS_MAX)?;
+            let there = missing.map(|missing| missing.len() as u64);
             let here = theirs.unknown.len() as u64;
-            if there > 0 || here > 0 {
+            if there != Some(0) || here > 0 {
                 behind.push(BehindStatus { group: room.no, there, here });
             }
         }

@@ -37,6 +37,17 @@ pub fn missing_from<G: ChangeGraph>(
     heads: &[EntryNo],
     known: &[EntryNo],
 ) -> Result<Vec<EntryNo>, G::Error> {
+    Ok(missing_within(graph, group, heads, known, usize::MAX)?.unwrap_or_default())
+}
+
+/// [`missing_from`], or `None` when that takes a walk over more than `visits_max` entries.
+pub fn missing_within<G: ChangeGraph>(
+    graph: &G,
+    group: GroupNo,
+    heads: &[EntryNo],
+    known: &[EntryNo],
+    visits_max: usize,
+) -> Result<Option<Vec<EntryNo>>, G::Error> {
     // Entries below the walk that something above depends on: true where they are in the past of `known`.
     let mut open: BTreeMap<EntryNo, bool> = heads.iter().map(|&no| (no, false)).collect();
     open.extend(known.iter().map(|&no| (no, true)));
@@ -45,15 +56,20 @@ pub fn missing_from<G: ChangeGraph>(
     let mut missing = Vec::new();
     let mut below = match open.keys().next_back() {
         Some(top) => EntryNo(top.0 + 1),
-        None => return Ok(missing),
+        None => return Ok(Some(missing)),
     };
     let mut stride = STRIDE_MIN;
+    let mut visits = 0;
     while unpainted > 0 {
+        if visits >= visits_max {
+            return Ok(None);
+        }
         let nodes = graph.nodes_below(group, below, stride)?;
         stride = (stride * 2).min(STRIDE_MAX);
         if nodes.is_empty() {
             break;
         }
+        visits += nodes.len();
         for node in nodes {
             below = node.no;
             let Some(painted) = open.remove(&node.no) else { continue };
@@ -77,7 +93,7 @@ pub fn missing_from<G: ChangeGraph>(
         }
     }
     missing.reverse();
-    Ok(missing)
+    Ok(Some(missing))
 }
 
 /// Whether `target` is one of `heads` or in their past.

@@ -9,6 +9,6 @@ mod register;
 
 pub(crate) use admission::effective_time;
 pub use admission::{Admitted, Verdict, admit, next_counters};
-pub use graph::{ChangeGraph, missing_from, reached, reaches};
+pub use graph::{ChangeGraph, missing_from, missing_within, reached, reaches};
 pub use ids::{EntryNo, GroupNo, Node};
 pub use register::{Register, Slot, kind, register_of};

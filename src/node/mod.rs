@@ -31,7 +31,7 @@ use crate::group::GroupNo;
 use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use crate::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, TOPIC_BYTES_MAX};
 use crate::store::{Reader, SqliteStore, Store, StoreError};
-use crate::transport::Transport;
+use crate::transport::{Transport, TransportError};
 use crate::wire::ticket::Ticket;
 use links::Links;
 use readers::Readers;
@@ -73,6 +73,14 @@ impl Node {
     pub async fn start(dir: DataDir, options: Options) -> Result<Self, NodeError> {
         let secrets = dir.secrets()?;
         let peer = secrets.identity.peer();
+        for address in &options.advertise {
+            crate::wire::address::check(address).map_err(TransportError::from)?;
+        }
+        if let Some(bytes) = options.name.as_ref().map(String::len)
+            && !(1..=NAME_BYTES_MAX).contains(&bytes)
+        {
+            return Err(NodeError::Name { bytes });
+        }
         let database = dir.database();
         let mut store = SqliteStore::open(&database, peer)?;
         let readers = Readers::new(database, secrets.mesh);

@@ -94,7 +94,7 @@ pub(super) fn describe(
         let bytes = traffic.get(&link.link).copied().unwrap_or_default();
         let behind = link.behind.iter().filter_map(|behind| {
             let group = group_name(behind.group)?;
-            Some(Behind { group, entries: Some(behind.there), unknown_heads: behind.here })
+            Some(Behind { group, entries: behind.there, unknown_heads: behind.here })
         });
         links.push(LinkStatus {
             peer: link.peer,

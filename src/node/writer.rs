@@ -156,7 +156,8 @@ impl Thread {
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             // All that has queued up goes into the same transaction.
-            for input in self.inputs.try_iter().take(COMMIT_EVENTS_MAX).collect::<Vec<_>>() {
+            for _ in 1..COMMIT_EVENTS_MAX {
+                let Ok(input) = self.inputs.try_recv() else { break };
                 self.take(engine, input, now)?;
             }
             engine.commit(now)?;

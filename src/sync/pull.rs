@@ -77,8 +77,10 @@ impl Pull {
 
     /// The link brought changes that were new here: `stored` says whether any of them could be stored.
     pub fn brought(&mut self, stored: bool, now: Now) {
-        self.progressed |= stored;
-        self.deadline_us = now.in_ms(PULL_STALL_MS);
+        if stored {
+            self.progressed = true;
+            self.deadline_us = now.in_ms(PULL_STALL_MS);
+        }
     }
 
     /// The link said that it lacks the common heads which our description starts from.

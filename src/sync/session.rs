@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use super::owed;
 use crate::group::{ChangeGraph, EntryNo, GroupNo};
 use crate::id::ChangeHash;
-use crate::limits::{BATCH_BYTES, IN_FLIGHT_BYTES_MAX};
+use crate::limits::{BATCH_BYTES, BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_BYTES_MAX};
 use crate::wire::sync_message::Have;
 
 /// Entries that may wait to be sent before the link counts as behind and is served anew from its heads.
@@ -213,7 +213,12 @@ impl Session {
         self.queue.extend(entries.iter().filter(|no| !queued.contains(no)));
     }
 
-    fn in_flight_bytes(&self) -> usize {
+    /// Something waits to be sent, and would be if the link had room.
+    pub fn is_starved(&self) -> bool {
+        !self.queue.is_empty() && self.in_flight_bytes() < IN_FLIGHT_BYTES_MAX
+    }
+
+    pub fn in_flight_bytes(&self) -> usize {
         self.in_flight.iter().map(|batch| batch.bytes).sum()
     }
 
@@ -237,6 +242,9 @@ impl Session {
         }
         if !batch.entries.is_empty() {
             self.in_flight.push_back(batch);
+            if self.in_flight.len() > BATCHES_IN_FLIGHT_MAX {
+                self.in_flight.pop_front();
+            }
         }
         Ok(changes)
     }

@@ -204,7 +204,16 @@ impl Reader {
         numbers: &[EntryNo],
         names: &mut HashMap<PeerId, Option<String>>,
     ) -> Result<Vec<Entry>, StoreError> {
-        numbers.iter().map(|&no| self.entry(source, self.stored(source, no)?, names)).collect()
+        let mut entries = Vec::with_capacity(numbers.len());
+        for &no in numbers {
+            match self.stored(source, no) {
+                Ok(stored) => entries.push(self.entry(source, stored, names)?),
+                // Not shown, and no reason to withhold the others.
+                Err(error @ StoreError::Row { .. }) => tracing::error!("{error}"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
     }
 
     fn stored(&self, source: &Source, no: EntryNo) -> Result<Stored, StoreError> {

@@ -71,6 +71,9 @@ impl Writer {
         growth: Growth,
     ) -> Result<(Self, watch::Receiver<u64>), NodeError> {
         let (input, inputs) = mpsc::channel();
+        let input = InputSender(input);
+        // Before the engine dials for the first time: what becomes of it must not get lost.
+        links.attach(input.clone());
         let (changes, changed) = watch::channel(0);
         let engine = Engine::new(store, settings.clone())?;
         let mut thread = Thread {
@@ -90,7 +93,7 @@ impl Writer {
             .name("writer".to_owned())
             .spawn(move || thread.run(engine))
             .map_err(NodeError::Thread)?;
-        Ok((Self { input: InputSender(input) }, changed))
+        Ok((Self { input }, changed))
     }
 
     pub fn input(&self) -> InputSender {

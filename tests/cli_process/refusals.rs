@@ -67,7 +67,7 @@ fn an_over_long_message_is_refused_with_the_limit() {
     assert!(refused.contains("65536"), "{refused}");
     let refused = peer.feed(&["send", "rust"], format!("{fits}\n{long}\nnever\n").as_bytes()).failed();
     assert!(refused.contains("line 2") && refused.contains("65536"), "{refused}");
-    assert!(refused.contains("before it was sent"), "{refused}");
+    assert!(refused.contains("before it was acknowledged"), "{refused}");
     assert_eq!(peer.bodies("rust"), [fits]);
     for args in [["name", &"n".repeat(65)].as_slice(), &["groups", "topic", "rust", &"t".repeat(513)]] {
         let refused = peer.run(args).failed();
@@ -80,7 +80,7 @@ fn bad_bytes_and_controls_in_input_name_their_line() {
     let peer = Peer::created("anna");
     let refused = peer.feed(&["send", "rust"], b"one\ntwo\n\xff\xfe\nfour\n").failed();
     assert!(refused.contains("line 3 is not valid UTF-8"), "{refused}");
-    assert!(refused.contains("2 messages before it were sent"), "{refused}");
+    assert!(refused.contains("2 messages before it were acknowledged"), "{refused}");
     let refused = peer.feed(&["send", "rust"], b"three\n\x1b[31mred\n").failed();
     assert!(refused.contains("line 2") && refused.contains("U+001B"), "{refused}");
     assert!(peer.run(&["send", "rust", "bell\x07"]).failed().contains("U+0007"));

@@ -147,10 +147,18 @@ pub fn full_mesh(members: &[&Member]) {
     for member in members {
         let others: BTreeSet<String> =
             members.iter().filter(|other| other.key() != member.key()).map(|m| m.key().to_owned()).collect();
-        until("each is linked with each", || {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
             let links = member.links();
-            links.len() == others.len() && BTreeSet::from_iter(links) == others
-        });
+            if links.len() == others.len() && BTreeSet::from_iter(links) == others {
+                break;
+            }
+            if Instant::now() >= give_up {
+                let states: Vec<Value> = members.iter().map(|member| member.status()).collect();
+                panic!("not within {PATIENCE:?}: each is linked with each: {states:#?}");
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 }
 

@@ -92,7 +92,7 @@ impl Client {
     /// The running peer's service if there is one, else one of its own. Waits a little for a process that is
     /// just starting or stopping.
     pub async fn open(data: &Path) -> Result<Self, ClientError> {
-        if !DataDir::exists(data) {
+        if !DataDir::exists(data)? {
             return Err(ClientError::NoPeer(data.to_owned()));
         }
         let give_up = Instant::now() + Duration::from_millis(HOLDER_WAIT_MS);

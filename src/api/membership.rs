@@ -30,7 +30,7 @@ pub struct Joined {
 /// Takes the ticket into `data`. Unless `offline`, a new directory is only made after a member of the mesh
 /// has accepted the ticket's secret.
 pub async fn join(data: &Path, ticket: &Ticket, offline: bool) -> Result<Joined, JoinError> {
-    let already = DataDir::exists(data);
+    let already = DataDir::exists(data)?;
     if !already && !offline {
         ask(std::slice::from_ref(ticket)).await?;
     }

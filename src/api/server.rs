@@ -80,7 +80,7 @@ impl Server {
         if options.join.windows(2).any(|pair| pair[0].mesh != pair[1].mesh) {
             return Err(ServeError::TicketsDisagree);
         }
-        if !options.join.is_empty() && !DataDir::exists(data) {
+        if !options.join.is_empty() && !DataDir::exists(data)? {
             membership::ask(&options.join).await?;
         }
         let dir = take(data, options.join.first()).await?;

@@ -147,8 +147,8 @@ fn stored_on(peers: u32) -> String {
 
 fn so_far(total: u64) -> String {
     match total {
-        0 => "nothing was sent".to_owned(),
-        1 => "the message before it was sent".to_owned(),
-        total => format!("the {total} messages before it were sent"),
+        0 => "no message was acknowledged".to_owned(),
+        1 => "1 message before it was acknowledged".to_owned(),
+        total => format!("{total} messages before it were acknowledged"),
     }
 }

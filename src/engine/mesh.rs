@@ -349,6 +349,10 @@ impl<S: Store> Engine<S> {
             self.close_session(group, link)?;
         }
         self.mesh.links.remove(&link);
+        if self.mesh.known.get(&peer).is_some_and(|known| known.addresses.is_empty()) {
+            // It cannot be dialled: a newcomer that tried its ticket, for one.
+            self.mesh.known.remove(&peer);
+        }
         if let Some(known) = self.mesh.known.get_mut(&peer) {
             known.link = None;
             // A link that ends soon after it began is as good as a dial that failed: something is wrong there.

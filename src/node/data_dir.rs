@@ -31,6 +31,14 @@ pub enum DataDirError {
     Damaged { path: PathBuf },
     #[error("{path} is missing though there is a database; restore it from a copy of the data directory")]
     Missing { path: PathBuf },
+    #[error(
+        "{path} is missing or empty; restore a copy of the data directory, or join the mesh with a new one"
+    )]
+    NoDatabase { path: PathBuf },
+    #[error(
+        "{path} is the database of another peer or mesh than the secrets beside it; restore the two together"
+    )]
+    OtherDatabase { path: PathBuf },
     #[error("cannot use {path}: {source}; check that the directory exists and may be written")]
     Io { path: PathBuf, source: io::Error },
     #[error("the system gives no random numbers: {0}")]
@@ -50,6 +58,7 @@ pub(super) struct Secrets {
     pub identity: Identity,
     pub mesh: MeshId,
     pub secret: MeshSecret,
+    database: bool,
 }
 
 /// `secrets.json`: numbers in hexadecimal.
@@ -58,12 +67,23 @@ struct SecretsFile {
     identity: Zeroizing<String>,
     mesh: MeshId,
     mesh_secret: Zeroizing<String>,
+    /// A database of this peer has been made; from then on it is not made anew.
+    #[serde(default)]
+    database: bool,
 }
 
 impl DataDir {
-    /// Whether there is a peer in this directory.
-    pub fn exists(path: &Path) -> bool {
-        path.join(SECRETS).exists()
+    /// Whether there is a peer in this directory. An error when that cannot be told, or only half of one is there.
+    pub fn exists(path: &Path) -> Result<bool, DataDirError> {
+        let secrets = path.join(SECRETS);
+        match fs::metadata(&secrets) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let orphaned = path.join(DATABASE).exists();
+                if orphaned { Err(DataDirError::Missing { path: secrets }) } else { Ok(false) }
+            }
+            Err(source) => Err(DataDirError::Io { path: path.to_owned(), source }),
+        }
     }
 
     /// Opens and locks a data directory. At first use it makes the directory, an identity, and a mesh: that of
@@ -72,8 +92,11 @@ impl DataDir {
         create_private_dir(path)?;
         let lock = lock(path)?;
         let dir = Self { path: path.to_owned(), _lock: lock };
-        if Self::exists(path) {
+        if Self::exists(path)? {
             let secrets = dir.secrets()?;
+            if secrets.database && fs::metadata(dir.database()).map_or(0, |file| file.len()) == 0 {
+                return Err(DataDirError::NoDatabase { path: dir.database() });
+            }
             if let Some(ticket) = ticket {
                 if ticket.mesh != secrets.mesh {
                     return Err(DataDirError::OtherMesh { path: path.to_owned() });
@@ -82,8 +105,6 @@ impl DataDir {
                     return Err(DataDirError::OtherSecret { path: path.to_owned() });
                 }
             }
-        } else if dir.database().exists() {
-            return Err(DataDirError::Missing { path: path.join(SECRETS) });
         } else {
             dir.create_secrets(ticket)?;
         }
@@ -110,17 +131,33 @@ impl DataDir {
             identity: Identity::from_seed(&*bytes(&file.identity)?),
             mesh: file.mesh,
             secret: MeshSecret(*bytes(&file.mesh_secret)?),
+            database: file.database,
         })
     }
 
+    /// Notes that the database has been made.
+    pub(super) fn has_database(&self, secrets: &Secrets) -> Result<(), DataDirError> {
+        if secrets.database { Ok(()) } else { self.write_secrets(secrets, true) }
+    }
+
     fn create_secrets(&self, ticket: Option<&Ticket>) -> Result<(), DataDirError> {
-        let hex = |bytes: &[u8; 32]| Zeroizing::new(data_encoding::HEXLOWER.encode(bytes));
         let seed: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
         let (mesh, secret) = match ticket {
             Some(ticket) => (ticket.mesh, ticket.secret.clone()),
             None => (MeshId(random()?), MeshSecret(random()?)),
         };
-        let file = SecretsFile { identity: hex(&seed), mesh, mesh_secret: hex(&secret.0) };
+        let secrets = Secrets { identity: Identity::from_seed(&seed), mesh, secret, database: false };
+        self.write_secrets(&secrets, false)
+    }
+
+    fn write_secrets(&self, secrets: &Secrets, database: bool) -> Result<(), DataDirError> {
+        let hex = |bytes: &[u8; 32]| Zeroizing::new(data_encoding::HEXLOWER.encode(bytes));
+        let file = SecretsFile {
+            identity: hex(&Zeroizing::new(secrets.identity.seed())),
+            mesh: secrets.mesh,
+            mesh_secret: hex(&secrets.secret.0),
+            database,
+        };
         let path = self.path.join(SECRETS);
         let text = Zeroizing::new(
             serde_json::to_vec_pretty(&file).map_err(|_| DataDirError::Damaged { path: path.clone() })?,

@@ -21,6 +21,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use crate::engine::Draft;
+use data_dir::Secrets;
 pub use data_dir::{DataDir, DataDirError, write_private};
 pub use error::NodeError;
 pub use probe::probe;
@@ -83,6 +84,7 @@ impl Node {
         }
         let database = dir.database();
         let mut store = SqliteStore::open(&database, peer)?;
+        own(&mut store, &dir, &secrets)?;
         let readers = Readers::new(database, secrets.mesh);
         let transport = Transport::new(&secrets.identity, secrets.secret.clone())?;
 
@@ -323,6 +325,22 @@ impl Node {
         }
     }
 }
+
+/// A database belongs to one peer of one mesh from its first use on.
+fn own(store: &mut SqliteStore, dir: &DataDir, secrets: &Secrets) -> Result<(), NodeError> {
+    let owner = [secrets.identity.peer().as_bytes(), secrets.mesh.as_bytes()].concat();
+    match store.value(OWNER_KEY)? {
+        Some(found) if found == owner => {}
+        Some(_) => return Err(DataDirError::OtherDatabase { path: dir.database() }.into()),
+        None => {
+            store.set_value(OWNER_KEY, &owner)?;
+            store.commit()?;
+        }
+    }
+    Ok(dir.has_database(secrets)?)
+}
+
+const OWNER_KEY: &str = "owner";
 
 /// Where this peer was last reachable: an invitation written while it is off names these.
 const ADDRESSES_KEY: &str = "addresses";

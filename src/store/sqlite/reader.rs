@@ -113,7 +113,7 @@ impl Reader {
             let mut hits = Vec::new();
             for (group, no) in search::search(&self.conn, &query, group, limit)? {
                 let source = self.source(group)?;
-                let entry = self.entry(&source, self.stored(&source, no)?, &mut names)?;
+                let Some(entry) = self.entries(&source, &[no], &mut names)?.pop() else { continue };
                 let before = self.page(source.group, Page::Before(entry.id), context)?;
                 let after = self.page(source.group, Page::After(entry.id), context)?;
                 hits.push(Hit {

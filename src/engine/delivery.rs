@@ -310,7 +310,7 @@ fn step_pull(room: &mut Room) {
     needs.truncate(NEED_MAX);
     let Some(pull) = room.pull.as_mut() else { return };
     match pull.step(&needs, gaps) {
-        Step::Ask(request) => room.due.entry(link).or_default().request = Some((request, needs)),
+        Step::Ask(request, needs) => room.due.entry(link).or_default().request = Some((request, needs)),
         Step::Wait => {}
         Step::Done => room.pull = None,
     }

@@ -27,9 +27,10 @@ pub enum Request {
 }
 
 /// What a pull does next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
-    Ask(Request),
+    /// Beside the request: what to ask for by name, nothing twice.
+    Ask(Request, Vec<ChangeHash>),
     /// An answer is still to come.
     Wait,
     /// Everything that was asked for is here.
@@ -88,25 +89,31 @@ impl Pull {
         self.reset = self.described == Some(Request::SinceShared);
     }
 
-    /// `needs`: what is to be asked for by name now; `gaps`: changes from this link wait for others.
+    /// `needs`: what is missing and has a name; `gaps`: changes from this link wait for others.
     pub fn step(&mut self, needs: &[ChangeHash], gaps: bool) -> Step {
-        let outstanding = needs.iter().any(|hash| self.asked.contains(hash));
-        let unasked = needs.iter().any(|hash| !self.asked.contains(hash));
+        let reset = std::mem::take(&mut self.reset);
+        if reset {
+            // They looked at nothing else in the request.
+            self.asked.clear();
+        }
+        let unasked: Vec<ChangeHash> =
+            needs.iter().filter(|hash| !self.asked.contains(hash)).copied().collect();
+        let outstanding = unasked.len() < needs.len();
         let request = match self.described {
+            _ if reset => Request::SinceKnown,
             _ if self.asked.is_empty() => Request::ByName,
-            _ if std::mem::take(&mut self.reset) => Request::SinceKnown,
             None if outstanding => return Step::Wait,
             _ if !gaps => return if outstanding { Step::Wait } else { Step::Done },
             None => Request::SinceShared,
             Some(Request::SinceShared) if !outstanding && !self.progressed => Request::SinceKnown,
-            Some(_) if unasked => Request::ByName,
+            Some(_) if !unasked.is_empty() => Request::ByName,
             Some(_) => return Step::Wait,
         };
         if request != Request::ByName {
             self.described = Some(request);
             self.progressed = false;
         }
-        self.asked.extend(needs);
-        Step::Ask(request)
+        self.asked.extend(&unasked);
+        Step::Ask(request, unasked)
     }
 }

@@ -1,5 +1,17 @@
 //! What things cost: bytes on the wire, and work in the store. `cargo test --test sim cost -- --nocapture` prints
-//! the figures.
+//! the figures, `-- --ignored` those of large meshes too.
+//!
+//! For each delivery of a message of 55 bytes (350 as a change), in a full mesh without faults:
+//!
+//! | peers | one message in 100 ms | one message in 2 s |
+//! |------:|----------------------:|-------------------:|
+//! |     4 | 491 B, 2.6 frames     | 589 B, 4 frames    |
+//! |    12 | 686 B, 5.3 frames     | 1155 B, 12 frames  |
+//! |    30 | 1118 B, 11 frames     | 2442 B, 30 frames  |
+//! |   100 | 2823 B, 35 frames     |                    |
+//!
+//! The body crosses one link for each delivery. All else is heads: one frame each way on each link, for each
+//! message when messages are rare, and at most four times a second when they are not.
 
 use peer::engine::{Command, Draft};
 use peer::id::PeerId;
@@ -315,10 +327,12 @@ fn cost_of_a_delivery_with_many_peers() {
 }
 
 #[test]
-#[ignore = "a table for the documentation: half a minute"]
+#[ignore = "the table above: minutes"]
 fn cost_table_of_large_meshes() {
-    for peers in [10, 30, 100] {
+    for peers in [4, 12, 30, 100] {
         talk(peers, 100, 100_000);
-        talk(peers, 30, 2_000_000);
+        if peers <= 30 {
+            talk(peers, 30, 2_000_000);
+        }
     }
 }

@@ -72,6 +72,9 @@ impl Writer {
     ) -> Result<(Self, watch::Receiver<u64>), NodeError> {
         let (input, inputs) = mpsc::channel();
         let (changes, changed) = watch::channel(0);
+        let input = InputSender(input);
+        // Before the first dial, which may fail at once: whatever becomes of it has to be heard.
+        links.attach(input.clone());
         let engine = Engine::new(store, settings.clone())?;
         let mut thread = Thread {
             database: dir.database(),
@@ -90,7 +93,7 @@ impl Writer {
             .name("writer".to_owned())
             .spawn(move || thread.run(engine))
             .map_err(NodeError::Thread)?;
-        Ok((Self { input: InputSender(input) }, changed))
+        Ok((Self { input }, changed))
     }
 
     pub fn input(&self) -> InputSender {

@@ -75,6 +75,9 @@ impl Writer {
         // Before the engine dials for the first time: what becomes of it must not get lost.
         links.attach(input.clone());
         let (changes, changed) = watch::channel(0);
+        let input = InputSender(input);
+        // Before the first dial, which may fail at once: whatever becomes of it has to be heard.
+        links.attach(input.clone());
         let engine = Engine::new(store, settings.clone())?;
         let mut thread = Thread {
             database: dir.database(),

@@ -10,7 +10,7 @@ use crate::peer::{Peer, Server};
 use crate::proxy::Proxy;
 
 /// Long enough for a slow machine; reached only by a failure.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The group of all tests.
@@ -133,12 +133,24 @@ pub fn common(rows: &[Value]) -> Vec<Value> {
 
 /// Looks until it holds.
 #[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(what: &str, holds: impl FnMut() -> bool) {
+    wait(holds, || what.to_owned());
+}
+
+#[track_caller]
+fn wait(mut holds: impl FnMut() -> bool, failure: impl Fn() -> String) {
     let give_up = Instant::now() + PATIENCE;
     while !holds() {
-        assert!(Instant::now() < give_up, "not within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < give_up, "not within {PATIENCE:?}: {}", failure());
         std::thread::sleep(LOOK_AGAIN);
     }
+}
+
+/// What each of them says of itself, to explain a failure.
+fn statuses(members: &[&Member]) -> String {
+    let status =
+        |member: &&Member| format!("\n{} at {}: {}", member.name, member.proxy.address, member.status());
+    members.iter().map(status).collect()
 }
 
 /// Waits until each of them is linked with each other one, once.
@@ -147,25 +159,18 @@ pub fn full_mesh(members: &[&Member]) {
     for member in members {
         let others: BTreeSet<String> =
             members.iter().filter(|other| other.key() != member.key()).map(|m| m.key().to_owned()).collect();
-        let give_up = Instant::now() + PATIENCE;
-        loop {
+        let linked = || {
             let links = member.links();
-            if links.len() == others.len() && BTreeSet::from_iter(links) == others {
-                break;
-            }
-            if Instant::now() >= give_up {
-                let states: Vec<Value> = members.iter().map(|member| member.status()).collect();
-                panic!("not within {PATIENCE:?}: each is linked with each: {states:#?}");
-            }
-            std::thread::sleep(LOOK_AGAIN);
-        }
+            links.len() == others.len() && BTreeSet::from_iter(links) == others
+        };
+        wait(linked, || format!("{} is linked with all others{}", member.name, statuses(members)));
     }
 }
 
 /// Waits until all have the same heads and nothing waits for anything, then compares what they show.
 #[track_caller]
 pub fn converged(members: &[&Member]) -> Vec<Value> {
-    until("all have the same heads", || {
+    let level = || {
         let group = |member: &&Member| {
             let status = member.status();
             let mut groups = status["groups"].as_array().unwrap().iter();
@@ -176,7 +181,8 @@ pub fn converged(members: &[&Member]) -> Vec<Value> {
         };
         let states: Vec<_> = members.iter().map(group).collect();
         states[0].is_some() && states.iter().all(|state| *state == states[0])
-    });
+    };
+    wait(level, || format!("all have the same heads{}", statuses(members)));
     let first = members[0].history();
     for member in &members[1..] {
         assert!(common(&member.history()) == common(&first), "the same heads, and another history");

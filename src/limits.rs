@@ -26,7 +26,7 @@ pub const CHANGE_BYTES_MAX: usize = BODY_BYTES_MAX + DEPS_MAX * 32 + 1024;
 
 // Local limits.
 
-/// Largest WebSocket message in bytes. Holds the Bloom filter of 800,000 changes.
+/// Largest WebSocket message in bytes. Holds the largest Bloom filter, twice.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// Largest hello in bytes: eight of the longest addresses, and room. All that a stranger can make a
 /// peer hold before the proof.
@@ -43,9 +43,9 @@ pub const IN_FLIGHT_BYTES_MAX: usize = 4 * BATCH_BYTES;
 pub const LINK_IN_FLIGHT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Messages with changes on their way to one peer for one group: what is older counts as arrived.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 256;
-/// Changes that wait for a missing dependency, per group, in bytes. At least `IN_FLIGHT_BYTES_MAX` of two links.
+/// Changes that wait for a missing dependency, per group and link, in bytes. At least `IN_FLIGHT_BYTES_MAX`.
 pub const ORPHAN_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Changes that wait for a missing dependency, per group.
+/// Changes that wait for a missing dependency, per group and link.
 pub const ORPHANS_MAX: usize = 8192;
 /// Waiting to be written to one link, in bytes; beyond it the reader counts as wedged.
 pub const LINK_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;

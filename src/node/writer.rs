@@ -71,9 +71,6 @@ impl Writer {
         growth: Growth,
     ) -> Result<(Self, watch::Receiver<u64>), NodeError> {
         let (input, inputs) = mpsc::channel();
-        let input = InputSender(input);
-        // Before the engine dials for the first time: what becomes of it must not get lost.
-        links.attach(input.clone());
         let (changes, changed) = watch::channel(0);
         let input = InputSender(input);
         // Before the first dial, which may fail at once: whatever becomes of it has to be heard.

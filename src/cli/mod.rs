@@ -104,15 +104,24 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// clap's own words: a page of help (0), or what is wrong with the arguments (2), which it repeats as they are.
+/// clap's own words: a page of help (0), or what is wrong with the arguments (2), which it repeats, but for
+/// secrets.
 fn usage(error: &clap::Error) -> ExitCode {
     let printed = match error.use_stderr() {
-        true => write!(std::io::stderr(), "{}", text::block(&error.render().to_string())),
+        true => write!(std::io::stderr(), "{}", text::block(&without_tickets(&error.render().to_string()))),
         false => error.print(),
     };
     // Where nothing can be printed, the exit code still tells.
     drop(printed);
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// A ticket in the wrong place is a secret all the same.
+fn without_tickets(text: &str) -> String {
+    let secret = |word: &str| word.to_ascii_lowercase().contains("peer1") && word.len() > 40;
+    text.split_inclusive(char::is_whitespace)
+        .map(|word| if secret(word) { "TICKET " } else { word })
+        .collect()
 }
 
 fn run(cli: Cli) -> Result<()> {
@@ -197,6 +206,15 @@ mod tests {
                 panic!("{line}: {error}");
             }
         }
+    }
+
+    #[test]
+    fn a_ticket_in_the_wrong_place_is_not_repeated() {
+        let ticket = format!("peer1{}", "a".repeat(150));
+        let error = parse(&format!("serve {ticket}")).unwrap_err().render().to_string();
+        assert!(error.contains(&ticket));
+        let shown = without_tickets(&error);
+        assert!(!shown.contains("aaaa") && shown.contains("TICKET") && shown.contains("Usage"), "{shown}");
     }
 
     #[test]

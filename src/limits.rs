@@ -11,7 +11,7 @@ pub const FORMAT: u64 = 1;
 
 /// Longest group name in bytes: fits a column on a screen and a sentence in an error.
 pub const GROUP_NAME_BYTES_MAX: usize = 32;
-/// Longest body in bytes. A chat message, not a file: a batch of 8 still fits one frame.
+/// Longest body in bytes. A chat message, not a file: two of the longest still fit one batch.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Longest `kind` in bytes; kinds are short ASCII words.
 pub const KIND_BYTES_MAX: usize = 32;
@@ -75,7 +75,7 @@ pub const BLOOM_HASHES_MAX: usize = 400_000;
 /// Shortest chunk in a sync message: the fixed part of a chunk's header. Keeps empty chunks from costing
 /// more memory than they cost the sender.
 pub const CHUNK_BYTES_MIN: usize = 10;
-/// Largest control frame in bytes: all that a stranger can make a peer parse.
+/// Largest control frame in bytes: all that a member can make a peer parse at once.
 pub const CONTROL_BYTES_MAX: usize = 64 * 1024;
 /// Peer records in one control frame: so many of the longest fit. Longer lists take several frames.
 pub const PEERS_PER_FRAME_MAX: usize = 28;

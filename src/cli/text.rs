@@ -65,7 +65,7 @@ pub fn code_point(c: char) -> String {
     format!("U+{:04X}", u32::from(c))
 }
 
-/// JSON with every character escaped that [`line`] would show as something else; the value is unchanged.
+/// JSON with every character escaped that [`line()`] would show as something else; the value is unchanged.
 pub fn json(encoded: String) -> String {
     if encoded.chars().all(|c| !c.is_control() && !is_hidden(c)) {
         return encoded;

@@ -1,7 +1,7 @@
 //! Writing: what this peer's user says becomes signed entries on top of the heads.
 
 use super::room::Writer;
-use super::{Command, CommandError, Draft, Effect, Engine, Outcome};
+use super::{Command, CommandError, Draft, Effect, Engine, Outcome, intact_node};
 use crate::change::{Body, Change, Content, Genesis, Header, HeaderError, SignError};
 use crate::group::{EntryNo, GroupNo, Node, Verdict, admit, kind, next_counters};
 use crate::id::{ActorId, ChangeHash, GroupName};
@@ -195,7 +195,7 @@ impl<S: Store> Engine<S> {
         let Some((actor, last)) = rest.split_first_chunk::<40>() else { return Ok(None) };
         let Ok(last) = last.try_into().map(u64::from_le_bytes) else { return Ok(None) };
         let (actor, last) = (ActorId(*actor), EntryNo(last));
-        let intact = match self.store.node(group, last)? {
+        let intact = match intact_node(&self.store, group, last)? {
             Some(node) => node.actor == Some(actor) && node.seq == self.store.last_seq(group, &actor)?,
             None => false,
         };
@@ -219,7 +219,7 @@ fn content(draft: Draft, now: Now) -> Content {
     }
 }
 
-fn writer_key(group: GroupNo) -> String {
+pub(super) fn writer_key(group: GroupNo) -> String {
     format!("writer/{}", group.0)
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::author::writer_key;
 use super::room::{Awaited, Room};
 use super::{Effect, Engine, Incoming, StoredOn};
 use crate::change::Verified;
@@ -262,6 +263,7 @@ fn take_in<S: Store>(
         // Somebody else writes with our actor: a copy of this peer. Never again with this one.
         if room.writer.is_some_and(|writer| writer.actor == actor) {
             room.writer = None;
+            store.set_value(&writer_key(room.no), &[])?;
         }
     }
     Ok(())

@@ -19,8 +19,8 @@ pub use event::{Command, CommandError, Draft, Effect, Event, Incoming, Outcome, 
 pub use status::{BehindStatus, LinkStatus, RoomStatus, Status};
 
 use crate::change::Genesis;
-use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, GroupId, GroupName, MeshId};
+use crate::group::{EntryNo, GroupNo, Node};
+use crate::id::{GroupId, GroupName, MeshId};
 use crate::identity::Identity;
 use crate::store::{GroupRow, Store};
 use crate::sync::LinkId;
@@ -89,8 +89,9 @@ impl<S: Store> Engine<S> {
     fn load_room(&mut self, row: GroupRow) -> Result<(), S::Error> {
         let mut heads = BTreeMap::new();
         for &no in &row.heads {
-            if let Some(hash) = intact_head(&self.store, &row, no)? {
-                heads.insert(no, hash);
+            // A group without entries has the genesis for its head, which is nobody's row.
+            if no != EntryNo::GENESIS {
+                heads.extend(intact_node(&self.store, row.no, no)?.map(|node| (no, node.hash)));
             }
         }
         if heads.is_empty() {
@@ -186,13 +187,10 @@ impl<S: Store> Engine<S> {
     }
 }
 
-/// The hash of a head, unless its row is damaged: nothing is to be written on top of what nobody else can have.
-fn intact_head<S: Store>(store: &S, row: &GroupRow, no: EntryNo) -> Result<Option<ChangeHash>, S::Error> {
-    if no == EntryNo::GENESIS {
-        return Ok(Some(row.id.genesis()));
-    }
-    match store.change(row.no, no).and_then(|_| store.node(row.no, no)) {
-        Ok(node) => Ok(node.map(|node| node.hash)),
+/// A node, unless its row is damaged: nothing is to be written on top of what nobody else can have.
+fn intact_node<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<Option<Node>, S::Error> {
+    match store.change(group, no).and_then(|_| store.node(group, no)) {
+        Ok(node) => Ok(node),
         Err(error) if S::is_one_row(&error) => {
             tracing::error!("{error}");
             Ok(None)

@@ -87,7 +87,8 @@ impl DataDir {
     }
 
     /// Opens and locks a data directory. At first use it makes the directory, an identity, and a mesh: that of
-    /// the ticket, else a new one. A ticket of another mesh than the directory's is refused.
+    /// the ticket, else a new one. Refused are a ticket of another mesh or with another secret than the directory's,
+    /// and a directory whose database has gone.
     pub fn open(path: &Path, ticket: Option<&Ticket>) -> Result<Self, DataDirError> {
         create_private_dir(path)?;
         let lock = lock(path)?;

@@ -44,7 +44,7 @@ impl Orphans {
         self.by_hash.is_empty()
     }
 
-    /// Holds `change` until all of `missing` are stored. On [`OrphansFull`] nothing changed.
+    /// Holds `change` until all of `missing` are stored. When there is no room for it nothing changes.
     pub fn hold(
         &mut self,
         link: LinkId,

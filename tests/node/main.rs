@@ -1,6 +1,7 @@
 //! Whole peers in one process, over real sockets and files.
 
 mod damage;
+mod many_groups;
 mod mesh;
 mod snapshots;
 mod support;

@@ -51,6 +51,7 @@ on_every_store!(
     a_group_is_added_once,
     what_is_missing_is_walked,
     a_fork_is_kept_with_its_proof,
+    a_fork_behind_shortcuts_is_found,
     a_change_appended_twice_is_one,
     an_error_takes_the_transaction_with_it,
     small_things_are_kept,
@@ -250,6 +251,26 @@ fn a_fork_is_kept_with_its_proof<S: Crashing>(mut store: S) {
     assert_eq!(forks[0].entries, (second, twin.verified().hash()));
     assert_eq!(store.last_seq(group, &other.actor()).unwrap(), 3);
     assert_eq!(row(&store, group).entries, 7);
+}
+
+fn a_fork_behind_shortcuts_is_found<S: Crashing>(mut store: S) {
+    let author = Author::new(1);
+    // Which dependency comes first is up to the hashes: some of these have it one way, some the other.
+    for number in 0..12 {
+        let group = store.add_group(&genesis(&format!("group-{number}")), true).unwrap();
+        let on = |store: &mut S, deps: &[EntryNo], text: &str| {
+            let change = author.write_on(store, group, deps, message(number, text));
+            store.append(group, &change).unwrap();
+            change.verified().hash()
+        };
+        on(&mut store, &[EntryNo::GENESIS], "first");
+        let second = on(&mut store, &[EntryNo(1)], "second");
+        on(&mut store, &[EntryNo(1), EntryNo(2)], "third");
+        let twin = on(&mut store, &[EntryNo(1)], "another second");
+        let forks = store.forks().unwrap();
+        let fork = forks.iter().find(|fork| fork.group == group).expect("a proof");
+        assert_eq!((fork.seq, fork.entries), (2, (second, twin)));
+    }
 }
 
 fn a_change_appended_twice_is_one<S: Crashing>(mut store: S) {

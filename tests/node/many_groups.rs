@@ -1,0 +1,46 @@
+//! A peer that is behind in many groups catches up over one link: it is slow, not wedged.
+
+use crate::support::{group, history, message, start, until};
+use peer::id::GroupName;
+
+const GROUPS: usize = 20;
+/// In every group, of 2,000 bytes each: far more in all than may wait for one link.
+const MESSAGES: usize = 250;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_behind_in_many_groups_catches_up_over_one_link() {
+    let (first, second) =
+        (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let names: Vec<GroupName> = (0..GROUPS).map(|number| group(&format!("group-{number}"))).collect();
+    let ann = start(&first, "ann", None).await;
+    let bob = start(&second, "bob", Some(&ann.ticket())).await;
+    for name in &names {
+        ann.create(name).await.expect("create");
+        until(&bob, "the group is known", async |node| {
+            let name = name.clone();
+            node.read(move |reader| reader.is_announced(&name)).await.expect("read")
+        })
+        .await;
+        bob.join(name).await.expect("join");
+    }
+    bob.stop().await;
+    let mut sent_bytes = 0;
+    for name in &names {
+        let body = "x".repeat(2_000);
+        let drafts: Vec<_> = (0..MESSAGES).map(|number| message(format!("{number} {body}"))).collect();
+        sent_bytes += drafts.iter().map(|draft| draft.body.len() as u64).sum::<u64>();
+        ann.send(name, drafts).await.expect("send");
+    }
+    assert!(sent_bytes > 2 * peer::limits::LINK_QUEUE_BYTES_MAX as u64);
+
+    let bob = start(&second, "bob", Some(&ann.ticket())).await;
+    for name in &names {
+        until(&bob, "the group is level", async |node| history(node, name).await.len() == MESSAGES + 2).await;
+    }
+    // A link that was cut would have begun to count anew.
+    let status = bob.status().await.expect("status");
+    let link = status.links.iter().find(|link| link.peer == ann.peer()).expect("a link to ann");
+    assert!(link.bytes_in > sent_bytes, "{} of {sent_bytes} bytes came over the last link", link.bytes_in);
+    ann.stop().await;
+    bob.stop().await;
+}

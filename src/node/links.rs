@@ -2,25 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
-use super::writer::{Input, InputSender};
+use super::input::{Input, InputSender};
+use super::outbox::{Outbox, write_all};
 use crate::change::{Unverified, Verified};
 use crate::engine::{Event, Incoming};
 use crate::id::{GroupId, PeerId};
 use crate::limits::{
     ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, DIALS_MAX, HANDSHAKES_MAX, LINK_INBOX_BYTES_MAX,
-    LINK_QUEUE_BYTES_MAX,
 };
 use crate::sync::LinkId;
-use crate::transport::{
-    HelloInfo, Link, LinkReader, LinkWriter, Listener, Traffic, Transport, TransportError,
-};
+use crate::transport::{HelloInfo, Link, LinkReader, Listener, Traffic, Transport, TransportError};
 use crate::wire::CloseCode;
 use crate::wire::frame::{Control, Frame};
 
@@ -160,7 +158,7 @@ impl Links {
             let fault = tokio::select! {
                 fault = receive(id, &mut reader, &input) => fault,
                 () = &mut writing => None,
-                () = outbox.0.wedged.notified() => Some(CloseCode::Slow),
+                () = outbox.wedged() => Some(CloseCode::Slow),
                 () = outbox.overdue() => None,
             };
             if let Some(code) = fault {
@@ -176,90 +174,6 @@ impl Links {
         }
         self.0.traffic.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.input(Event::LinkDown { link: id });
-    }
-}
-
-/// The queue of frames to one link. Clones are handles to the same.
-#[derive(Clone)]
-pub(super) struct Outbox(Arc<Outgoing>);
-
-struct Outgoing {
-    link: LinkId,
-    queue: mpsc::UnboundedSender<Message>,
-    bytes: AtomicUsize,
-    wedged: Notify,
-    closing: Notify,
-}
-
-enum Message {
-    Frame(Vec<u8>),
-    Close(CloseCode),
-}
-
-/// More waits for the other side than it may be owed; the link is being closed.
-pub(super) struct Wedged;
-
-impl Outbox {
-    fn new(link: LinkId) -> (Self, mpsc::UnboundedReceiver<Message>) {
-        let (queue, outgoing) = mpsc::unbounded_channel();
-        let state = Outgoing {
-            link,
-            queue,
-            bytes: AtomicUsize::new(0),
-            wedged: Notify::new(),
-            closing: Notify::new(),
-        };
-        (Self(Arc::new(state)), outgoing)
-    }
-
-    pub fn link(&self) -> LinkId {
-        self.0.link
-    }
-
-    pub fn push(&self, frame: &Frame) -> Result<(), Wedged> {
-        let bytes = frame.encode();
-        let waiting = self.0.bytes.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
-        if waiting > LINK_QUEUE_BYTES_MAX {
-            self.0.wedged.notify_one();
-            return Err(Wedged);
-        }
-        // An error means that the link has ended.
-        let _ = self.0.queue.send(Message::Frame(bytes));
-        Ok(())
-    }
-
-    /// Closes the link behind what waits to be sent.
-    pub fn close(&self, code: CloseCode) {
-        let _ = self.0.queue.send(Message::Close(code));
-        self.0.closing.notify_one();
-    }
-
-    /// Returns when a closed link has had its time: what waits for a reader that takes nothing is dropped.
-    async fn overdue(&self) {
-        self.0.closing.notified().await;
-        tokio::time::sleep(Duration::from_millis(CLOSE_MS_MAX)).await;
-    }
-}
-
-async fn write_all(mut writer: LinkWriter, mut queue: mpsc::UnboundedReceiver<Message>, outbox: &Outbox) {
-    while let Some(message) = queue.recv().await {
-        let mut next = Some(message);
-        while let Some(message) = next {
-            match message {
-                Message::Frame(bytes) => {
-                    let length = bytes.len();
-                    if writer.send(bytes).await.is_err() {
-                        return;
-                    }
-                    outbox.0.bytes.fetch_sub(length, Ordering::Relaxed);
-                }
-                Message::Close(code) => return writer.close(code).await,
-            }
-            next = queue.try_recv().ok();
-        }
-        if writer.flush().await.is_err() {
-            return;
-        }
     }
 }
 

@@ -5,7 +5,9 @@
 
 mod data_dir;
 mod error;
+mod input;
 mod links;
+mod outbox;
 mod probe;
 mod readers;
 mod snapshots;
@@ -34,9 +36,10 @@ use crate::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, TOPIC_BYTES_MAX};
 use crate::store::{Reader, SqliteStore, Store, StoreError};
 use crate::transport::{Transport, TransportError};
 use crate::wire::ticket::Ticket;
+use input::Input;
 use links::Links;
 use readers::Readers;
-use writer::{Input, Writer};
+use writer::Writer;
 
 /// How a node takes part.
 #[derive(Debug, Clone, Default)]

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
+use super::input::{Input, InputSender};
 use super::readers::Readers;
-use super::writer::{Input, InputSender};
 use crate::group::{EntryNo, GroupNo};
 use crate::limits::{SNAPSHOT_ENTRIES_MAX, SNAPSHOT_GROWTH_MIN};
 use crate::store::export::{self, ExportError};

@@ -10,53 +10,19 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
-use super::links::{Links, Outbox};
+use super::input::{Answer, Input, InputSender};
+use super::links::Links;
+use super::outbox::Outbox;
 use super::snapshots::Growth;
 use super::{DataDir, NodeError, data_dir};
-use crate::engine::{Command, CommandError, Effect, Engine, Event, Outcome, Settings};
-use crate::group::GroupNo;
+use crate::engine::{CommandError, Effect, Engine, Event, Settings};
 use crate::limits::{COMMIT_EVENTS_MAX, RESTART_MS};
-use crate::store::{Snapshot, SqliteStore, StoreError};
+use crate::store::{SqliteStore, StoreError};
 use crate::sync::LinkId;
 use crate::time::{Now, Timestamp};
 use crate::wire::CloseCode;
-
-pub(super) type Answer = Result<Outcome, CommandError>;
-
-pub(super) enum Input {
-    LinkUp {
-        event: Event,
-        outbox: Outbox,
-    },
-    /// The permit is room in the queue, given back once the event has been handled.
-    Event {
-        event: Event,
-        room: Option<OwnedSemaphorePermit>,
-    },
-    Command {
-        command: Command,
-        reply: oneshot::Sender<Answer>,
-    },
-    Snapshot {
-        group: GroupNo,
-        snapshot: Snapshot,
-    },
-    Stop {
-        done: oneshot::Sender<()>,
-    },
-}
-
-/// The way in. Clones are cheap.
-#[derive(Clone)]
-pub(super) struct InputSender(mpsc::Sender<Input>);
-
-impl InputSender {
-    pub fn send(&self, input: Input) -> Result<(), NodeError> {
-        self.0.send(input).map_err(|_| NodeError::Stopped)
-    }
-}
 
 pub(super) struct Writer {
     input: InputSender,
@@ -70,9 +36,8 @@ impl Writer {
         links: Links,
         growth: Growth,
     ) -> Result<(Self, watch::Receiver<u64>), NodeError> {
-        let (input, inputs) = mpsc::channel();
+        let (input, inputs) = InputSender::new();
         let (changes, changed) = watch::channel(0);
-        let input = InputSender(input);
         // Before the first dial, which may fail at once: whatever becomes of it has to be heard.
         links.attach(input.clone());
         let engine = Engine::new(store, settings.clone())?;

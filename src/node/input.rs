@@ -1,0 +1,51 @@
+//! What the writer's thread is told, and the way to tell it.
+
+use std::sync::mpsc;
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::NodeError;
+use super::outbox::Outbox;
+use crate::engine::{Command, CommandError, Event, Outcome};
+use crate::group::GroupNo;
+use crate::store::Snapshot;
+
+pub(super) type Answer = Result<Outcome, CommandError>;
+
+pub(super) enum Input {
+    LinkUp {
+        event: Event,
+        outbox: Outbox,
+    },
+    /// The permit is room in the queue, given back once the event has been handled.
+    Event {
+        event: Event,
+        room: Option<OwnedSemaphorePermit>,
+    },
+    Command {
+        command: Command,
+        reply: oneshot::Sender<Answer>,
+    },
+    Snapshot {
+        group: GroupNo,
+        snapshot: Snapshot,
+    },
+    Stop {
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// The way in. Clones are cheap.
+#[derive(Clone)]
+pub(super) struct InputSender(mpsc::Sender<Input>);
+
+impl InputSender {
+    pub fn new() -> (Self, mpsc::Receiver<Input>) {
+        let (input, inputs) = mpsc::channel();
+        (Self(input), inputs)
+    }
+
+    pub fn send(&self, input: Input) -> Result<(), NodeError> {
+        self.0.send(input).map_err(|_| NodeError::Stopped)
+    }
+}

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::author::writer_key;
+use super::damage::ask_for_damaged;
 use super::room::{Awaited, Room};
 use super::{Effect, Engine, Incoming, StoredOn};
 use crate::change::Verified;
@@ -139,7 +140,7 @@ impl<S: Store> Engine<S> {
 
     /// Decides what every session is to say, and says it.
     pub(super) fn speak(&mut self, now: Now) -> Result<(), S::Error> {
-        let (mut left, mut caught_up) = (Vec::new(), Vec::new());
+        let (mut left, mut caught_up, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
         for no in std::mem::take(&mut self.awake) {
             let Some(room) = self.rooms.get_mut(&no) else { continue };
             let touched = std::mem::take(&mut room.touched);
@@ -151,6 +152,7 @@ impl<S: Store> Engine<S> {
             let pulled = room.pull.as_ref().map(Pull::link);
             drive_pull(&mut self.store, room, now)?;
             caught_up.extend(pulled.filter(|_| room.pull.is_none()).map(|link| (no, link)));
+            ask_for_damaged(room);
             announce(room, now);
             let heads = room.head_hashes();
             let links: Vec<LinkId> = room.sessions.keys().copied().collect();
@@ -158,7 +160,9 @@ impl<S: Store> Engine<S> {
                 let on_its_way = |room: &Room| room.sessions.get(&link).map_or(0, Session::in_flight_bytes);
                 let before = on_its_way(room);
                 let link_room = self.mesh.room_on(link);
-                speak_on(&self.store, room, link, &heads, link_room, &mut self.prepared)?;
+                let effects = &mut self.prepared;
+                let bad = speak_on(&self.store, room, link, &heads, link_room, effects)?;
+                damaged.extend(bad.into_iter().map(|bad| (no, bad)));
                 self.mesh.account(link, before, on_its_way(room));
             }
             // What the link had no room for is tried again with every commit, for acknowledgements make room.
@@ -181,6 +185,9 @@ impl<S: Store> Engine<S> {
         }
         for (group, link) in caught_up {
             self.save_shared(group, link)?;
+        }
+        for (group, no) in damaged {
+            self.note_damage(group, no)?;
         }
         for group in left {
             self.left(group)?;
@@ -242,6 +249,12 @@ fn take_in<S: Store>(
 ) -> Result<(), S::Error> {
     let mut judged = vec![(link, change)];
     while let Some((link, change)) = judged.pop() {
+        if let Some(&no) = room.damaged.get(&change.hash()) {
+            if store.repair(room.no, no, &change)? {
+                room.mended(no, change.hash());
+            }
+            continue;
+        }
         let actor = change.header().actor;
         match admit(store, room.no, change)? {
             Verdict::Known(_) => continue,
@@ -371,7 +384,8 @@ fn announce(room: &mut Room, now: Now) {
     }
 }
 
-/// Sends what one session owes: an answer, a request, changes, or nothing.
+/// Sends what one session owes: an answer, a request, changes, or nothing. Gives the entries that could not be
+/// sent because they are damaged.
 fn speak_on<S: Store>(
     store: &S,
     room: &mut Room,
@@ -379,7 +393,7 @@ fn speak_on<S: Store>(
     heads: &[ChangeHash],
     link_room_bytes: usize,
     effects: &mut std::collections::VecDeque<Effect>,
-) -> Result<(), S::Error> {
+) -> Result<Vec<EntryNo>, S::Error> {
     let due = room.due.remove(&link).unwrap_or_default();
     let ours = room.heads();
     let (mut need, mut have) = (Vec::new(), Vec::new());
@@ -389,8 +403,9 @@ fn speak_on<S: Store>(
         need = request.1;
     }
     let (no, id) = (room.no, room.id);
-    let Some(session) = room.sessions.get_mut(&link) else { return Ok(()) };
+    let Some(session) = room.sessions.get_mut(&link) else { return Ok(Vec::new()) };
     session.settle(&ours);
+    let mut damaged = Vec::new();
     let mut send = |session: &mut Session, need, have, changes| {
         session.note_announced(heads);
         let message = SyncMessage { heads: heads.to_vec(), need, have, changes };
@@ -401,7 +416,11 @@ fn speak_on<S: Store>(
     }
     let before = session.in_flight_bytes();
     while session.in_flight_bytes() < before + link_room_bytes {
-        let changes = session.take_batch(|entry| intact(store, no, entry))?;
+        let changes = session.take_batch(|entry| {
+            let bytes = intact(store, no, entry)?;
+            damaged.extend(bytes.is_none().then_some(entry));
+            Ok(bytes)
+        })?;
         if changes.is_empty() {
             break;
         }
@@ -411,7 +430,7 @@ fn speak_on<S: Store>(
     if due.heads && silent {
         send(session, Vec::new(), Vec::new(), Vec::new());
     }
-    Ok(())
+    Ok(damaged)
 }
 
 fn describe<S: Store>(

@@ -47,6 +47,11 @@ pub enum Event {
         group: GroupId,
         incoming: Incoming,
     },
+    /// A reader came upon an entry that is damaged on disk.
+    Damaged {
+        group: GroupNo,
+        no: EntryNo,
+    },
     /// Somebody on this machine wants something; answered by one [`Effect::Reply`] with this token.
     Command {
         token: u64,

@@ -6,6 +6,7 @@
 //! arguments, so that whole meshes run in one thread, in simulated time.
 
 mod author;
+mod damage;
 mod delivery;
 mod entropy;
 mod event;
@@ -87,11 +88,14 @@ impl<S: Store> Engine<S> {
     }
 
     fn load_room(&mut self, row: GroupRow) -> Result<(), S::Error> {
-        let mut heads = BTreeMap::new();
+        let (mut heads, mut damaged) = (BTreeMap::new(), Vec::new());
         for &no in &row.heads {
             // A group without entries has the genesis for its head, which is nobody's row.
             if no != EntryNo::GENESIS {
-                heads.extend(intact_node(&self.store, row.no, no)?.map(|node| (no, node.hash)));
+                match intact_node(&self.store, row.no, no)? {
+                    Some(node) => drop(heads.insert(no, node.hash)),
+                    None => damaged.push(no),
+                }
             }
         }
         if heads.is_empty() {
@@ -100,8 +104,13 @@ impl<S: Store> Engine<S> {
         let mut room = Room::new(row, heads);
         room.writer = self.load_writer(room.no)?;
         room.leaving = self.load_leaving(room.no)?;
-        self.by_id.insert(room.id, room.no);
-        self.rooms.insert(room.no, room);
+        room.left_out = damaged.iter().copied().collect();
+        let group = room.no;
+        self.by_id.insert(room.id, group);
+        self.rooms.insert(group, room);
+        for no in damaged {
+            self.note_damage(group, no)?;
+        }
         Ok(())
     }
 
@@ -120,6 +129,12 @@ impl<S: Store> Engine<S> {
             Event::Sync { link, group, incoming } => {
                 self.mesh.heard_from(link, now);
                 self.receive(link, group, incoming, now)
+            }
+            Event::Damaged { group, no } => {
+                if intact_node(&self.store, group, no)?.is_none() {
+                    self.note_damage(group, no)?;
+                }
+                Ok(())
             }
             Event::Command { token, command } => {
                 let result = self.command(command, now)?;

@@ -58,6 +58,11 @@ pub(super) struct Room {
     /// Heads that a link announced and did not back up; it is asked again when it announces others.
     pub unbacked: BTreeMap<LinkId, Vec<ChangeHash>>,
     pub orphans: Orphans,
+    /// Entries whose rows are damaged: other peers are asked for them, each link once.
+    pub damaged: BTreeMap<ChangeHash, EntryNo>,
+    pub asked_for_damaged: BTreeSet<LinkId>,
+    /// Damaged heads, on which nothing is written.
+    pub left_out: BTreeSet<EntryNo>,
     /// Written here since the last commit.
     pub fresh: Vec<EntryNo>,
     /// The link that was last pulled from: the next one is another's turn.
@@ -84,6 +89,9 @@ impl Room {
             announce_due_us: None,
             unbacked: BTreeMap::new(),
             orphans: Orphans::default(),
+            damaged: BTreeMap::new(),
+            asked_for_damaged: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             fresh: Vec::new(),
             last_pulled: None,
             touched: false,
@@ -124,9 +132,21 @@ impl Room {
         self.touched = true;
     }
 
+    /// The damaged entry `no` is whole again. Whoever was served without it is sent it now.
+    pub fn mended(&mut self, no: EntryNo, hash: ChangeHash) {
+        self.damaged.remove(&hash);
+        if self.left_out.remove(&no) {
+            self.heads.remove(&EntryNo::GENESIS);
+            self.heads.insert(no, hash);
+        }
+        self.fresh.push(no);
+        self.touched = true;
+    }
+
     pub fn drop_session(&mut self, link: LinkId) {
         self.due.remove(&link);
         self.unbacked.remove(&link);
+        self.asked_for_damaged.remove(&link);
         self.orphans.forget_link(link);
         if self.pull.as_ref().is_some_and(|pull| pull.link() == link) {
             self.pull = None;

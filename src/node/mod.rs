@@ -122,6 +122,7 @@ impl Node {
         let links = Links::new(transport, ticket.addresses.clone(), options.network);
         let (growth, refresher) = snapshots::channel(readers.clone());
         let (writer, changed) = Writer::spawn(store, &dir, settings, links.clone(), growth)?;
+        readers.attach(writer.input());
         let mut tasks = Vec::new();
         // A single command does not live long enough to make any.
         if options.network {

@@ -1,9 +1,11 @@
 //! Read-only database connections, lent to blocking threads.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::NodeError;
+use super::input::{Input, InputSender};
+use crate::engine::Event;
 use crate::id::MeshId;
 use crate::store::{Reader, StoreError};
 
@@ -15,11 +17,18 @@ pub(super) struct Readers {
     database: PathBuf,
     mesh: MeshId,
     idle: Arc<Mutex<Vec<Reader>>>,
+    /// Where damage is reported to.
+    input: Arc<OnceLock<InputSender>>,
 }
 
 impl Readers {
     pub fn new(database: PathBuf, mesh: MeshId) -> Self {
-        Self { database, mesh, idle: Arc::default() }
+        Self { database, mesh, idle: Arc::default(), input: Arc::default() }
+    }
+
+    /// Damaged entries that readers come upon are made known to the engine from now on.
+    pub fn attach(&self, input: InputSender) {
+        self.input.get_or_init(|| input);
     }
 
     pub async fn read<T: Send + 'static>(
@@ -33,6 +42,12 @@ impl Readers {
                 None => Reader::open(&readers.database, readers.mesh)?,
             };
             let answer = read(&reader);
+            if let Some(input) = readers.input.get() {
+                for (group, no) in reader.take_damage() {
+                    // An error means that the node is stopping.
+                    let _ = input.send(Input::Event { event: Event::Damaged { group, no }, room: None });
+                }
+            }
             let mut idle = readers.idle();
             if idle.len() < IDLE_MAX {
                 idle.push(reader);

@@ -14,7 +14,7 @@ pub use memory::MemoryStore;
 pub use sqlite::{Reader, SqliteStore};
 pub use view::{Entry, GroupSummary, Hit, Page, Snapshot, User};
 
-use crate::change::Genesis;
+use crate::change::{Genesis, Verified};
 use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo};
 use crate::id::{ActorId, ChangeHash, GroupId, GroupName, PeerId};
 
@@ -76,6 +76,18 @@ pub trait Store: ChangeGraph {
     /// transaction stands.
     fn is_one_row(_error: &Self::Error) -> bool {
         false
+    }
+
+    /// The hash that entry `no` has by the order of display, which is kept apart from the log: what to ask others
+    /// for when the row is damaged. Slow.
+    fn hash_by_order(&self, _group: GroupNo, _no: EntryNo) -> Result<Option<ChangeHash>, Self::Error> {
+        Ok(None)
+    }
+
+    /// Writes the row of entry `no` anew from the same change, as it came from another peer. False, and nothing
+    /// written, when it is not that change or its dependencies cannot be found.
+    fn repair(&mut self, _group: GroupNo, _no: EntryNo, _change: &Verified) -> Result<bool, Self::Error> {
+        Ok(false)
     }
 
     fn forks(&self) -> Result<Vec<Fork>, Self::Error>;

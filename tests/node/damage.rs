@@ -42,3 +42,59 @@ async fn a_damaged_entry_is_served_to_nobody_and_the_peer_goes_on() {
     ann.stop().await;
     bob.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_entries_are_fetched_again_from_a_peer_that_has_them() {
+    let (first, second) =
+        (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let third = tempfile::tempdir().expect("a directory");
+    let rust = group("rust");
+    let ann = start(&first, "ann", None).await;
+    ann.create(&rust).await.expect("create");
+    let bob = start(&second, "bob", Some(&ann.ticket())).await;
+    until(&bob, "the group is known", async |node| {
+        node.read(|reader| reader.is_announced(&group("rust"))).await.expect("read")
+    })
+    .await;
+    bob.join(&rust).await.expect("join");
+    for number in 0..20 {
+        ann.send(&rust, vec![message(format!("number {number}"))]).await.expect("send");
+    }
+    until(&bob, "bob has everything", async |node| history(node, &rust).await.len() == 22).await;
+    ann.stop().await;
+
+    let database = rusqlite::Connection::open(first.path().join("data/peer.db")).expect("open the database");
+    // In the middle and at the head, in the text, the author's signature, and the hash by which it is found.
+    for (column, value, body) in [
+        ("body", "'something else'", "number 9"),
+        ("signature", "zeroblob(64)", "number 12"),
+        ("hash", "zeroblob(32)", "number 15"),
+        ("at", "5", "number 19"),
+    ] {
+        let damaged = database
+            .execute(&format!("UPDATE log SET {column} = {value} WHERE body = '{body}'"), [])
+            .expect("damage a row");
+        assert_eq!(damaged, 1, "{body}");
+    }
+    drop(database);
+
+    let ann = start(&first, "ann", Some(&bob.ticket())).await;
+    assert!(history(&ann, &rust).await.len() < 22, "nothing damaged is shown");
+    until(&ann, "what was damaged is whole again", async |node| history(node, &rust).await.len() == 22).await;
+    let ids =
+        |entries: Vec<peer::store::Entry>| entries.into_iter().map(|entry| entry.id).collect::<Vec<_>>();
+    assert_eq!(ids(history(&ann, &rust).await), ids(history(&bob, &rust).await));
+
+    // Ann alone can give all of it to others again, and goes on writing on top.
+    bob.stop().await;
+    ann.send(&rust, vec![message("after the repair")]).await.expect("send");
+    let cid = start(&third, "cid", Some(&ann.ticket())).await;
+    until(&cid, "the group is known", async |node| {
+        node.read(|reader| reader.is_announced(&group("rust"))).await.expect("read")
+    })
+    .await;
+    cid.join(&rust).await.expect("join");
+    until(&cid, "cid has everything from ann", async |node| history(node, &rust).await.len() == 24).await;
+    ann.stop().await;
+    cid.stop().await;
+}

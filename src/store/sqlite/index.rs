@@ -39,6 +39,17 @@ pub(super) fn insert_entry(
     Ok(Some(EntryNo(no as u64)))
 }
 
+/// The place of entry `no` in the order of display. Looks through the whole group.
+pub(super) fn order_key(
+    conn: &Connection,
+    group: GroupNo,
+    no: EntryNo,
+) -> rusqlite::Result<Option<OrderKey>> {
+    let mut statement = conn.prepare_cached("SELECT eff, hash FROM entry WHERE grp = ?1 AND no = ?2")?;
+    let key = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, ChangeHash(row.get(1)?)));
+    statement.query_row(params![group.0, no.0 as i64], key).optional()
+}
+
 /// The key of the group's newest entry.
 pub(super) fn newest(conn: &Connection, group: GroupNo) -> rusqlite::Result<Option<OrderKey>> {
     let mut statement = conn

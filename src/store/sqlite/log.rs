@@ -91,6 +91,13 @@ pub(super) fn write(
     Ok(())
 }
 
+/// Whether the row says that its entry arrived late; false where there is none.
+pub(super) fn is_late(conn: &Connection, group: GroupRef, no: EntryNo) -> rusqlite::Result<bool> {
+    let mut statement = conn.prepare_cached("SELECT late FROM log WHERE id = ?1")?;
+    let late = statement.query_row([row_id(group.no, no)], |row| row.get(0)).optional()?;
+    Ok(late.unwrap_or(false))
+}
+
 pub(super) const FIND: &str =
     "SELECT id FROM log WHERE substr(hash, 1, 8) = ?1 AND hash = ?2 AND id >> 40 = ?3";
 

@@ -22,7 +22,7 @@ use self::index::OrderKey;
 use self::log::GroupRef;
 pub use self::reader::Reader;
 use super::{Fork, GroupRow, KnownPeer, Snapshot, Store, StoreError};
-use crate::change::Genesis;
+use crate::change::{Genesis, Verified};
 use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node};
 use crate::id::{ActorId, ChangeHash, GroupId, GroupName, MeshId, PeerId};
 
@@ -289,6 +289,36 @@ impl Store for SqliteStore {
 
     fn is_one_row(error: &StoreError) -> bool {
         matches!(error, StoreError::Row { .. })
+    }
+
+    fn hash_by_order(&self, group: GroupNo, no: EntryNo) -> Result<Option<ChangeHash>, StoreError> {
+        Ok(index::order_key(&self.conn, group, no)?.map(|(_, hash)| hash))
+    }
+
+    fn repair(&mut self, group: GroupNo, no: EntryNo, change: &Verified) -> Result<bool, StoreError> {
+        let key = self.key(group).ok_or(StoreError::NoGroup(group))?;
+        let Some((eff, hash)) = index::order_key(&self.conn, group, no)? else { return Ok(false) };
+        if hash != change.hash() {
+            return Ok(false);
+        }
+        let mut deps = Vec::new();
+        for dep in &change.header().deps {
+            deps.extend(log::find(&self.conn, key, dep)?);
+        }
+        if deps.len() < change.header().deps.len() {
+            return Ok(false);
+        }
+        self.write(|store| {
+            let actor_id = &change.header().actor;
+            let actor = match index::actor(&store.conn, group, actor_id)? {
+                Some(actor) => actor,
+                None => index::add_actor(&store.conn, group, actor_id)?,
+            };
+            let late = log::is_late(&store.conn, key, no)?;
+            let position = log::Position { no, actor: actor.row, deps: &deps, eff, late };
+            Ok(log::write(&store.conn, key, change, &position)?)
+        })?;
+        Ok(true)
     }
 
     fn forks(&self) -> Result<Vec<Fork>, StoreError> {

@@ -4,6 +4,7 @@
 mod groups;
 mod users;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,8 @@ pub struct Reader {
     path: PathBuf,
     mesh: MeshId,
     directory: GroupId,
+    /// Damaged entries that were come upon.
+    damage: RefCell<Vec<(GroupNo, EntryNo)>>,
 }
 
 /// A group as its entries are read.
@@ -37,7 +40,7 @@ impl Reader {
     pub fn open(path: &Path, mesh: MeshId) -> Result<Self, StoreError> {
         let conn = schema::open_reader(path)?;
         let directory = Genesis::public(mesh, GroupName::directory()).id();
-        Ok(Self { conn, path: path.to_owned(), mesh, directory })
+        Ok(Self { conn, path: path.to_owned(), mesh, directory, damage: RefCell::default() })
     }
 
     /// A page of history, oldest first.
@@ -136,6 +139,11 @@ impl Reader {
         Ok(shelf::snapshot(&self.conn, group)?)
     }
 
+    /// The damaged entries that were left out of answers since the last time.
+    pub fn take_damage(&self) -> Vec<(GroupNo, EntryNo)> {
+        self.damage.take()
+    }
+
     /// Bytes that the database takes on disk, with what is still in its write-ahead log.
     pub fn size(&self) -> u64 {
         let mut log = self.path.clone().into_os_string();
@@ -209,7 +217,10 @@ impl Reader {
             match self.stored(source, no) {
                 Ok(stored) => entries.push(self.entry(source, stored, names)?),
                 // Not shown, and no reason to withhold the others.
-                Err(error @ StoreError::Row { .. }) => tracing::error!("{error}"),
+                Err(error @ StoreError::Row { group, no, .. }) => {
+                    tracing::error!("{error}");
+                    self.damage.borrow_mut().push((group, no));
+                }
                 Err(error) => return Err(error),
             }
         }

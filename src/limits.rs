@@ -53,6 +53,9 @@ pub const LINK_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const LINK_INBOX_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
 /// Entries looked at, for each group of each link, to count what a peer lacks for a status.
 pub const STATUS_VISITS_MAX: usize = 4096;
+/// How far ahead of the own clock an entry may be stamped before its author is shown as flagged, in milliseconds.
+/// Clocks that are wrong by a time zone stand out, those that are set by hand do not.
+pub const CLOCK_AHEAD_MS_MAX: i64 = 30 * 60 * 1000;
 /// Connections in their handshake at once; more wait in the system's queue.
 pub const HANDSHAKES_MAX: usize = 256;
 /// Dials under way at once: whoever tells of peers cannot make this one scan a network, or run out of sockets.

@@ -17,7 +17,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -34,6 +34,7 @@ use crate::group::GroupNo;
 use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use crate::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, TOPIC_BYTES_MAX};
 use crate::store::{Reader, SqliteStore, Store, StoreError};
+use crate::time::Timestamp;
 use crate::transport::{Transport, TransportError};
 use crate::wire::ticket::Ticket;
 use input::Input;
@@ -286,7 +287,8 @@ impl Node {
         };
         let traffic = self.0.links.traffic();
         let (peer, mesh) = (self.0.peer, self.0.mesh);
-        self.read(move |reader| status::describe(peer, mesh, *engine, &traffic, reader)).await
+        let now = wall_clock();
+        self.read(move |reader| status::describe(peer, mesh, *engine, &traffic, reader, now)).await
     }
 
     /// Reads from the database on a connection of its own, without waiting for the writer.
@@ -344,6 +346,12 @@ fn own(store: &mut SqliteStore, dir: &DataDir, secrets: &Secrets) -> Result<(), 
 }
 
 const OWNER_KEY: &str = "owner";
+
+/// This machine's clock, within what can be written.
+fn wall_clock() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::clamped(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
 
 /// Where this peer was last reachable: an invitation written while it is off names these.
 const ADDRESSES_KEY: &str = "addresses";

@@ -1,14 +1,16 @@
 //! What `peer status` shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::links::Bytes;
 use crate::engine;
 use crate::id::{ChangeHash, GroupName, MeshId, PeerId};
+use crate::limits::CLOCK_AHEAD_MS_MAX;
 use crate::store::{Reader, StoreError};
 use crate::sync::LinkId;
+use crate::time::Timestamp;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Status {
@@ -78,6 +80,7 @@ pub(super) fn describe(
     engine: engine::Status,
     traffic: &BTreeMap<LinkId, Bytes>,
     reader: &Reader,
+    now: Timestamp,
 ) -> Result<Status, StoreError> {
     // The directory of the mesh is no group to anybody but the peers themselves.
     let mut names = BTreeMap::new();
@@ -120,6 +123,20 @@ pub(super) fn describe(
             group: group_name(fork.group),
             reason: format!("wrote {} and {} in one place", fork.entries.0, fork.entries.1),
         });
+    }
+    let bound = Timestamp::clamped(now.millis().saturating_add(CLOCK_AHEAD_MS_MAX));
+    for (&group, name) in &names {
+        let mut seen = BTreeSet::new();
+        for entry in reader.stamped_after(group, bound)? {
+            if seen.insert(entry.author) {
+                flagged.push(Flagged {
+                    peer: entry.author,
+                    name: entry.name,
+                    group: Some(name.clone()),
+                    reason: format!("stamped {} with {}, far ahead of the clock here", entry.id, entry.at),
+                });
+            }
+        }
     }
     Ok(Status {
         peer,

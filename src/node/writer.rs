@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
@@ -16,12 +16,12 @@ use super::input::{Answer, Input, InputSender};
 use super::links::Links;
 use super::outbox::Outbox;
 use super::snapshots::Growth;
-use super::{DataDir, NodeError, data_dir};
+use super::{DataDir, NodeError, data_dir, wall_clock};
 use crate::engine::{CommandError, Effect, Engine, Event, Settings};
 use crate::limits::{COMMIT_EVENTS_MAX, RESTART_MS};
 use crate::store::{SqliteStore, StoreError};
 use crate::sync::LinkId;
-use crate::time::{Now, Timestamp};
+use crate::time::Now;
 use crate::wire::CloseCode;
 
 pub(super) struct Writer {
@@ -243,9 +243,7 @@ impl Thread {
     }
 
     fn now(&self) -> Now {
-        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let millis = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
         let ticks_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        Now { wall: Timestamp::clamped(millis), ticks_us }
+        Now { wall: wall_clock(), ticks_us }
     }
 }

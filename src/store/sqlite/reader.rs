@@ -17,6 +17,7 @@ use crate::group::{EntryNo, GroupNo, Slot};
 use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use crate::limits::PAGE_MAX;
 use crate::store::{Entry, Fork, Hit, Page, Snapshot, StoreError};
+use crate::time::Timestamp;
 
 /// A connection that only reads. It may move between threads; open one for each that reads at a time.
 #[derive(Debug)]
@@ -63,6 +64,24 @@ impl Reader {
             let source = self.source(group)?;
             let numbers = self.arrived(group, after, limit)?;
             self.entries(&source, &numbers, &mut HashMap::new())
+        })
+    }
+
+    /// Entries whose author's clock was beyond `time` when they were written; of very many, the first in display
+    /// order.
+    pub fn stamped_after(&self, group: GroupNo, time: Timestamp) -> Result<Vec<Entry>, StoreError> {
+        self.in_one_state(|| {
+            let source = self.source(group)?;
+            let mut statement = self.conn.prepare_cached(
+                "SELECT no FROM entry WHERE grp = ?1 AND eff > ?2 ORDER BY eff, hash LIMIT 50",
+            )?;
+            let number = |row: &rusqlite::Row<'_>| Ok(EntryNo(row.get::<_, i64>(0)? as u64));
+            let numbers = statement.query_map(params![group.0, time.millis()], number)?;
+            let numbers: Vec<EntryNo> = numbers.collect::<Result<_, _>>()?;
+            let mut entries = self.entries(&source, &numbers, &mut HashMap::new())?;
+            // What is only displayed that late, because it answers such an entry, is nobody's fault.
+            entries.retain(|entry| entry.at > time);
+            Ok(entries)
         })
     }
 

@@ -92,6 +92,9 @@ impl<S: Store> Engine<S> {
         let changes = !incoming.changes.is_empty();
         let reset = incoming.have.iter().any(|have| have.last_sync.is_empty() && have.bloom.is_empty());
         let before = (room.entries, room.orphans.len());
+        let pull = room.pull.as_ref().filter(|pull| pull.link() == link);
+        let unasked = pull
+            .is_some_and(|pull| incoming.changes.iter().any(|change| !pull.has_asked_for(&change.hash())));
         let mut faults = BTreeMap::new();
         for change in incoming.changes {
             take_in(&mut self.store, room, link, change, &mut faults)?;
@@ -128,7 +131,7 @@ impl<S: Store> Engine<S> {
         }
         if let Some(pull) = room.pull.as_mut().filter(|pull| pull.link() == link) {
             if new {
-                pull.brought(stored, now);
+                pull.brought(stored, unasked, now);
             } else if reset && !changes {
                 pull.was_reset();
             }

@@ -45,7 +45,7 @@ pub struct Pull {
     asked: BTreeSet<ChangeHash>,
     /// The last request that described what is here.
     described: Option<Request>,
-    /// Something was stored since then.
+    /// Since then something was stored, or came that was not asked for by name.
     progressed: bool,
     /// They do not know the heads that we took for common.
     reset: bool,
@@ -76,10 +76,16 @@ impl Pull {
         now.ticks_us >= self.deadline_us
     }
 
-    /// The link brought changes that were new here: `stored` says whether any of them could be stored.
-    pub fn brought(&mut self, stored: bool, now: Now) {
+    pub fn has_asked_for(&self, hash: &ChangeHash) -> bool {
+        self.asked.contains(hash)
+    }
+
+    /// The link brought changes that were new here. `stored`: some of them could be stored. `unasked`: some of
+    /// them were not asked for by name, so the other side has looked at the description; where the filter claimed
+    /// the first of what is missing, all the rest waits for it.
+    pub fn brought(&mut self, stored: bool, unasked: bool, now: Now) {
+        self.progressed |= stored || unasked;
         if stored {
-            self.progressed = true;
             self.deadline_us = now.in_ms(PULL_STALL_MS);
         }
     }

@@ -11,8 +11,9 @@ use crate::sync::{LinkId, Request, Session};
 impl<S: Store> Engine<S> {
     /// Entry `no` cannot be rebuilt from its row.
     pub(super) fn note_damage(&mut self, group: GroupNo, no: EntryNo) -> Result<(), S::Error> {
+        let noted = |room: &Room| room.damaged.values().any(|known| *known == no);
+        let Some(room) = self.rooms.get_mut(&group).filter(|room| !noted(room)) else { return Ok(()) };
         let Some(hash) = self.store.hash_by_order(group, no)? else { return Ok(()) };
-        let Some(room) = self.rooms.get_mut(&group) else { return Ok(()) };
         if room.damaged.len() < NEED_MAX && room.damaged.insert(hash, no).is_none() {
             room.asked_for_damaged.clear();
             room.touched = true;

@@ -126,6 +126,7 @@ impl Room {
     pub fn advance(&mut self, no: EntryNo, hash: ChangeHash, deps: &[EntryNo]) {
         for dep in deps {
             self.heads.remove(dep);
+            self.left_out.remove(dep);
         }
         self.heads.insert(no, hash);
         self.entries = self.entries.max(no.0);
@@ -158,5 +159,32 @@ impl Room {
     pub fn due(&mut self, link: LinkId) -> &mut Due {
         self.touched = true;
         self.due.entry(link).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::GroupName;
+
+    #[test]
+    fn a_damaged_head_is_one_again_unless_something_was_built_on_it() {
+        let (first, second, third) = (EntryNo(1), EntryNo(2), EntryNo(3));
+        let hash = |no: EntryNo| ChangeHash([no.0 as u8; 32]);
+        let row = GroupRow {
+            no: GroupNo(1),
+            id: GroupId([9; 32]),
+            name: GroupName::directory(),
+            joined: true,
+            caught_up: true,
+            heads: vec![first, second],
+            entries: 2,
+        };
+        let mut room = Room::new(row, BTreeMap::from([(EntryNo::GENESIS, ChangeHash([9; 32]))]));
+        room.left_out = BTreeSet::from([first, second]);
+        room.advance(third, hash(third), &[second]);
+        room.mended(first, hash(first));
+        room.mended(second, hash(second));
+        assert_eq!(room.heads(), [first, third]);
     }
 }

@@ -1,6 +1,6 @@
 //! Whose clock runs far ahead is shown; what they write is kept.
 
-use crate::support::{group, history, message, start, until};
+use crate::support::{group, history, join, message, start, until};
 use peer::node::Draft;
 use peer::time::Timestamp;
 
@@ -12,11 +12,7 @@ async fn an_author_whose_clock_is_far_ahead_is_flagged_and_nobody_else_is() {
     let ann = start(&first, "ann", None).await;
     ann.create(&rust).await.expect("create");
     let bob = start(&second, "bob", Some(&ann.ticket())).await;
-    until(&bob, "the group is known", async |node| {
-        node.read(|reader| reader.is_announced(&group("rust"))).await.expect("read")
-    })
-    .await;
-    bob.join(&rust).await.expect("join");
+    join(&bob, &rust).await;
     assert!(ann.status().await.expect("status").flagged.is_empty());
 
     let future = Draft { at: Some(Timestamp::MAX), ..message("from the year 9999") };

@@ -1,6 +1,9 @@
 //! One damaged row costs that row, not the peer.
 
-use crate::support::{group, history, message, start, until};
+use peer::id::ChangeHash;
+use peer::node::Node;
+
+use crate::support::{group, history, join, message, start, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_entry_is_served_to_nobody_and_the_peer_goes_on() {
@@ -23,11 +26,7 @@ async fn a_damaged_entry_is_served_to_nobody_and_the_peer_goes_on() {
 
     let ann = start(&first, "ann", None).await;
     let bob = start(&second, "bob", Some(&ann.ticket())).await;
-    until(&bob, "the group is known", async |node| {
-        node.read(|reader| reader.is_announced(&group("rust"))).await.expect("read")
-    })
-    .await;
-    bob.join(&rust).await.expect("join");
+    join(&bob, &rust).await;
     // Ann's join, bob's join, and numbers 0 to 8.
     until(&bob, "all that is intact below the damage", async |node| history(node, &rust).await.len() == 11)
         .await;
@@ -52,11 +51,7 @@ async fn damaged_entries_are_fetched_again_from_a_peer_that_has_them() {
     let ann = start(&first, "ann", None).await;
     ann.create(&rust).await.expect("create");
     let bob = start(&second, "bob", Some(&ann.ticket())).await;
-    until(&bob, "the group is known", async |node| {
-        node.read(|reader| reader.is_announced(&group("rust"))).await.expect("read")
-    })
-    .await;
-    bob.join(&rust).await.expect("join");
+    join(&bob, &rust).await;
     for number in 0..20 {
         ann.send(&rust, vec![message(format!("number {number}"))]).await.expect("send");
     }
@@ -77,10 +72,13 @@ async fn damaged_entries_are_fetched_again_from_a_peer_that_has_them() {
         assert_eq!(damaged, 1, "{body}");
     }
     drop(database);
+    // Others build on the head that ann has lost.
+    bob.send(&rust, vec![message("on top of number 19")]).await.expect("send");
 
     let ann = start(&first, "ann", Some(&bob.ticket())).await;
     assert!(history(&ann, &rust).await.len() < 22, "nothing damaged is shown");
-    until(&ann, "what was damaged is whole again", async |node| history(node, &rust).await.len() == 22).await;
+    until(&ann, "what was damaged is whole again", async |node| history(node, &rust).await.len() == 23).await;
+    until(&ann, "both have the same heads", async |node| heads(node).await == heads(&bob).await).await;
     let ids =
         |entries: Vec<peer::store::Entry>| entries.into_iter().map(|entry| entry.id).collect::<Vec<_>>();
     assert_eq!(ids(history(&ann, &rust).await), ids(history(&bob, &rust).await));
@@ -89,12 +87,12 @@ async fn damaged_entries_are_fetched_again_from_a_peer_that_has_them() {
     bob.stop().await;
     ann.send(&rust, vec![message("after the repair")]).await.expect("send");
     let cid = start(&third, "cid", Some(&ann.ticket())).await;
-    until(&cid, "the group is known", async |node| {
-        node.read(|reader| reader.is_announced(&group("rust"))).await.expect("read")
-    })
-    .await;
-    cid.join(&rust).await.expect("join");
-    until(&cid, "cid has everything from ann", async |node| history(node, &rust).await.len() == 24).await;
+    join(&cid, &rust).await;
+    until(&cid, "cid has everything from ann", async |node| history(node, &rust).await.len() == 25).await;
     ann.stop().await;
     cid.stop().await;
+}
+
+async fn heads(node: &Node) -> Vec<ChangeHash> {
+    node.status().await.expect("status").groups.into_iter().flat_map(|group| group.heads).collect()
 }

@@ -1,6 +1,6 @@
 //! A peer that is behind in many groups catches up over one link: it is slow, not wedged.
 
-use crate::support::{group, history, message, start, until};
+use crate::support::{group, history, join, message, start, until};
 use peer::id::GroupName;
 
 const GROUPS: usize = 20;
@@ -16,12 +16,7 @@ async fn a_peer_behind_in_many_groups_catches_up_over_one_link() {
     let bob = start(&second, "bob", Some(&ann.ticket())).await;
     for name in &names {
         ann.create(name).await.expect("create");
-        until(&bob, "the group is known", async |node| {
-            let name = name.clone();
-            node.read(move |reader| reader.is_announced(&name)).await.expect("read")
-        })
-        .await;
-        bob.join(name).await.expect("join");
+        join(&bob, name).await;
     }
     bob.stop().await;
     let mut sent_bytes = 0;

@@ -1,6 +1,6 @@
 //! One ticket of any peer is enough to end up linked with all.
 
-use crate::support::{group, history, message, start, until};
+use crate::support::{group, history, join, message, start, until};
 use peer::id::PeerId;
 use peer::node::Node;
 use tempfile::TempDir;
@@ -36,11 +36,7 @@ async fn five_peers_from_any_ticket_end_in_a_full_mesh_and_agree() {
     let rust = group("rust");
     nodes[0].create(&rust).await.expect("create");
     for node in &nodes[1..] {
-        until(node, "the group is known", async |node| {
-            node.read(|reader| reader.is_announced(&group("rust"))).await.expect("read")
-        })
-        .await;
-        node.join(&rust).await.expect("join");
+        join(node, &rust).await;
     }
     for (index, node) in nodes.iter().enumerate() {
         for number in 0..20 {
@@ -63,11 +59,7 @@ async fn five_peers_from_any_ticket_end_in_a_full_mesh_and_agree() {
     nodes.push(start(&dirs[5], "late", Some(&ticket)).await);
     full_mesh(&nodes).await;
     let late = nodes.last().expect("the newcomer");
-    until(late, "the group is known", async |node| {
-        node.read(|reader| reader.is_announced(&group("rust"))).await.expect("read")
-    })
-    .await;
-    late.join(&rust).await.expect("join");
+    join(late, &rust).await;
     until(late, "the newcomer has the history", async |node| {
         history(node, &rust).await.len() == expected + 1
     })

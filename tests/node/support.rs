@@ -57,3 +57,13 @@ pub async fn history(node: &Node, group: &GroupName) -> Vec<Entry> {
     .await
     .expect("read the history")
 }
+
+/// Joins a group as soon as the directory names it.
+pub async fn join(node: &Node, name: &GroupName) {
+    until(node, "the group is known", async |node| {
+        let name = name.clone();
+        node.read(move |reader| reader.is_announced(&name)).await.expect("read")
+    })
+    .await;
+    node.join(name).await.expect("join");
+}

@@ -20,6 +20,11 @@ pub enum StoreError {
     /// At opening: written by a later version of this program. Nothing changed.
     #[error("{path} has format {found}, and this version knows up to {known}; use a newer version")]
     Newer { path: PathBuf, found: i64, known: i64 },
+    /// At opening: written by an earlier version of this program. Nothing changed.
+    #[error(
+        "{path} has format {found}, and this version reads {known} only; use the version that wrote it, or join the mesh again with a new data directory"
+    )]
+    Older { path: PathBuf, found: i64, known: i64 },
     /// Not a database, or one whose pages do not fit together.
     #[error(
         "the database is damaged ({reason}); restore a copy of the data directory, or start with an empty one and join again"

@@ -38,10 +38,22 @@ fn another_programs_database_is_refused_and_left_alone() {
 fn a_newer_format_is_refused() {
     let disk = Disk::new();
     drop(disk.open());
-    disk.tamper("PRAGMA user_version = 2");
+    disk.tamper("PRAGMA user_version = 1000");
     let error = refused(&disk);
-    assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 1000, .. }), "{error}");
     assert!(error.to_string().contains("newer version"), "{error}");
+}
+
+#[test]
+fn an_older_format_is_refused_and_left_alone() {
+    let disk = Disk::new();
+    drop(disk.open());
+    disk.tamper("PRAGMA user_version = 1");
+    let before = fs::read(disk.path()).unwrap();
+    let error = refused(&disk);
+    assert!(matches!(error, StoreError::Older { found: 1, .. }), "{error}");
+    assert!(error.to_string().contains("join the mesh again"), "{error}");
+    assert_eq!(fs::read(disk.path()).unwrap(), before);
 }
 
 #[test]

@@ -67,6 +67,16 @@ impl Reader {
         })
     }
 
+    /// How many messages arrived after the entry of this number: all of them after the genesis. Counts what is no
+    /// message (joins, topics, …), not what is.
+    pub fn messages_after(&self, group: GroupNo, after: EntryNo) -> Result<u64, StoreError> {
+        let mut statement = self.conn.prepare_cached(MESSAGES_AFTER)?;
+        let (from, to) = (log::row_id(group, after), log::row_id(group, EntryNo(u64::MAX)));
+        let count: Option<i64> =
+            statement.query_row(params![group.0, after.0 as i64, from, to], |row| row.get(0)).optional()?;
+        Ok(count.ok_or(StoreError::NoGroup(group))?.max(0) as u64)
+    }
+
     /// Entries whose author's clock was beyond `time` when they were written; of very many, the first in display
     /// order.
     pub fn stamped_after(&self, group: GroupNo, time: Timestamp) -> Result<Vec<Entry>, StoreError> {
@@ -301,3 +311,5 @@ pub(super) const PAGE_BEFORE: &str = "SELECT no FROM entry WHERE grp = ?1 AND (e
      ORDER BY eff DESC, hash DESC LIMIT ?2";
 pub(super) const PAGE_AFTER: &str =
     "SELECT no FROM entry WHERE grp = ?1 AND (eff, hash) > (?3, ?4) ORDER BY eff, hash LIMIT ?2";
+pub(super) const MESSAGES_AFTER: &str = "SELECT entries - ?2 - (SELECT count(*) FROM log
+     WHERE id > ?3 AND id <= ?4 AND kind IS NOT NULL) FROM grp WHERE no = ?1";

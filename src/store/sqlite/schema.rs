@@ -11,7 +11,7 @@ use crate::store::StoreError;
 
 /// "Peer" in ASCII, where SQLite keeps the file's owner.
 const APPLICATION: i64 = 0x5065_6572;
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 const BUSY: Duration = Duration::from_secs(5);
 /// Statements kept prepared on one connection: all that there are.
 const STATEMENTS: usize = 64;
@@ -62,6 +62,9 @@ CREATE TABLE log (
 
 -- Eight bytes find a row; the whole hash is compared in the row.
 CREATE INDEX log_hash ON log (substr(hash, 1, 8));
+
+-- What is no message, so that messages are counted by what is between them.
+CREATE INDEX log_other ON log (id) WHERE kind IS NOT NULL;
 
 CREATE TABLE entry (
     grp INTEGER NOT NULL,
@@ -186,6 +189,7 @@ fn is_new(conn: &Connection, path: &Path) -> Result<bool, StoreError> {
         (APPLICATION, found, _) if found > VERSION => {
             Err(StoreError::Newer { path: path.into(), found, known: VERSION })
         }
+        (APPLICATION, found, _) => Err(StoreError::Older { path: path.into(), found, known: VERSION }),
         _ => Err(StoreError::Foreign { path: path.into() }),
     }
 }

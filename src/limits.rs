@@ -47,19 +47,57 @@ pub const BATCHES_IN_FLIGHT_MAX: usize = 256;
 pub const ORPHAN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Changes that wait for a missing dependency, per group and link.
 pub const ORPHANS_MAX: usize = 8192;
+/// The same for all groups of a link, in bytes, with what is kept around each: an honest link has no more than
+/// `LINK_IN_FLIGHT_BYTES_MAX` on its way, and each of its changes may wait.
+pub const LINK_ORPHAN_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The same for all links, in bytes. Beyond it the link that takes most is closed.
+pub const ORPHANS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Kept around a change while it waits, in bytes: its fields and its places in the indexes.
+pub const ORPHAN_BYTES_AROUND: usize = 1024;
+/// What it may take to answer one link what it was answered before, in bytes; then so much more each second. An honest
+/// peer asks again for little: what a filter wrongly claimed, or what it had asked of another link.
+pub const ASKED_AGAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+pub const ASKED_AGAIN_BYTES_PER_S: u64 = 256 * 1024;
+/// What looking at an entry or for a hash counts for, in bytes.
+pub const VISIT_BYTES: u64 = 32;
+/// Heads in a message that are looked up for nothing; each further one counts as a visit.
+pub const HEADS_FREE_MAX: usize = 64;
+/// Changes from one link that were here already, in bytes; then so much more each second. An honest peer sends the same
+/// again when a pull has moved to it while the link before goes on.
+pub const SENT_AGAIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
+pub const SENT_AGAIN_BYTES_PER_S: u64 = 256 * 1024;
+/// What has to come of a pull, in bytes a second, so that it does not count as stalled: one batch within
+/// `SILENCE_MS_MAX`, as of the slowest link that stands.
+pub const PULL_BYTES_PER_S_MIN: u64 = 4_000;
 /// Waiting to be written to one link, in bytes; beyond it the reader counts as wedged.
 pub const LINK_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Taken in from one link and not yet handled, in bytes. Must hold one frame.
 pub const LINK_INBOX_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
+/// The same, in frames: a small frame may cost as much to handle as a large one, and others wait behind it.
+pub const LINK_INBOX_FRAMES_MAX: usize = 128;
 /// Entries looked at, for each group of each link, to count what a peer lacks for a status.
 pub const STATUS_VISITS_MAX: usize = 4096;
+/// Links taken from one key in a row, then one more every `LINK_EVERY_MS`: a link costs a handshake and a look at every
+/// group.
+pub const LINKS_IN_A_ROW_MAX: u64 = 16;
+/// Peers of whose conduct a record is kept: as many as there may be links. Those without a fault go first.
+pub const CONDUCTS_MAX: usize = PEERS_MAX;
 /// How far ahead of the own clock an entry may be stamped before its author is shown as flagged, in milliseconds.
 /// Clocks that are wrong by a time zone stand out, those that are set by hand do not.
 pub const CLOCK_AHEAD_MS_MAX: i64 = 30 * 60 * 1000;
 /// Connections in their handshake at once; more wait in the system's queue.
 pub const HANDSHAKES_MAX: usize = 256;
-/// Dials under way at once: whoever tells of peers cannot make this one scan a network, or run out of sockets.
+/// Dials under way at once: bounds the sockets that they take.
 pub const DIALS_MAX: usize = 32;
+/// Of these, to peers that are no acquaintances: false addresses do not stand in the way of true ones.
+pub const HEARSAY_DIALS_MAX: usize = 16;
+/// Dials to peers that are no acquaintances, in a row; then one more every `HEARSAY_DIAL_EVERY_MS`. Whoever tells of
+/// peers cannot make this one scan a network. Half of a mesh of 100 is dialled by a newcomer, the rest dials it.
+pub const HEARSAY_DIALS_IN_A_ROW_MAX: u64 = 64;
+/// Peers that one link may tell of in a row; then one more every `GOSSIP_EVERY_MS`. What is more is not heeded.
+pub const GOSSIP_MAX: u64 = 256;
+/// Links to peers that are no acquaintances: whoever makes many keys leaves room for those who were here before.
+pub const NEWCOMERS_MAX: usize = 768;
 /// Events in one transaction: bounds how long a command waits behind others.
 pub const COMMIT_EVENTS_MAX: usize = 1024;
 /// Heads in one sync message. A group has about as many as peers wrote at the same moment.
@@ -132,6 +170,20 @@ pub const SILENCE_MS_MAX: u64 = 20_000;
 pub const ANNOUNCE_AFTER_MS: u64 = 250;
 /// A catch-up without progress for this long moves to another link.
 pub const PULL_STALL_MS: u64 = 5_000;
+/// How often one key may link, beyond `LINKS_IN_A_ROW_MAX`.
+pub const LINK_EVERY_MS: u64 = 5_000;
+/// How often a peer that is no acquaintance is dialled, beyond `HEARSAY_DIALS_IN_A_ROW_MAX`.
+pub const HEARSAY_DIAL_EVERY_MS: u64 = 250;
+/// How often one link may tell of a peer, beyond `GOSSIP_MAX`.
+pub const GOSSIP_EVERY_MS: u64 = 1_000;
+/// A peer is an acquaintance once a link to it has lasted this long; one from a ticket is from the start.
+pub const ACQUAINTED_AFTER_MS: u64 = 600_000;
+/// First wait before a key that broke the rules of a link is linked with again; doubles with every fault up to the
+/// longest, so that it costs little. Not for ever: it may be an honest peer of another version, after its upgrade.
+pub const FAULT_WAIT_MS_MIN: u64 = 1_000;
+pub const FAULT_WAIT_MS_MAX: u64 = 300_000;
+/// After so long without a fault the wait is the first one again.
+pub const FAULTS_FORGIVEN_MS: u64 = 3_600_000;
 /// First wait before dialling an address again; doubles up to the longest.
 pub const REDIAL_MS_MIN: u64 = 250;
 pub const REDIAL_MS_MAX: u64 = 30_000;

@@ -3,7 +3,7 @@
 use super::failure::Result;
 use super::{Context, text};
 use crate::api::{GroupStatus, LinkStatus, Status, Unreachable};
-use crate::id::{ChangeHash, GroupName, PeerId};
+use crate::id::{ChangeHash, PeerId};
 
 /// A clock that is wrong by more is told.
 const SKEW_MS_TOLD: u64 = 2_000;
@@ -100,8 +100,12 @@ fn unreachable(other: &Unreachable) -> [String; 3] {
 fn flagged(status: &Status) -> Vec<String> {
     let line = |author: &crate::api::Flagged| {
         let who = person(author.name.as_deref(), &author.peer);
-        let group = author.group.as_ref().map_or("the list of groups and names", GroupName::as_str);
-        format!("  {who} in {group}: {}", text::line(&author.reason))
+        let place = match (&author.group, author.at) {
+            (Some(group), _) => format!("in {group}"),
+            (None, Some(at)) => format!("at {at}"),
+            (None, None) => "in the list of groups and names".to_owned(),
+        };
+        format!("  {who} {place}: {}", text::line(&author.reason))
     };
     let heading = (!status.flagged.is_empty()).then(|| "\nnot to be trusted".to_owned());
     heading.into_iter().chain(status.flagged.iter().map(line)).collect()

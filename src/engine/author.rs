@@ -27,7 +27,7 @@ impl<S: Store> Engine<S> {
                 Ok(written.map(|_| Outcome::Done))
             }
             Command::Introduce { peer, addresses } => {
-                self.introduce(peer, addresses, now.ticks_us)?;
+                self.take_ticket(peer, addresses, now)?;
                 Ok(Ok(Outcome::Done))
             }
             Command::StoredOn { group, entries } => {

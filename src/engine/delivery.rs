@@ -8,24 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::author::writer_key;
 use super::damage::ask_for_damaged;
 use super::room::{Awaited, Room};
-use super::{Effect, Engine, Incoming, StoredOn};
+use super::{Effect, Engine, Incoming, Misconduct, StoredOn};
 use crate::change::Verified;
 use crate::group::{EntryNo, GroupNo, Verdict, admit, reached, reaches};
 use crate::id::{ChangeHash, GroupId};
-use crate::limits::{ANNOUNCE_AFTER_MS, HEADS_MAX, NEED_MAX};
+use crate::limits::{ANNOUNCE_AFTER_MS, HEADS_FREE_MAX, HEADS_MAX, NEED_MAX, VISIT_BYTES};
 use crate::store::Store;
-use crate::sync::{LinkId, Pull, Request, Session, Step, bloom_since};
+use crate::sync::{LinkId, OrphanSpace, Pull, Request, Session, Step, bloom_since};
 use crate::time::Now;
 use crate::wire::bloom::Bloom;
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
 use crate::wire::sync_message::{Have, SyncMessage};
-
-/// Why a sync message was not taken in whole.
-enum Fault {
-    Refused(&'static str),
-    Full,
-}
 
 impl<S: Store> Engine<S> {
     /// Starts a session of `group` on every link whose other side wants one.
@@ -47,7 +41,8 @@ impl<S: Store> Engine<S> {
         for hash in self.store.shared_heads(&peer, group)? {
             shared.extend(self.store.find(group, &hash)?);
         }
-        room.sessions.insert(link, Session::new(shared));
+        let marks = self.mesh.links.get(&link).and_then(|state| state.marks.get(&group).copied());
+        room.sessions.insert(link, Session::new(shared, marks.unwrap_or_default()));
         room.due(link).heads = true;
         self.awake.insert(group);
         Ok(())
@@ -58,7 +53,10 @@ impl<S: Store> Engine<S> {
         let Some(room) = self.rooms.get_mut(&group) else { return Ok(()) };
         if let Some(session) = room.sessions.get(&link) {
             self.mesh.account(link, session.in_flight_bytes(), 0);
-            room.drop_session(link);
+            if let Some(state) = self.mesh.links.get_mut(&link) {
+                state.marks.insert(group, session.marks());
+            }
+            room.drop_session(&mut self.orphan_space, link);
             self.awake.insert(group);
         }
         Ok(())
@@ -89,16 +87,20 @@ impl<S: Store> Engine<S> {
             return Ok(());
         }
         self.awake.insert(no);
+        let pulls = !incoming.need.is_empty() || !incoming.have.is_empty();
+        if pulls && !self.mesh.may_ask(link, now) {
+            return self.blame(link, Misconduct::AskedAgain, now);
+        }
         let changes = !incoming.changes.is_empty();
         let reset = incoming.have.iter().any(|have| have.last_sync.is_empty() && have.bloom.is_empty());
         let before = (room.entries, room.orphans.len());
         let pull = room.pull.as_ref().filter(|pull| pull.link() == link);
         let unasked = pull
             .is_some_and(|pull| incoming.changes.iter().any(|change| !pull.has_asked_for(&change.hash())));
-        let mut faults = BTreeMap::new();
+        let mut intake = Intake::default();
         for change in incoming.changes {
-            take_in(&mut self.store, room, link, change, &mut faults)?;
-            if faults.contains_key(&link) {
+            take_in(&mut self.store, room, &mut self.orphan_space, link, change, &mut intake)?;
+            if intake.faults.contains_key(&link) {
                 break;
             }
         }
@@ -109,15 +111,14 @@ impl<S: Store> Engine<S> {
                 session.refresh(&self.store, no)?;
             }
         }
-        for (link, fault) in faults {
-            let code = match fault {
-                Fault::Refused(reason) => {
-                    tracing::warn!(link = link.0, group = %group, reason, "refused a change");
-                    CloseCode::Change
-                }
-                Fault::Full => CloseCode::Orphans,
-            };
-            self.hang_up(link, code, now)?;
+        if !self.mesh.may_send_again(link, intake.again_bytes, now) {
+            intake.faults.entry(link).or_insert(Misconduct::SentAgain);
+        }
+        for (link, fault) in intake.faults {
+            self.blame(link, fault, now)?;
+        }
+        while let Some(link) = self.orphan_space.overdrawn() {
+            self.hang_up(link, CloseCode::Orphans, now)?;
         }
         let Some(room) = self.rooms.get_mut(&no) else { return Ok(()) };
         let ours = room.heads();
@@ -125,13 +126,16 @@ impl<S: Store> Engine<S> {
         let before_bytes = session.in_flight_bytes();
         session.hear(&self.store, no, &ours, &incoming.heads, &incoming.have, &incoming.need)?;
         self.mesh.account(link, before_bytes, session.in_flight_bytes());
+        let looked_up = incoming.heads.len().saturating_sub(HEADS_FREE_MAX) as u64 * VISIT_BYTES;
+        self.mesh.charge(link, looked_up + session.take_again_bytes(), now);
         let new = stored || room.orphans.len() > before.1;
         if new {
             room.unbacked.remove(&link);
+            room.stalled.remove(&link);
         }
         if let Some(pull) = room.pull.as_mut().filter(|pull| pull.link() == link) {
             if new {
-                pull.brought(stored, unasked, now);
+                pull.brought(intake.stored_bytes, unasked, now);
             } else if reset && !changes {
                 pull.was_reset();
             }
@@ -167,6 +171,8 @@ impl<S: Store> Engine<S> {
                 let bad = speak_on(&self.store, room, link, &heads, link_room, effects)?;
                 damaged.extend(bad.into_iter().map(|bad| (no, bad)));
                 self.mesh.account(link, before, on_its_way(room));
+                let again = room.sessions.get_mut(&link).map_or(0, Session::take_again_bytes);
+                self.mesh.charge(link, again, now);
             }
             // What the link had no room for is tried again with every commit, for acknowledgements make room.
             room.touched = room.sessions.values().any(Session::is_starved);
@@ -241,14 +247,25 @@ impl<S: Store> Engine<S> {
     }
 }
 
+/// What came of the changes of one message.
+#[derive(Default)]
+struct Intake {
+    /// Links that brought what is not to be taken, and why.
+    faults: BTreeMap<LinkId, Misconduct>,
+    stored_bytes: u64,
+    /// Of changes that were here, or waited here, already.
+    again_bytes: u64,
+}
+
 /// Puts one verified change through the last stage of the gate, then all that waited for it, which may have come
 /// over other links.
 fn take_in<S: Store>(
     store: &mut S,
     room: &mut Room,
+    space: &mut OrphanSpace,
     link: LinkId,
     change: Verified,
-    faults: &mut BTreeMap<LinkId, Fault>,
+    intake: &mut Intake,
 ) -> Result<(), S::Error> {
     let mut judged = vec![(link, change)];
     while let Some((link, change)) = judged.pop() {
@@ -258,22 +275,27 @@ fn take_in<S: Store>(
             }
             continue;
         }
-        let actor = change.header().actor;
+        let (actor, bytes) = (change.header().actor, change.bytes().len() as u64);
         match admit(store, room.no, change)? {
-            Verdict::Known(_) => continue,
+            Verdict::Known(_) => {
+                intake.again_bytes += bytes;
+                continue;
+            }
             Verdict::Refused(reason) => {
-                faults.insert(link, Fault::Refused(reason));
+                tracing::warn!(link = link.0, group = %room.id, reason, "refused a change");
+                intake.faults.insert(link, Misconduct::Change);
             }
-            Verdict::Waiting(change, missing) => {
-                if room.orphans.hold(link, change, missing).is_err() {
-                    faults.insert(link, Fault::Full);
-                }
-            }
+            Verdict::Waiting(change, missing) => match room.orphans.hold(space, link, change, missing) {
+                Ok(true) => {}
+                Ok(false) => intake.again_bytes += bytes,
+                Err(_) => drop(intake.faults.insert(link, Misconduct::Orphans)),
+            },
             Verdict::Admitted(admitted) => {
                 let hash = admitted.verified().hash();
                 let no = store.append(room.no, &admitted)?;
                 room.advance(no, hash, admitted.deps());
-                judged.extend(room.orphans.released_by(&hash));
+                intake.stored_bytes += bytes;
+                judged.extend(room.orphans.released_by(space, &hash));
             }
         }
         // Somebody else writes with our actor: a copy of this peer. Never again with this one.
@@ -338,18 +360,21 @@ fn step_pull(room: &mut Room) {
 /// brings something after all.
 fn give_up(room: &mut Room, link: LinkId) {
     room.pull = None;
+    room.stalled.insert(link);
     if let Some(theirs) = room.sessions.get(&link).and_then(Session::theirs) {
         room.unbacked.insert(link, theirs.unknown.clone());
     }
 }
 
 /// Starts a pull from the next link that has something new: in turn, so that nobody who keeps announcing stands
-/// in the way of the others. What links that have been level have is left a while to its author, who pushes it
+/// in the way of the others, and those last that have let a pull stall. What links that have been level have is left a while to its author, who pushes it
 /// by itself.
 fn start_pull(room: &mut Room, now: Now) -> bool {
     let mut news = Vec::new();
     let turn = room.last_pulled.map_or(LinkId(0), |last| LinkId(last.0 + 1));
-    for (&link, session) in room.sessions.range(turn..).chain(room.sessions.range(..turn)) {
+    let in_turn = || room.sessions.range(turn..).chain(room.sessions.range(..turn));
+    let reliable = in_turn().filter(|(link, _)| !room.stalled.contains(link));
+    for (&link, session) in reliable.chain(in_turn().filter(|(link, _)| room.stalled.contains(link))) {
         let Some(theirs) = session.theirs().filter(|_| session.wants()) else { continue };
         if room.unbacked.get(&link) == Some(&theirs.unknown) {
             continue;

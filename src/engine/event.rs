@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out: closed lists.
 
+use super::Misconduct;
 use crate::change::{SignError, Verified};
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, GroupId, GroupName, PeerId};
@@ -31,6 +32,11 @@ pub enum Event {
     /// A link is gone, for whatever reason.
     LinkDown {
         link: LinkId,
+    },
+    /// The other side of a link broke the rules, as far as that shows without state.
+    Misconduct {
+        link: LinkId,
+        what: Misconduct,
     },
     /// A dial that the engine asked for did not end in a link.
     DialFailed {

@@ -1,24 +1,22 @@
-//! Links and known peers: whom to dial, which of two links to keep, who is told of whom.
+//! Links: which of two to keep, who is told of whom, and whether they live.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::entropy::Entropy;
+use super::known::{Known, dials_of_hearsay};
+use super::ration::Ration;
 use super::{Effect, Engine};
 use crate::group::GroupNo;
 use crate::id::{GroupId, PeerId};
 use crate::limits::{
-    ADDRESSES_MAX, GROUPS_MAX, HANDSHAKE_MS_MAX, LINK_IN_FLIGHT_BYTES_MAX, PEERS_MAX, PING_EVERY_MS,
-    REDIAL_MS_MAX, REDIAL_MS_MIN, SILENCE_MS_MAX,
+    ACQUAINTED_AFTER_MS, ADDRESSES_MAX, ASKED_AGAIN_BYTES_MAX, ASKED_AGAIN_BYTES_PER_S, GOSSIP_EVERY_MS,
+    GOSSIP_MAX, GROUPS_MAX, HANDSHAKE_MS_MAX, LINK_IN_FLIGHT_BYTES_MAX, PING_EVERY_MS, SENT_AGAIN_BYTES_MAX,
+    SENT_AGAIN_BYTES_PER_S, SILENCE_MS_MAX,
 };
 use crate::store::{KnownPeer, Store};
-use crate::sync::LinkId;
+use crate::sync::{LinkId, Marks};
 use crate::time::Now;
 use crate::wire::close::CloseCode;
 use crate::wire::frame::{Control, PeerRecord};
-
-/// The peer with the larger key waits this long, in milliseconds, before it dials somebody it was told of:
-/// as a rule the other one dials, and there is no duplicate to drop.
-const YIELD_MS: u64 = 1_000;
 
 /// The longest that a dial takes, to connect and to prove oneself, in microseconds.
 const DIAL_US_MAX: u64 = 2 * HANDSHAKE_MS_MAX * 1000;
@@ -35,6 +33,14 @@ pub(super) struct Link {
     since_us: u64,
     /// Changes on their way over this link in all groups, in bytes.
     pub in_flight_bytes: usize,
+    /// How far it has been served in each group.
+    pub marks: BTreeMap<GroupNo, Marks>,
+    /// What it may still ask for again.
+    pub asked_again: Ration,
+    /// What it may still send again.
+    pub sent_again: Ration,
+    /// Peers that it may still tell of.
+    pub gossip: Ration,
     heard_us: u64,
     pinged_us: u64,
     next_ping_us: u64,
@@ -44,42 +50,18 @@ pub(super) struct Link {
     pub skew_ms: Option<i64>,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    link: Option<LinkId>,
-    addresses: Vec<String>,
-    last_linked_ms: i64,
-    dialling: bool,
-    next_dial_us: u64,
-    /// Dials that failed, and links that did not last.
-    attempts: u32,
-    /// It turned our mesh secret down when last dialled.
-    refused: bool,
-}
-
 pub(super) struct Mesh {
-    own: PeerId,
+    pub own: PeerId,
     pub links: BTreeMap<LinkId, Link>,
-    known: BTreeMap<PeerId, Known>,
-}
-
-impl Known {
-    /// Puts off the next dial, every time for longer.
-    fn wait_to_dial(&mut self, now: Now, entropy: &mut Entropy) {
-        let wait = (REDIAL_MS_MIN << self.attempts.min(16)).min(REDIAL_MS_MAX);
-        self.attempts = self.attempts.saturating_add(1);
-        self.next_dial_us = now.in_ms(entropy.jitter(wait));
-    }
+    pub known: BTreeMap<PeerId, Known>,
+    pub hearsay_dials: Ration,
 }
 
 impl Mesh {
     pub fn new(own: PeerId, peers: Vec<KnownPeer>) -> Self {
-        let known = peers.into_iter().filter(|peer| peer.key != own).map(|peer| {
-            let known =
-                Known { addresses: peer.addresses, last_linked_ms: peer.last_linked_ms, ..Known::default() };
-            (peer.key, known)
-        });
-        Self { own, links: BTreeMap::new(), known: known.collect() }
+        let known = peers.into_iter().filter(|peer| peer.key != own);
+        let known = known.map(|peer| (peer.key, Known::remembered(peer))).collect();
+        Self { own, links: BTreeMap::new(), known, hearsay_dials: dials_of_hearsay() }
     }
 
     pub fn peer_of(&self, link: LinkId) -> Option<PeerId> {
@@ -114,6 +96,26 @@ impl Mesh {
         LINK_IN_FLIGHT_BYTES_MAX.saturating_sub(spent)
     }
 
+    /// A session of this link has answered again what it had answered.
+    pub fn charge(&mut self, link: LinkId, again_bytes: u64, now: Now) {
+        if let Some(link) = self.links.get_mut(&link).filter(|_| again_bytes > 0) {
+            link.asked_again.spend(again_bytes, now);
+        }
+    }
+
+    /// Whether this link may ask for anything.
+    pub fn may_ask(&mut self, link: LinkId, now: Now) -> bool {
+        self.links.get_mut(&link).is_some_and(|link| link.asked_again.is_left(now))
+    }
+
+    /// A link has sent what was here. Whether it still may.
+    pub fn may_send_again(&mut self, link: LinkId, bytes: u64, now: Now) -> bool {
+        self.links.get_mut(&link).is_none_or(|link| {
+            link.sent_again.spend(bytes, now);
+            link.sent_again.is_left(now)
+        })
+    }
+
     pub fn heard_from(&mut self, link: LinkId, now: Now) {
         if let Some(link) = self.links.get_mut(&link) {
             link.heard_us = now.ticks_us;
@@ -128,25 +130,7 @@ impl Mesh {
         link.skew_ms = Some(wall_ms.saturating_add(half_ms).saturating_sub(now.wall.millis()));
     }
 
-    pub fn dial_failed(
-        &mut self,
-        peer: &PeerId,
-        address: &str,
-        refused: bool,
-        now: Now,
-        entropy: &mut Entropy,
-    ) {
-        let Some(known) = self.known.get_mut(peer) else { return };
-        known.dialling = false;
-        known.refused = refused;
-        // The address that failed goes to the end of the row.
-        if known.addresses.first().is_some_and(|first| first == address) {
-            known.addresses.rotate_left(1);
-        }
-        known.wait_to_dial(now, entropy);
-    }
-
-    fn linked(&self, peer: &PeerId) -> Option<LinkId> {
+    pub fn linked(&self, peer: &PeerId) -> Option<LinkId> {
         self.known.get(peer).and_then(|known| known.link)
     }
 
@@ -155,10 +139,8 @@ impl Mesh {
     }
 
     pub fn next_timeout_us(&self) -> Option<u64> {
-        let due = |known: &&Known| known.link.is_none() && !known.dialling && !known.addresses.is_empty();
-        let dials = self.known.values().filter(due).map(|known| known.next_dial_us);
         let pings = self.links.values().map(|link| link.next_ping_us);
-        dials.chain(pings).min()
+        pings.chain(self.next_dial_us()).min()
     }
 }
 
@@ -179,6 +161,10 @@ impl<S: Store> Engine<S> {
             self.prepared.push_back(Effect::Close { link, code: CloseCode::Myself });
             return Ok(());
         }
+        if self.turned_away(link, peer, now) {
+            self.mesh.put_off(&peer, now, &mut self.entropy);
+            return Ok(());
+        }
         if let Some(old) = self.mesh.linked(&peer) {
             // Who dialled each other at the same time choose alike: the link that the smaller key dialled.
             // Otherwise the later, for nobody dials while there is a link: the earlier is lost on one side.
@@ -190,8 +176,9 @@ impl<S: Store> Engine<S> {
                 return Ok(());
             }
             self.hang_up(old, CloseCode::Duplicate, now)?;
-        } else if self.mesh.links.len() >= PEERS_MAX {
+        } else if !self.mesh.has_room_for(&peer) {
             self.prepared.push_back(Effect::Close { link, code: CloseCode::Full });
+            self.mesh.put_off(&peer, now, &mut self.entropy);
             return Ok(());
         }
         let state = Link {
@@ -202,6 +189,10 @@ impl<S: Store> Engine<S> {
             told: BTreeSet::new(),
             since_us: now.ticks_us,
             in_flight_bytes: 0,
+            marks: BTreeMap::new(),
+            asked_again: Ration::new(ASKED_AGAIN_BYTES_MAX, ASKED_AGAIN_BYTES_PER_S, 1000, now),
+            sent_again: Ration::new(SENT_AGAIN_BYTES_MAX, SENT_AGAIN_BYTES_PER_S, 1000, now),
+            gossip: Ration::new(GOSSIP_MAX, 1, GOSSIP_EVERY_MS, now),
             heard_us: now.ticks_us,
             pinged_us: now.ticks_us,
             next_ping_us: now.ticks_us,
@@ -245,13 +236,7 @@ impl<S: Store> Engine<S> {
         known.link = Some(link);
         known.refused = false;
         known.last_linked_ms = now.wall.millis();
-        if known.addresses.is_empty() {
-            // It cannot be dialled: nobody to remember beyond this run.
-            return Ok(());
-        }
-        let row =
-            KnownPeer { key: peer, addresses: known.addresses.clone(), last_linked_ms: known.last_linked_ms };
-        self.store.put_peer(&row)
+        self.remember(peer)
     }
 
     /// Tells the newcomer of all linked peers, and all linked peers of the newcomer.
@@ -283,62 +268,6 @@ impl<S: Store> Engine<S> {
         for frame in Control::peers(&records) {
             self.prepared.push_back(Effect::Send { link: to, frame: frame.into() });
         }
-    }
-
-    pub(super) fn learn_peers(&mut self, peers: Vec<PeerRecord>, now: Now) -> Result<(), S::Error> {
-        for record in peers {
-            if self.mesh.linked(&record.key).is_none() {
-                // Both of them hear of each other at about the same time.
-                let wait_ms = if self.mesh.own < record.key { 0 } else { YIELD_MS };
-                // Hearsay comes last: it must not push out the addresses that are known to work.
-                let known = self.mesh.known.get(&record.key);
-                let mut addresses = known.map(|known| known.addresses.clone()).unwrap_or_default();
-                addresses.extend(record.addresses);
-                self.introduce(record.key, addresses, now.in_ms(wait_ms))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Remembers where a peer may be found, and dials it from the tick `dial_us` on.
-    pub(super) fn introduce(
-        &mut self,
-        peer: PeerId,
-        addresses: Vec<String>,
-        dial_us: u64,
-    ) -> Result<(), S::Error> {
-        if peer == self.mesh.own || addresses.is_empty() {
-            return Ok(());
-        }
-        if !self.mesh.known.contains_key(&peer) {
-            self.make_room_for_peer()?;
-        }
-        let known = self.mesh.known.entry(peer).or_default();
-        let mut merged = addresses;
-        merged.extend(std::mem::take(&mut known.addresses));
-        let mut seen = BTreeSet::new();
-        merged.retain(|address| seen.insert(address.clone()));
-        merged.truncate(ADDRESSES_MAX);
-        known.addresses = merged;
-        known.attempts = 0;
-        known.next_dial_us = dial_us;
-        let row =
-            KnownPeer { key: peer, addresses: known.addresses.clone(), last_linked_ms: known.last_linked_ms };
-        self.store.put_peer(&row)
-    }
-
-    /// Forgets the peer without a link that was linked longest ago, when no room is left.
-    fn make_room_for_peer(&mut self) -> Result<(), S::Error> {
-        if self.mesh.known.len() < PEERS_MAX {
-            return Ok(());
-        }
-        let oldest = self.mesh.known.iter().filter(|(_, known)| known.link.is_none());
-        let oldest = oldest.min_by_key(|(_, known)| known.last_linked_ms).map(|(key, _)| *key);
-        if let Some(key) = oldest {
-            self.mesh.known.remove(&key);
-            self.store.remove_peer(&key)?;
-        }
-        Ok(())
     }
 
     pub(super) fn link_down(&mut self, link: LinkId, now: Now) -> Result<(), S::Error> {
@@ -405,7 +334,7 @@ impl<S: Store> Engine<S> {
 
     /// Pings, drops dead links, dials whom it is time to dial.
     pub(super) fn keep_links(&mut self, now: Now) -> Result<(), S::Error> {
-        let (mut dead, mut pinged) = (Vec::new(), Vec::new());
+        let (mut dead, mut pinged, mut lasting) = (Vec::new(), Vec::new(), Vec::new());
         for (&id, link) in &mut self.mesh.links {
             if now.ticks_us.saturating_sub(link.heard_us) > SILENCE_MS_MAX * 1000 {
                 dead.push(id);
@@ -416,6 +345,9 @@ impl<S: Store> Engine<S> {
                 let ping = Control::Ping { nonce: link.pings };
                 self.prepared.push_back(Effect::Send { link: id, frame: ping.into() });
                 pinged.push(id);
+                if now.ticks_us.saturating_sub(link.since_us) >= ACQUAINTED_AFTER_MS * 1000 {
+                    lasting.push(link.peer);
+                }
             }
         }
         // Not with every message, but often enough for a crash.
@@ -426,18 +358,13 @@ impl<S: Store> Engine<S> {
                 self.save_shared(group, link)?;
             }
         }
+        for peer in lasting {
+            self.make_acquainted(peer)?;
+        }
         for link in dead {
             self.hang_up(link, CloseCode::Silent, now)?;
         }
-        for (key, known) in &mut self.mesh.known {
-            if known.link.is_some() || known.dialling || now.ticks_us < known.next_dial_us {
-                continue;
-            }
-            if let Some(address) = known.addresses.first() {
-                known.dialling = true;
-                self.prepared.push_back(Effect::Dial { peer: *key, address: address.clone() });
-            }
-        }
+        self.dial_due(now);
         Ok(())
     }
 }

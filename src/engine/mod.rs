@@ -6,16 +6,20 @@
 //! arguments, so that whole meshes run in one thread, in simulated time.
 
 mod author;
+mod conduct;
 mod damage;
 mod delivery;
 mod entropy;
 mod event;
+mod known;
 mod mesh;
+mod ration;
 mod room;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub use conduct::{Fault, Misconduct};
 pub use event::{Command, CommandError, Draft, Effect, Event, Incoming, Outcome, StoredOn};
 pub use status::{BehindStatus, LinkStatus, RoomStatus, Status};
 
@@ -24,9 +28,10 @@ use crate::group::{EntryNo, GroupNo, Node};
 use crate::id::{GroupId, GroupName, MeshId};
 use crate::identity::Identity;
 use crate::store::{GroupRow, Store};
-use crate::sync::LinkId;
+use crate::sync::{LinkId, OrphanSpace};
 use crate::time::Now;
 use crate::wire::frame::Control;
+use conduct::Conducts;
 use entropy::Entropy;
 use mesh::Mesh;
 use room::Room;
@@ -55,6 +60,8 @@ pub struct Engine<S: Store> {
     awake: BTreeSet<GroupNo>,
     directory: GroupNo,
     mesh: Mesh,
+    conducts: Conducts,
+    orphan_space: OrphanSpace,
     /// Waiting for the commit.
     prepared: VecDeque<Effect>,
     effects: VecDeque<Effect>,
@@ -78,6 +85,8 @@ impl<S: Store> Engine<S> {
             awake: BTreeSet::new(),
             directory,
             mesh,
+            conducts: Conducts::default(),
+            orphan_space: OrphanSpace::default(),
             prepared: VecDeque::new(),
             effects: VecDeque::new(),
         };
@@ -121,6 +130,7 @@ impl<S: Store> Engine<S> {
                 self.link_up(link, peer, dialled, address, listen, now)
             }
             Event::LinkDown { link } => self.link_down(link, now),
+            Event::Misconduct { link, what } => self.blame(link, what, now),
             Event::DialFailed { peer, address, refused } => {
                 self.mesh.dial_failed(&peer, &address, refused, now, &mut self.entropy);
                 Ok(())
@@ -184,7 +194,7 @@ impl<S: Store> Engine<S> {
     fn control(&mut self, link: LinkId, control: Control, now: Now) -> Result<(), S::Error> {
         self.mesh.heard_from(link, now);
         match control {
-            Control::Peers { peers } => self.learn_peers(peers, now),
+            Control::Peers { peers } => self.learn_peers(link, peers, now),
             Control::Subscribe { groups } => self.subscribed(link, groups),
             Control::Unsubscribe { groups } => self.unsubscribed(link, groups),
             Control::Ping { nonce } => {

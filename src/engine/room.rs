@@ -6,7 +6,7 @@ use crate::group::{EntryNo, GroupNo};
 use crate::id::{ActorId, ChangeHash, GroupId};
 use crate::limits::HEADS_MAX;
 use crate::store::GroupRow;
-use crate::sync::{Heads, LinkId, Orphans, Pull, Request, Session};
+use crate::sync::{Heads, LinkId, OrphanSpace, Orphans, Pull, Request, Session};
 use crate::time::Now;
 
 /// The actor that this peer writes with in a group, and the last entry written.
@@ -57,6 +57,8 @@ pub(super) struct Room {
     pub announce_due_us: Option<u64>,
     /// Heads that a link announced and did not back up; it is asked again when it announces others.
     pub unbacked: BTreeMap<LinkId, Vec<ChangeHash>>,
+    /// Links that let a pull stall: others are asked before them.
+    pub stalled: BTreeSet<LinkId>,
     pub orphans: Orphans,
     /// Entries whose rows are damaged: other peers are asked for them, each link once.
     pub damaged: BTreeMap<ChangeHash, EntryNo>,
@@ -88,6 +90,7 @@ impl Room {
             awaited: None,
             announce_due_us: None,
             unbacked: BTreeMap::new(),
+            stalled: BTreeSet::new(),
             orphans: Orphans::default(),
             damaged: BTreeMap::new(),
             asked_for_damaged: BTreeSet::new(),
@@ -144,11 +147,12 @@ impl Room {
         self.touched = true;
     }
 
-    pub fn drop_session(&mut self, link: LinkId) {
+    pub fn drop_session(&mut self, space: &mut OrphanSpace, link: LinkId) {
         self.due.remove(&link);
         self.unbacked.remove(&link);
+        self.stalled.remove(&link);
         self.asked_for_damaged.remove(&link);
-        self.orphans.forget_link(link);
+        self.orphans.forget_link(space, link);
         if self.pull.as_ref().is_some_and(|pull| pull.link() == link) {
             self.pull = None;
         }

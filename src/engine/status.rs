@@ -1,6 +1,6 @@
 //! What the engine knows of itself, for people to look at.
 
-use super::Engine;
+use super::{Engine, Fault};
 use crate::group::{EntryNo, GroupNo, missing_within};
 use crate::id::{ChangeHash, PeerId};
 use crate::limits::STATUS_VISITS_MAX;
@@ -14,6 +14,8 @@ pub struct Status {
     pub links: Vec<LinkStatus>,
     /// Known peers without a link: key, addresses, and whether they turned our mesh secret down.
     pub absent: Vec<(PeerId, Vec<String>, bool)>,
+    /// Peers that broke the rules of a link since this one started.
+    pub faults: Vec<(PeerId, Fault)>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +72,7 @@ impl<S: Store> Engine<S> {
         }
         let absent = self.mesh.absent();
         status.absent = absent.map(|(key, addresses, refused)| (key, addresses.to_vec(), refused)).collect();
+        status.faults = self.conducts.faults().collect();
         Ok(status)
     }
 

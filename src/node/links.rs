@@ -12,10 +12,10 @@ use tokio::sync::Semaphore;
 use super::input::{Input, InputSender};
 use super::outbox::{Outbox, write_all};
 use crate::change::{Unverified, Verified};
-use crate::engine::{Event, Incoming};
+use crate::engine::{Event, Incoming, Misconduct};
 use crate::id::{GroupId, PeerId};
 use crate::limits::{
-    ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, DIALS_MAX, HANDSHAKES_MAX, LINK_INBOX_BYTES_MAX,
+    ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, HANDSHAKES_MAX, LINK_INBOX_BYTES_MAX, LINK_INBOX_FRAMES_MAX,
 };
 use crate::sync::LinkId;
 use crate::transport::{HelloInfo, Link, LinkReader, Listener, Traffic, Transport, TransportError};
@@ -44,7 +44,6 @@ struct Shared {
     last_link: AtomicU64,
     traffic: Mutex<BTreeMap<LinkId, Arc<Traffic>>>,
     handshakes: Arc<Semaphore>,
-    dials: Arc<Semaphore>,
     /// One permit for every link that runs.
     running: Arc<Semaphore>,
 }
@@ -63,7 +62,6 @@ impl Links {
             last_link: AtomicU64::new(0),
             traffic: Mutex::default(),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
-            dials: Arc::new(Semaphore::new(DIALS_MAX)),
             running: Arc::new(Semaphore::new(RUNNING_MAX as usize)),
         }))
     }
@@ -125,12 +123,8 @@ impl Links {
             if !links.0.network {
                 return;
             }
-            let Ok(place) = links.0.dials.clone().acquire_owned().await else { return };
             match links.0.transport.dial(&address, Some(peer), links.0.hello.clone()).await {
-                Ok(link) => {
-                    drop(place);
-                    links.run(link, address).await;
-                }
+                Ok(link) => links.run(link, address).await,
                 Err(error) => {
                     let refused = matches!(error, TransportError::Refused | TransportError::Stranger);
                     if refused {
@@ -162,7 +156,11 @@ impl Links {
                 () = outbox.overdue() => None,
             };
             if let Some(code) = fault {
-                tracing::warn!(%peer, "closing a link: {}", code.reason());
+                // The engine closes the link, too, and remembers why.
+                match Misconduct::from_code(code) {
+                    Some(what) => self.input(Event::Misconduct { link: id, what }),
+                    None => tracing::warn!(%peer, "closing a link: {}", code.reason()),
+                }
                 outbox.close(code);
                 tokio::select! {
                     () = &mut writing => {}
@@ -186,7 +184,8 @@ async fn receive(link: LinkId, reader: &mut LinkReader, input: &InputSender) -> 
             Ok(None) | Err(TransportError::Closed { .. } | TransportError::Broken(_)) => return None,
             Err(error) => return Some(error.close_code()),
         };
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let length = bytes.len().max(LINK_INBOX_BYTES_MAX / LINK_INBOX_FRAMES_MAX);
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
         let permit = room.clone().acquire_many_owned(length).await.ok()?;
         let event = match Frame::decode(&bytes) {
             Ok(Frame::Control(Control::Close { .. })) => return None,

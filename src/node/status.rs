@@ -21,7 +21,7 @@ pub struct Status {
     pub links: Vec<LinkStatus>,
     /// Known peers without a link.
     pub unreachable: Vec<Unreachable>,
-    /// Authors who wrote two entries where one may stand.
+    /// Peers that are not to be trusted, and why.
     pub flagged: Vec<Flagged>,
     pub disk_bytes: u64,
 }
@@ -69,9 +69,11 @@ pub struct Unreachable {
 pub struct Flagged {
     pub peer: PeerId,
     pub name: Option<String>,
-    /// `None`: in the directory of the mesh.
+    /// The group that it was in; `None` for the directory of the mesh, and for links.
     pub group: Option<GroupName>,
     pub reason: String,
+    /// When a link to it was last closed because it broke the rules, by the clock here; `None` for what it wrote.
+    pub at: Option<Timestamp>,
 }
 
 pub(super) fn describe(
@@ -122,6 +124,7 @@ pub(super) fn describe(
             name: reader.display_name(&fork.author)?,
             group: group_name(fork.group),
             reason: format!("wrote {} and {} in one place", fork.entries.0, fork.entries.1),
+            at: None,
         });
     }
     let bound = Timestamp::clamped(now.millis().saturating_add(CLOCK_AHEAD_MS_MAX));
@@ -134,9 +137,20 @@ pub(super) fn describe(
                     name: entry.name,
                     group: Some(name.clone()),
                     reason: format!("stamped {} with {}, far ahead of the clock here", entry.id, entry.at),
+                    at: None,
                 });
             }
         }
+    }
+    for (key, fault) in engine.faults {
+        let times = if fault.times > 1 { format!(", {} times", fault.times) } else { String::new() };
+        flagged.push(Flagged {
+            peer: key,
+            name: reader.display_name(&key)?,
+            group: None,
+            reason: format!("{}; its link was closed{times}", fault.what.words()),
+            at: Some(fault.at),
+        });
     }
     Ok(Status {
         peer,

@@ -13,10 +13,10 @@ mod pull;
 mod reconcile;
 mod session;
 
-pub use orphans::Orphans;
+pub use orphans::{OrphanSpace, Orphans};
 pub use pull::{Pull, Request, Step};
-pub use reconcile::{bloom_since, owed};
-pub use session::{Heads, Session};
+pub use reconcile::{Owed, bloom_since, owed};
+pub use session::{Heads, Marks, Session};
 
 /// One authenticated connection, numbered by its driver; never used twice in a process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

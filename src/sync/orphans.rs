@@ -1,11 +1,14 @@
-//! Verified changes whose dependencies are not stored yet. In memory only, bounded per link, never persisted.
+//! Verified changes whose dependencies are not stored yet. In memory only, never persisted; bounded per group and
+//! link, per link over all groups, and in all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::LinkId;
 use crate::change::Verified;
 use crate::id::ChangeHash;
-use crate::limits::{ORPHAN_BYTES_MAX, ORPHANS_MAX};
+use crate::limits::{
+    LINK_ORPHAN_BYTES_MAX, ORPHAN_BYTES_AROUND, ORPHAN_BYTES_MAX, ORPHANS_BYTES_MAX, ORPHANS_MAX,
+};
 
 #[derive(Debug)]
 struct Orphan {
@@ -19,6 +22,45 @@ struct Orphan {
 struct Share {
     count: usize,
     bytes: usize,
+}
+
+/// What the orphans of all groups take, by the links that brought them.
+#[derive(Debug, Default)]
+pub struct OrphanSpace {
+    bytes: BTreeMap<LinkId, usize>,
+    total: usize,
+}
+
+impl OrphanSpace {
+    /// The link that takes most, where all together take more than there is: it gives way to the others.
+    pub fn overdrawn(&self) -> Option<LinkId> {
+        let most = || self.bytes.iter().max_by_key(|(_, bytes)| **bytes).map(|(link, _)| *link);
+        if self.total > ORPHANS_BYTES_MAX { most() } else { None }
+    }
+
+    fn has_room(&self, link: LinkId, bytes: usize) -> bool {
+        self.bytes.get(&link).unwrap_or(&0) + bytes <= LINK_ORPHAN_BYTES_MAX
+    }
+
+    fn take(&mut self, link: LinkId, bytes: usize) {
+        *self.bytes.entry(link).or_default() += bytes;
+        self.total += bytes;
+    }
+
+    fn give_back(&mut self, link: LinkId, bytes: usize) {
+        if let Some(taken) = self.bytes.get_mut(&link) {
+            *taken -= bytes;
+            self.total -= bytes;
+            if *taken == 0 {
+                self.bytes.remove(&link);
+            }
+        }
+    }
+}
+
+/// What a change takes while it waits.
+fn space_of(change: &Verified) -> usize {
+    change.bytes().len() + ORPHAN_BYTES_AROUND
 }
 
 /// The orphans of one group.
@@ -44,21 +86,26 @@ impl Orphans {
         self.by_hash.is_empty()
     }
 
-    /// Holds `change` until all of `missing` are stored. When there is no room for it nothing changes.
+    /// Holds `change` until all of `missing` are stored; whether this link brought it for the first time. When there is
+    /// no room for it nothing changes.
     pub fn hold(
         &mut self,
+        space: &mut OrphanSpace,
         link: LinkId,
         change: Verified,
         missing: Vec<ChangeHash>,
-    ) -> Result<(), OrphansFull> {
+    ) -> Result<bool, OrphansFull> {
         let hash = change.hash();
         if self.by_hash.get(&hash).is_some_and(|orphan| orphan.links.contains(&link)) {
-            return Ok(());
+            return Ok(false);
         }
-        let share = self.shares.entry(link).or_default();
-        if share.count >= ORPHANS_MAX || share.bytes + change.bytes().len() > ORPHAN_BYTES_MAX {
+        let (count, bytes) = self.shares.get(&link).map_or((0, 0), |share| (share.count, share.bytes));
+        let full = count >= ORPHANS_MAX || bytes + change.bytes().len() > ORPHAN_BYTES_MAX;
+        if full || !space.has_room(link, space_of(&change)) {
             return Err(OrphansFull);
         }
+        space.take(link, space_of(&change));
+        let share = self.shares.entry(link).or_default();
         share.count += 1;
         share.bytes += change.bytes().len();
         for dep in &missing {
@@ -67,25 +114,25 @@ impl Orphans {
         let missing = missing.into_iter().collect();
         let orphan = self.by_hash.entry(hash).or_insert(Orphan { change, missing, links: BTreeSet::new() });
         orphan.links.insert(link);
-        Ok(())
+        Ok(true)
     }
 
     /// `stored` is in the log now: the orphans that waited for nothing else, to be judged again, each with a
     /// link that brought it.
-    pub fn released_by(&mut self, stored: &ChangeHash) -> Vec<(LinkId, Verified)> {
+    pub fn released_by(&mut self, space: &mut OrphanSpace, stored: &ChangeHash) -> Vec<(LinkId, Verified)> {
         let mut released = Vec::new();
         for hash in self.waiting.remove(stored).unwrap_or_default() {
             let Some(orphan) = self.by_hash.get_mut(&hash) else { continue };
             orphan.missing.remove(stored);
             if orphan.missing.is_empty()
-                && let Some(orphan) = self.remove(&hash)
+                && let Some(orphan) = self.remove(space, &hash)
                 && let Some(&link) = orphan.links.first()
             {
                 released.push((link, orphan.change));
             }
         }
         // It may have come by another way while it waited here.
-        self.remove(stored);
+        self.remove(space, stored);
         released
     }
 
@@ -112,23 +159,25 @@ impl Orphans {
     }
 
     /// Drops what only this link brought: whatever is valid of it comes again with the next link.
-    pub fn forget_link(&mut self, link: LinkId) {
+    pub fn forget_link(&mut self, space: &mut OrphanSpace, link: LinkId) {
         if self.shares.remove(&link).is_none() {
             return;
         }
         let mut alone = Vec::new();
         for (hash, orphan) in &mut self.by_hash {
-            orphan.links.remove(&link);
+            if orphan.links.remove(&link) {
+                space.give_back(link, space_of(&orphan.change));
+            }
             if orphan.links.is_empty() {
                 alone.push(*hash);
             }
         }
         for hash in alone {
-            self.remove(&hash);
+            self.remove(space, &hash);
         }
     }
 
-    fn remove(&mut self, hash: &ChangeHash) -> Option<Orphan> {
+    fn remove(&mut self, space: &mut OrphanSpace, hash: &ChangeHash) -> Option<Orphan> {
         let orphan = self.by_hash.remove(hash)?;
         for dep in &orphan.missing {
             if let Some(waiting) = self.waiting.get_mut(dep) {
@@ -139,6 +188,7 @@ impl Orphans {
             }
         }
         for link in &orphan.links {
+            space.give_back(*link, space_of(&orphan.change));
             if let Some(share) = self.shares.get_mut(link) {
                 share.count -= 1;
                 share.bytes -= orphan.change.bytes().len();

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::LinkId;
 use crate::id::ChangeHash;
-use crate::limits::PULL_STALL_MS;
+use crate::limits::{PULL_BYTES_PER_S_MIN, PULL_STALL_MS};
 use crate::time::Now;
 
 /// What the next request carries beside heads and needs.
@@ -80,14 +80,15 @@ impl Pull {
         self.asked.contains(hash)
     }
 
-    /// The link brought changes that were new here. `stored`: some of them could be stored. `unasked`: some of
+    /// The link brought changes that were new here. `stored_bytes`: of those that could be stored. `unasked`: some of
     /// them were not asked for by name, so the other side has looked at the description; where the filter claimed
     /// the first of what is missing, all the rest waits for it.
-    pub fn brought(&mut self, stored: bool, unasked: bool, now: Now) {
-        self.progressed |= stored || unasked;
-        if stored {
-            self.deadline_us = now.in_ms(PULL_STALL_MS);
-        }
+    /// What was stored buys time, by the byte: a trickle does not keep a pull for ever.
+    pub fn brought(&mut self, stored_bytes: u64, unasked: bool, now: Now) {
+        self.progressed |= stored_bytes > 0 || unasked;
+        let bought_ms = stored_bytes.saturating_mul(1000) / PULL_BYTES_PER_S_MIN;
+        let bought_us = self.deadline_us.saturating_add(bought_ms.saturating_mul(1000));
+        self.deadline_us = bought_us.min(now.in_ms(PULL_STALL_MS)).max(self.deadline_us);
     }
 
     /// The link said that it lacks the common heads which our description starts from.

@@ -8,6 +8,14 @@ use crate::id::ChangeHash;
 use crate::wire::bloom::Bloom;
 use crate::wire::sync_message::Have;
 
+/// An answer to a pull.
+#[derive(Debug)]
+pub struct Owed {
+    pub entries: BTreeSet<EntryNo>,
+    /// Looked at to find that out.
+    pub visited: Vec<EntryNo>,
+}
+
 /// Entries to send to a peer with these heads that pulls with `have`, beside what it asks for by name.
 ///
 /// Where all of its heads are known, that is exactly what is not in their past. Otherwise the past of
@@ -20,21 +28,22 @@ pub fn owed<G: ChangeGraph>(
     ours: &[EntryNo],
     theirs: &Heads,
     have: &[Have],
-) -> Result<Option<BTreeSet<EntryNo>>, G::Error> {
+) -> Result<Option<Owed>, G::Error> {
     if theirs.unknown.is_empty() {
-        let missing = missing_from(graph, group, ours, &theirs.known)?;
-        return Ok(Some(missing.into_iter().collect()));
+        let visited = missing_from(graph, group, ours, &theirs.known)?;
+        return Ok(Some(Owed { entries: visited.iter().copied().collect(), visited }));
     }
     let Some(base) = base(graph, group, theirs, have)? else { return Ok(None) };
     let mut send: BTreeSet<EntryNo> = BTreeSet::new();
-    for no in missing_from(graph, group, ours, &base)? {
+    let visited = missing_from(graph, group, ours, &base)?;
+    for &no in &visited {
         let Some(node) = graph.node(group, no)? else { continue };
         let claimed = have.iter().any(|have| have.bloom.contains(&node.hash));
         if !claimed || node.deps.iter().any(|dep| send.contains(dep)) {
             send.insert(no);
         }
     }
-    Ok(Some(send))
+    Ok(Some(Owed { entries: send, visited }))
 }
 
 /// What the peer is known to have when it pulls by Bloom filter; `None` when nothing can be told.

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::owed;
+use super::{Owed, owed};
 use crate::group::{ChangeGraph, EntryNo, GroupNo};
 use crate::id::ChangeHash;
-use crate::limits::{BATCH_BYTES, BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_BYTES_MAX};
+use crate::limits::{BATCH_BYTES, BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_BYTES_MAX, VISIT_BYTES};
 use crate::wire::sync_message::Have;
 
 /// Entries that may wait to be sent before the link counts as behind and is served anew from its heads.
@@ -60,6 +60,15 @@ struct Batch {
     bytes: usize,
 }
 
+/// How far a link has been served in a group; it outlasts the sessions of the link.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Marks {
+    /// The latest entry that was looked at to answer a pull.
+    visited: EntryNo,
+    /// The latest entry that was sent.
+    sent: EntryNo,
+}
+
 /// Starts fresh with every link.
 #[derive(Debug, Default)]
 pub struct Session {
@@ -75,12 +84,24 @@ pub struct Session {
     live: bool,
     queue: VecDeque<EntryNo>,
     in_flight: VecDeque<Batch>,
+    marks: Marks,
+    /// What was looked at or sent a second time, in bytes.
+    again_bytes: u64,
 }
 
 impl Session {
     /// `shared`: entries known from an earlier link to be on both sides.
-    pub fn new(shared: Vec<EntryNo>) -> Self {
-        Self { shared, ..Self::default() }
+    pub fn new(shared: Vec<EntryNo>, marks: Marks) -> Self {
+        Self { shared, marks, ..Self::default() }
+    }
+
+    pub fn marks(&self) -> Marks {
+        self.marks
+    }
+
+    /// What it took, since this was last asked, to answer what had been answered before.
+    pub fn take_again_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.again_bytes)
     }
 
     pub fn theirs(&self) -> Option<&Heads> {
@@ -174,7 +195,10 @@ impl Session {
         // Whoever asks is ready for more.
         self.in_flight.iter_mut().for_each(|batch| batch.bytes = 0);
         match owed(graph, group, ours, theirs, have)? {
-            Some(mut owed) => {
+            Some(Owed { entries: mut owed, visited }) => {
+                let again = visited.iter().filter(|no| **no <= self.marks.visited).count();
+                self.again_bytes += again as u64 * VISIT_BYTES;
+                self.marks.visited = visited.into_iter().fold(self.marks.visited, EntryNo::max);
                 for no in self.in_flight.iter().flat_map(|batch| &batch.entries) {
                     owed.remove(no);
                 }
@@ -236,6 +260,10 @@ impl Session {
         while batch.bytes < BATCH_BYTES {
             let Some(no) = self.queue.pop_front() else { break };
             let Some(bytes) = change(no)? else { continue };
+            if no <= self.marks.sent {
+                self.again_bytes += bytes.len() as u64;
+            }
+            self.marks.sent = self.marks.sent.max(no);
             batch.bytes += bytes.len();
             batch.entries.push(no);
             changes.push(bytes);

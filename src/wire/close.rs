@@ -31,10 +31,14 @@ pub enum CloseCode {
     Full = 4011,
     /// A fault of the closing side, its disk for one.
     Fault = 4012,
+    /// The other side asked for, or sent, the same again and again.
+    Ration = 4013,
+    /// Not now: the other side broke the rules of an earlier link, or links too often.
+    Later = 4014,
 }
 
 impl CloseCode {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Leaving,
         Self::Refused,
         Self::Version,
@@ -48,6 +52,8 @@ impl CloseCode {
         Self::Myself,
         Self::Full,
         Self::Fault,
+        Self::Ration,
+        Self::Later,
     ];
 
     pub fn number(self) -> u16 {
@@ -75,6 +81,8 @@ impl CloseCode {
             Self::Myself => "dialled myself",
             Self::Full => "no room",
             Self::Fault => "internal fault",
+            Self::Ration => "beyond its ration",
+            Self::Later => "not now",
         }
     }
 }

@@ -1,0 +1,207 @@
+//! How peers behave: which of them broke the rules of a link, and who is not to be linked with for now.
+//!
+//! In memory only, and no verdict on what a peer writes: its entries count as anybody's. Honest peers of another
+//! version may break the rules too, so every refusal ends by itself.
+
+use std::collections::BTreeMap;
+
+use super::ration::Ration;
+use super::{Effect, Engine};
+use crate::id::PeerId;
+use crate::limits::{
+    CONDUCTS_MAX, FAULT_WAIT_MS_MAX, FAULT_WAIT_MS_MIN, FAULTS_FORGIVEN_MS, LINK_EVERY_MS, LINKS_IN_A_ROW_MAX,
+};
+use crate::store::Store;
+use crate::sync::LinkId;
+use crate::time::{Now, Timestamp};
+use crate::wire::close::CloseCode;
+
+/// What a peer did that cost it a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Misconduct {
+    Frame,
+    TooLarge,
+    Change,
+    Orphans,
+    AskedAgain,
+    SentAgain,
+    Slow,
+}
+
+impl Misconduct {
+    /// `None` for reasons to close a link that are nobody's fault.
+    pub fn from_code(code: CloseCode) -> Option<Self> {
+        match code {
+            CloseCode::Protocol => Some(Self::Frame),
+            CloseCode::TooLarge => Some(Self::TooLarge),
+            CloseCode::Change => Some(Self::Change),
+            CloseCode::Orphans => Some(Self::Orphans),
+            CloseCode::Slow => Some(Self::Slow),
+            _ => None,
+        }
+    }
+
+    /// The code with which the link is closed.
+    pub fn code(self) -> CloseCode {
+        match self {
+            Self::Frame => CloseCode::Protocol,
+            Self::TooLarge => CloseCode::TooLarge,
+            Self::Change => CloseCode::Change,
+            Self::Orphans => CloseCode::Orphans,
+            Self::AskedAgain | Self::SentAgain => CloseCode::Ration,
+            Self::Slow => CloseCode::Slow,
+        }
+    }
+
+    /// In words, after "it".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Frame => "sent what is no frame of the protocol",
+            Self::TooLarge => "sent a frame that is too large",
+            Self::Change => "sent an invalid change",
+            Self::Orphans => "sent more changes with unknown dependencies than there is room for",
+            Self::AskedAgain => "asked for the same again and again",
+            Self::SentAgain => "sent the same again and again",
+            Self::Slow => "did not read what it was sent",
+        }
+    }
+}
+
+/// The last fault of a peer, and how many there were.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    pub what: Misconduct,
+    /// By the wall clock of this peer.
+    pub at: Timestamp,
+    /// In a row: after a long time without any, the count starts anew.
+    pub times: u32,
+    last_us: u64,
+    refused_until_us: u64,
+}
+
+#[derive(Debug)]
+struct Record {
+    links: Ration,
+    fault: Option<Fault>,
+    touched_us: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Conducts(BTreeMap<PeerId, Record>);
+
+impl Conducts {
+    /// Whether a new link to this peer may stand. Each one counts.
+    pub fn admits(&mut self, peer: PeerId, now: Now) -> bool {
+        let record = self.record(peer, now);
+        let refused = record.fault.is_some_and(|fault| now.ticks_us < fault.refused_until_us);
+        !refused && record.links.take(now)
+    }
+
+    /// Notes a fault; the tick until which the peer is refused, longer with each.
+    pub fn note(&mut self, peer: PeerId, what: Misconduct, now: Now) -> u64 {
+        let record = self.record(peer, now);
+        let forgiven = |fault: &Fault| now.ticks_us.saturating_sub(fault.last_us) > FAULTS_FORGIVEN_MS * 1000;
+        let before = record.fault.filter(|fault| !forgiven(fault)).map_or(0, |fault| fault.times);
+        // Who reads slowly may have a slow link.
+        let wait_ms = match what {
+            Misconduct::Slow => 0,
+            _ => (FAULT_WAIT_MS_MIN << before.min(16)).min(FAULT_WAIT_MS_MAX),
+        };
+        let refused_until_us = now.in_ms(wait_ms);
+        let times = before.saturating_add(1);
+        record.fault = Some(Fault { what, at: now.wall, times, last_us: now.ticks_us, refused_until_us });
+        refused_until_us
+    }
+
+    pub fn faults(&self) -> impl Iterator<Item = (PeerId, Fault)> + '_ {
+        self.0.iter().filter_map(|(peer, record)| Some((*peer, record.fault?)))
+    }
+
+    fn record(&mut self, peer: PeerId, now: Now) -> &mut Record {
+        if !self.0.contains_key(&peer) && self.0.len() >= CONDUCTS_MAX {
+            // Blameless ones first, then those not met for the longest.
+            let oldest = self.0.iter().min_by_key(|(_, record)| (record.fault.is_some(), record.touched_us));
+            if let Some(key) = oldest.map(|(key, _)| *key) {
+                self.0.remove(&key);
+            }
+        }
+        let links = Ration::new(LINKS_IN_A_ROW_MAX, 1, LINK_EVERY_MS, now);
+        let record = self.0.entry(peer).or_insert(Record { links, fault: None, touched_us: 0 });
+        record.touched_us = now.ticks_us;
+        record
+    }
+}
+
+impl<S: Store> Engine<S> {
+    /// Closes a link whose other side broke the rules, and keeps it away for a while.
+    pub(super) fn blame(&mut self, link: LinkId, what: Misconduct, now: Now) -> Result<(), S::Error> {
+        let Some(peer) = self.mesh.peer_of(link) else { return Ok(()) };
+        tracing::warn!(%peer, "closing a link: it {}", what.words());
+        let until_us = self.conducts.note(peer, what, now);
+        self.hang_up(link, what.code(), now)?;
+        self.mesh.avoid_until(&peer, until_us);
+        Ok(())
+    }
+
+    /// Whether a link that has just come up is refused for what its peer did before.
+    pub(super) fn turned_away(&mut self, link: LinkId, peer: PeerId, now: Now) -> bool {
+        let admitted = self.conducts.admits(peer, now);
+        if !admitted {
+            self.prepared.push_back(Effect::Close { link, code: CloseCode::Later });
+        }
+        !admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Now {
+        Now { ticks_us: ms * 1000, ..Now::default() }
+    }
+
+    #[test]
+    fn each_fault_keeps_a_peer_away_for_longer_and_none_for_ever() {
+        let (mut conducts, peer) = (Conducts::default(), PeerId([1; 32]));
+        assert!(conducts.admits(peer, at(0)));
+        let mut ms = 0;
+        let waits: Vec<u64> = (0..12)
+            .map(|_| {
+                let until = conducts.note(peer, Misconduct::Change, at(ms)) / 1000;
+                assert!(!conducts.admits(peer, at(until - 1)) && conducts.admits(peer, at(until)));
+                until - std::mem::replace(&mut ms, until)
+            })
+            .collect();
+        assert_eq!(waits[..3], [1_000, 2_000, 4_000]);
+        assert_eq!(waits[11], FAULT_WAIT_MS_MAX);
+        assert_eq!(
+            conducts.faults().map(|(key, fault)| (key, fault.times)).collect::<Vec<_>>(),
+            [(peer, 12)]
+        );
+        let later = at(ms + FAULTS_FORGIVEN_MS + 1);
+        assert_eq!(conducts.note(peer, Misconduct::Frame, later), later.in_ms(FAULT_WAIT_MS_MIN));
+        assert_eq!(conducts.note(peer, Misconduct::Slow, later), later.ticks_us);
+    }
+
+    #[test]
+    fn one_key_gets_so_many_links_in_a_row_and_others_are_not_touched() {
+        let (mut conducts, peer, other) = (Conducts::default(), PeerId([1; 32]), PeerId([2; 32]));
+        let links = (0..1_000).filter(|_| conducts.admits(peer, at(0))).count() as u64;
+        assert_eq!(links, LINKS_IN_A_ROW_MAX);
+        assert!(conducts.admits(other, at(0)));
+        assert!(!conducts.admits(peer, at(LINK_EVERY_MS - 1)) && conducts.admits(peer, at(LINK_EVERY_MS)));
+    }
+
+    #[test]
+    fn records_are_bounded_and_the_blameless_go_first() {
+        let mut conducts = Conducts::default();
+        let key = |number: usize| PeerId(std::array::from_fn(|at| number.to_le_bytes()[at % 8]));
+        conducts.note(key(0), Misconduct::Change, at(0));
+        for number in 1..2 * CONDUCTS_MAX {
+            conducts.admits(key(number), at(number as u64));
+        }
+        assert_eq!(conducts.0.len(), CONDUCTS_MAX);
+        assert_eq!(conducts.faults().count(), 1);
+    }
+}

@@ -168,6 +168,10 @@ pub const PING_EVERY_MS: u64 = 5_000;
 pub const SILENCE_MS_MAX: u64 = 20_000;
 /// How long a peer waits for others to have an entry by themselves before it speaks up.
 pub const ANNOUNCE_AFTER_MS: u64 = 250;
+/// Peers that one speaks up to then, chosen at random: whoever lacks an entry that all others have hears of it from at
+/// least one with a probability of 95 %, and from the next ping at the latest. More would cost every peer frames in
+/// proportion to the mesh, for nothing in a healthy one.
+pub const ANNOUNCE_PEERS_MAX: usize = 3;
 /// A catch-up without progress for this long moves to another link.
 pub const PULL_STALL_MS: u64 = 5_000;
 /// How often one key may link, beyond `LINKS_IN_A_ROW_MAX`.

@@ -31,8 +31,8 @@ fn samples() -> Vec<(&'static str, Frame)> {
         ("peers", Control::Peers { peers: vec![PeerRecord { key: PeerId([0xcd; 32]), addresses }] }),
         ("subscribe", Control::Subscribe { groups: groups.clone() }),
         ("unsubscribe", Control::Unsubscribe { groups }),
-        ("ping", Control::Ping { nonce: u64::MAX }),
-        ("pong", Control::Pong { nonce: 1, wall_ms: 253_402_300_799_999 }),
+        ("ping", Control::Ping { nonce: u64::MAX, digest: Some(u64::MAX) }),
+        ("pong", Control::Pong { nonce: 1, wall_ms: 253_402_300_799_999, digest: None }),
         ("close", Control::close(CloseCode::Duplicate)),
     ];
     let syncs = [("sync", message), ("sync-heads", heads_only)]
@@ -61,7 +61,7 @@ fn unknown_types_and_fields_of_later_versions_are_let_through() {
     assert_eq!(control(r#"{"type":"wave","hand":[1,{"left":true}]}"#), Ok(Frame::Control(Control::Unknown)));
     assert_eq!(
         control(r#"{"type":"ping","nonce":7,"mood":"fine"}"#),
-        Ok(Frame::Control(Control::Ping { nonce: 7 }))
+        Ok(Frame::Control(Control::Ping { nonce: 7, digest: None }))
     );
 }
 

@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::author::writer_key;
 use super::damage::ask_for_damaged;
+use super::entropy::Entropy;
 use super::room::{Awaited, Room};
 use super::{Effect, Engine, Incoming, Misconduct, StoredOn};
 use crate::change::Verified;
 use crate::group::{EntryNo, GroupNo, Verdict, admit, reached, reaches};
 use crate::id::{ChangeHash, GroupId};
-use crate::limits::{ANNOUNCE_AFTER_MS, HEADS_FREE_MAX, HEADS_MAX, NEED_MAX, VISIT_BYTES};
+use crate::limits::{
+    ANNOUNCE_AFTER_MS, ANNOUNCE_PEERS_MAX, HEADS_FREE_MAX, HEADS_MAX, NEED_MAX, VISIT_BYTES,
+};
 use crate::store::Store;
 use crate::sync::{LinkId, OrphanSpace, Pull, Request, Session, Step, bloom_since};
 use crate::time::Now;
@@ -135,6 +138,7 @@ impl<S: Store> Engine<S> {
         }
         if let Some(pull) = room.pull.as_mut().filter(|pull| pull.link() == link) {
             if new {
+                room.pulled |= stored;
                 pull.brought(intake.stored_bytes, unasked, now);
             } else if reset && !changes {
                 pull.was_reset();
@@ -160,7 +164,7 @@ impl<S: Store> Engine<S> {
             drive_pull(&mut self.store, room, now)?;
             caught_up.extend(pulled.filter(|_| room.pull.is_none()).map(|link| (no, link)));
             ask_for_damaged(room);
-            announce(room, now);
+            announce(room, now, &mut self.entropy);
             let heads = room.head_hashes();
             let links: Vec<LinkId> = room.sessions.keys().copied().collect();
             for link in links {
@@ -179,8 +183,7 @@ impl<S: Store> Engine<S> {
             if room.touched {
                 self.awake.insert(no);
             }
-            let uninformed = |session: &Session| !session.has_announced(&heads);
-            if room.sessions.values().any(uninformed) {
+            if (room.announced != heads || room.has_caught_up()) && !room.uninformed().is_empty() {
                 room.announce_due_us.get_or_insert(now.in_ms(ANNOUNCE_AFTER_MS));
             }
             if room.due_us().is_some() {
@@ -398,16 +401,17 @@ fn start_pull(room: &mut Room, now: Now) -> bool {
     false
 }
 
-/// When its time has come, tells everybody whose last news of our heads is old.
-fn announce(room: &mut Room, now: Now) {
+/// When its time has come, tells some of those whose last news of our heads is old.
+fn announce(room: &mut Room, now: Now, entropy: &mut Entropy) {
     if room.announce_due_us.is_some_and(|due| due <= now.ticks_us) {
         room.announce_due_us = None;
-        let links: Vec<LinkId> = room.sessions.keys().copied().collect();
-        let heads = room.head_hashes();
-        for link in links {
-            if room.sessions.get(&link).is_some_and(|session| !session.has_announced(&heads)) {
-                room.due.entry(link).or_default().heads = true;
-            }
+        room.announced = room.head_hashes();
+        // What had to be asked for did not reach everybody by itself, and who was served may not know it for live.
+        let everybody = room.has_caught_up();
+        room.pulled &= !everybody;
+        let count = if everybody { usize::MAX } else { ANNOUNCE_PEERS_MAX };
+        for link in entropy.choose(room.uninformed(), count) {
+            room.due.entry(link).or_default().heads = true;
         }
     }
 }

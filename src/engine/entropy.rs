@@ -22,6 +22,18 @@ impl Entropy {
         bytes
     }
 
+    /// At most `count` of these, each as likely as the others.
+    pub fn choose<T>(&mut self, mut from: Vec<T>, count: usize) -> Vec<T> {
+        let mut at = 0;
+        while from.len() > count && at < count {
+            let left = (from.len() - at) as u64;
+            from.swap(at, at + (u64::from_le_bytes(self.bytes()) % left) as usize);
+            at += 1;
+        }
+        from.truncate(count);
+        from
+    }
+
     /// Between half of `value` and all of it.
     pub fn jitter(&mut self, value: u64) -> u64 {
         let half = value / 2;

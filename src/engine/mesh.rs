@@ -342,9 +342,7 @@ impl<S: Store> Engine<S> {
                 link.pings += 1;
                 link.pinged_us = now.ticks_us;
                 link.next_ping_us = now.in_ms(PING_EVERY_MS);
-                let ping = Control::Ping { nonce: link.pings };
-                self.prepared.push_back(Effect::Send { link: id, frame: ping.into() });
-                pinged.push(id);
+                pinged.push((id, link.pings));
                 if now.ticks_us.saturating_sub(link.since_us) >= ACQUAINTED_AFTER_MS * 1000 {
                     lasting.push(link.peer);
                 }
@@ -353,7 +351,9 @@ impl<S: Store> Engine<S> {
         // Not with every message, but often enough for a crash.
         let groups: Vec<GroupNo> =
             if pinged.is_empty() { vec![] } else { self.rooms.keys().copied().collect() };
-        for link in pinged {
+        for (link, nonce) in pinged {
+            let ping = Control::Ping { nonce, digest: Some(self.digest(link)) };
+            self.prepared.push_back(Effect::Send { link, frame: ping.into() });
             for &group in &groups {
                 self.save_shared(group, link)?;
             }

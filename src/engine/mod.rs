@@ -9,6 +9,7 @@ mod author;
 mod conduct;
 mod damage;
 mod delivery;
+mod digest;
 mod entropy;
 mod event;
 mod known;
@@ -197,14 +198,16 @@ impl<S: Store> Engine<S> {
             Control::Peers { peers } => self.learn_peers(link, peers, now),
             Control::Subscribe { groups } => self.subscribed(link, groups),
             Control::Unsubscribe { groups } => self.unsubscribed(link, groups),
-            Control::Ping { nonce } => {
-                let pong = Control::Pong { nonce, wall_ms: now.wall.millis() };
+            Control::Ping { nonce, digest } => {
+                let ours = self.digest(link);
+                let pong = Control::Pong { nonce, wall_ms: now.wall.millis(), digest: Some(ours) };
                 self.prepared.push_back(Effect::Send { link, frame: pong.into() });
-                Ok(())
+                self.compare(link, digest == Some(ours))
             }
-            Control::Pong { nonce, wall_ms } => {
+            Control::Pong { nonce, wall_ms, digest } => {
                 self.mesh.ponged(link, nonce, wall_ms, now);
-                Ok(())
+                let ours = self.digest(link);
+                self.compare(link, digest == Some(ours))
             }
             // The link's driver acts on these.
             Control::Hello { .. } | Control::Close { .. } | Control::Unknown => Ok(()),

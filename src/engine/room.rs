@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest, Sha256};
+
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ActorId, ChangeHash, GroupId};
 use crate::limits::HEADS_MAX;
@@ -55,6 +57,11 @@ pub(super) struct Room {
     pub pull: Option<Pull>,
     pub awaited: Option<Awaited>,
     pub announce_due_us: Option<u64>,
+    /// The heads that some peers have been told of by then; the others find out with a ping.
+    pub announced: Vec<ChangeHash>,
+    /// Entries had to be asked for since then.
+    pub pulled: bool,
+    digest: Option<[u8; 32]>,
     /// Heads that a link announced and did not back up; it is asked again when it announces others.
     pub unbacked: BTreeMap<LinkId, Vec<ChangeHash>>,
     /// Links that let a pull stall: others are asked before them.
@@ -89,6 +96,9 @@ impl Room {
             pull: None,
             awaited: None,
             announce_due_us: None,
+            announced: Vec::new(),
+            pulled: false,
+            digest: None,
             unbacked: BTreeMap::new(),
             stalled: BTreeSet::new(),
             orphans: Orphans::default(),
@@ -122,7 +132,29 @@ impl Room {
     /// Ascending by hash, as they go over the wire: of more than fit a message, those that arrived last, for
     /// they are what others are likely to lack.
     pub fn head_hashes(&self) -> Vec<ChangeHash> {
-        self.heads.values().rev().take(HEADS_MAX).copied().collect::<BTreeSet<_>>().into_iter().collect()
+        head_hashes(&self.heads)
+    }
+
+    /// Stands for the group and [`Self::head_hashes`].
+    pub fn digest(&mut self) -> [u8; 32] {
+        *self.digest.get_or_insert_with(|| {
+            let mut digest = Sha256::new_with_prefix(self.id.0);
+            head_hashes(&self.heads).iter().for_each(|hash| digest.update(hash.0));
+            digest.finalize().into()
+        })
+    }
+
+    /// Links whose other side neither was told of our heads nor has shown the same.
+    pub fn uninformed(&self) -> Vec<LinkId> {
+        let (hashes, heads) = (self.head_hashes(), self.heads());
+        let uninformed =
+            |(_, session): &(&LinkId, &Session)| !session.has_announced(&hashes) && !session.is_level(&heads);
+        self.sessions.iter().filter(uninformed).map(|(link, _)| *link).collect()
+    }
+
+    /// What was asked for has come, and not everybody has been told.
+    pub fn has_caught_up(&self) -> bool {
+        self.pulled && self.pull.is_none()
     }
 
     /// `no` was stored on top of `deps`.
@@ -132,6 +164,7 @@ impl Room {
             self.left_out.remove(dep);
         }
         self.heads.insert(no, hash);
+        self.digest = None;
         self.entries = self.entries.max(no.0);
         self.touched = true;
     }
@@ -142,6 +175,7 @@ impl Room {
         if self.left_out.remove(&no) {
             self.heads.remove(&EntryNo::GENESIS);
             self.heads.insert(no, hash);
+            self.digest = None;
         }
         self.fresh.push(no);
         self.touched = true;
@@ -164,6 +198,10 @@ impl Room {
         self.touched = true;
         self.due.entry(link).or_default()
     }
+}
+
+fn head_hashes(heads: &BTreeMap<EntryNo, ChangeHash>) -> Vec<ChangeHash> {
+    heads.values().rev().take(HEADS_MAX).copied().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[cfg(test)]

@@ -218,10 +218,15 @@ impl Session {
         Ok(())
     }
 
+    /// They have shown exactly these heads.
+    pub fn is_level(&self, ours: &[EntryNo]) -> bool {
+        let level = |heads: &Heads| heads.unknown.is_empty() && heads.known == ours;
+        self.theirs.as_ref().is_some_and(level)
+    }
+
     /// Finds out whether they are level.
     pub fn settle(&mut self, ours: &[EntryNo]) {
-        let level = |heads: &Heads| heads.unknown.is_empty() && heads.known == ours;
-        self.live |= self.theirs.as_ref().is_some_and(level);
+        self.live |= self.is_level(ours);
     }
 
     /// New entries of our own: pushed where the other side is level, else found out from our heads.

@@ -107,7 +107,7 @@ async fn a_stranger_gets_a_close_frame_and_nothing_else() {
 
 #[tokio::test]
 async fn a_first_message_that_is_no_hello_is_refused() {
-    let ping = Frame::Control(Control::Ping { nonce: 1 }).encode();
+    let ping = Frame::Control(Control::Ping { nonce: 1, digest: None }).encode();
     let sync = [&[1][..], &[0; 32], &[0x42, 0, 0, 0, 0]].concat();
     for bytes in [vec![], ping, sync, b"\0{".to_vec(), vec![0xff; 100]] {
         let error = first_message(Message::binary(bytes)).await;

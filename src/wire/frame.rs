@@ -68,30 +68,27 @@ pub enum Control {
         listen: Vec<String>,
     },
     /// Where others can be dialled; made by [`Control::peers`].
-    Peers {
-        peers: Vec<PeerRecord>,
-    },
+    Peers { peers: Vec<PeerRecord> },
     /// The sender wants to sync these groups; made by [`Control::subscribe`].
-    Subscribe {
-        groups: Vec<GroupId>,
-    },
+    Subscribe { groups: Vec<GroupId> },
     /// The sender no longer wants to sync these; made by [`Control::unsubscribe`].
-    Unsubscribe {
-        groups: Vec<GroupId>,
-    },
+    Unsubscribe { groups: Vec<GroupId> },
     Ping {
         nonce: u64,
+        /// Stands for the sender's heads of all groups that sync on this link; absent from those that do not
+        /// compare.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<u64>,
     },
-    /// Answers a ping with its nonce and the answering side's wall clock.
+    /// Answers a ping with its nonce, the answering side's wall clock and its own digest.
     Pong {
         nonce: u64,
         wall_ms: i64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<u64>,
     },
     /// The last frame of a side; made by [`Control::close`].
-    Close {
-        code: u16,
-        reason: String,
-    },
+    Close { code: u16, reason: String },
     /// A control type of a later version.
     #[serde(other)]
     Unknown,

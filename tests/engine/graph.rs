@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use peer::change::{Body, Change, Content, Genesis, Header, Verified};
-use peer::engine::{Effect, Engine, Event, Incoming, Settings};
+use peer::engine::{Command, Effect, Engine, Event, Incoming, Outcome, Settings};
 use peer::group::{GroupNo, Verdict, admit};
 use peer::id::{ActorId, ChangeHash, GroupId, MeshId, PeerId};
 use peer::identity::Identity;
@@ -182,6 +182,18 @@ impl Bench {
                 _ => {}
             }
         }
+    }
+
+    /// Asks for something that changes nothing.
+    pub fn ask(&mut self, command: Command) -> Outcome {
+        let now = Now { wall: Timestamp::clamped(0), ticks_us: self.now_us };
+        self.engine.handle(Event::Command { token: 0, command }, now).expect("memory does not fail");
+        self.engine.commit(now).expect("memory does not fail");
+        let reply = std::iter::from_fn(|| self.engine.poll_effect()).find_map(|effect| match effect {
+            Effect::Reply { result, .. } => Some(result),
+            _ => None,
+        });
+        reply.expect("an answer").expect("nothing is refused")
     }
 
     pub fn hear(&mut self, message: SyncMessage, changes: Vec<Verified>) {

@@ -2,6 +2,7 @@
 //! changes that must not get in.
 
 mod admission;
+mod digest;
 mod graph;
 mod oracle;
 #[path = "../sim/rng.rs"]

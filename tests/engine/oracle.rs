@@ -77,7 +77,10 @@ fn converse(
         match (to_us.is_empty(), to_them.is_empty()) {
             (true, true) => {
                 let before_us = bench.now_us;
-                bench.handle(Event::Control { link: LINK, control: Control::Pong { nonce: 0, wall_ms: 0 } });
+                bench.handle(Event::Control {
+                    link: LINK,
+                    control: Control::Pong { nonce: 0, wall_ms: 0, digest: None },
+                });
                 bench.wait(2 * PULL_STALL_MS * 1000);
                 if bench.sent.is_empty() && bench.heads() == library.heads() {
                     quiet += 1;

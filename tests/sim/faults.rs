@@ -140,7 +140,7 @@ impl World {
         }
     }
 
-    fn separate(&mut self, a: usize, b: usize, for_ms: u64) {
+    pub fn separate(&mut self, a: usize, b: usize, for_ms: u64) {
         let silently = self.rng.chance(40);
         self.break_links(a, b, if silently { World::half_open } else { World::cut });
         self.block(a, b, for_ms * 1000);

@@ -14,6 +14,7 @@ mod network;
 mod options;
 mod record;
 mod rng;
+mod scale;
 mod teeth;
 mod workload;
 mod world;
@@ -27,8 +28,9 @@ use world::{Happening, World};
 
 /// Within this time after the last fault everybody is level and quiet, in microseconds.
 const HEAL_US_MAX: u64 = 150_000_000;
-/// As long as this nobody says anything before it counts as quiet.
-const QUIET_US: u64 = 3_000_000;
+/// As long as this nobody says anything before it counts as quiet: longer than between two pings, with which peers find
+/// out what they have not told each other.
+const QUIET_US: u64 = 6_000_000;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Report {

@@ -3,7 +3,7 @@
 //! The modules are floors; imports point down only (`tests/floors.rs` holds them to it):
 //!
 //! ```text
-//! 0  id  time  limits           newtypes, and every bound in one place
+//! 0  id  time  limits  text     newtypes, every bound in one place, and other people's text made fit to be shown
 //! 1  identity  change  wire     keys and signatures; the one change shape; frames and tickets
 //! 2  group  sync                change graph, admission, order; the sync session
 //! 3  store  engine  transport   SQLite and memory; events in, effects out; TLS and WebSocket
@@ -24,6 +24,7 @@ pub mod limits;
 pub mod node;
 pub mod store;
 pub mod sync;
+pub mod text;
 pub mod time;
 pub mod transport;
 pub mod wire;

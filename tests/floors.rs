@@ -10,7 +10,7 @@ const SIDEWAYS: &[(&str, &str)] =
     &[("id", "limits"), ("change", "identity"), ("wire", "identity"), ("sync", "group"), ("engine", "store")];
 
 /// Modules that may use only these, whatever the floors would allow: a face knows the api and plain values.
-const ONLY: &[(&str, &[&str])] = &[("cli", &["api", "id", "time", "limits"]), ("main", &["cli"])];
+const ONLY: &[(&str, &[&str])] = &[("cli", &["api", "id", "time", "limits", "text"]), ("main", &["cli"])];
 
 /// Not to be found where everything comes in as an argument.
 const IMPURE: &[&str] = &[
@@ -32,7 +32,7 @@ const IMPURE: &[&str] = &[
 ];
 
 const PURE: &[&str] =
-    &["id", "time", "limits", "identity", "change", "wire", "group", "sync", "engine", "store"];
+    &["id", "time", "limits", "text", "identity", "change", "wire", "group", "sync", "engine", "store"];
 
 /// In one file each.
 const EXCEPT: &[(&str, &str, &str)] = &[

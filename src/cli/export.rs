@@ -94,7 +94,7 @@ fn report(entries: Option<u64>, path: &Path, context: &mut Context) -> Result<()
         return context.out.json(&serde_json::json!({ "file": file, "entries": entries }));
     }
     let what = entries.map_or("the group".to_owned(), |entries| count(entries, "row", "rows"));
-    context.out.line(&format!("wrote {what} to {}", super::text::line(&file)))
+    context.out.line(&format!("wrote {what} to {}", crate::text::line(&file)))
 }
 
 /// A file that appears under its name once it is whole.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use super::text;
+use crate::text;
 
 pub(super) type Result<T> = std::result::Result<T, Failure>;
 

@@ -2,9 +2,10 @@
 
 use super::failure::Result;
 use super::output::count;
-use super::{Context, input, text};
+use super::{Context, input};
 use crate::api::{Client, Group};
 use crate::id::GroupName;
+use crate::text;
 
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]

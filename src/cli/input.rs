@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::failure::{Failure, Result};
-use super::text;
+use crate::text;
 
 /// Lines of a file or of standard input, each within a bound.
 pub(super) struct Lines<R> {

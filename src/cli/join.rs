@@ -22,6 +22,6 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
     let done = if joined.already { "was already in" } else { "belongs to" };
     let data = context.data.display().to_string();
     let line =
-        format!("{} {done} the mesh {}; `peer serve` connects it", super::text::line(&data), joined.mesh);
+        format!("{} {done} the mesh {}; `peer serve` connects it", crate::text::line(&data), joined.mesh);
     context.out.line(&line)
 }

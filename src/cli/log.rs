@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use tracing_subscriber::EnvFilter;
 
-use super::text;
+use crate::text;
 
 /// Warnings by default; `-v` adds what happens, `-vv` and `-vvv` how.
 pub(super) fn start(verbose: u8) {

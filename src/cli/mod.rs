@@ -1,6 +1,6 @@
 //! The command line: what can be asked for, and how it ends. Each subcommand is a file of its own.
 //!
-//! Commands know the API's client only. They print other people's text through `text`, answers to standard
+//! Commands know the API's client only. They print other people's text through `crate::text`, answers to standard
 //! output, and failures as one line to standard error: what happened, and what to do.
 
 mod data;
@@ -21,7 +21,6 @@ mod search;
 mod send;
 mod serve;
 mod status;
-mod text;
 mod ticket;
 mod users;
 
@@ -33,6 +32,8 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use failure::{Failure, Result};
 use output::Output;
+
+use crate::text;
 
 /// A serverless group chat: every peer keeps everything, and peers that meet agree.
 #[derive(Parser, Debug)]

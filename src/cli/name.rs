@@ -1,7 +1,8 @@
 //! `peer name`: what others call you.
 
 use super::failure::Result;
-use super::{Context, input, text};
+use super::{Context, input};
+use crate::text;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::failure::{Failure, Result};
-use super::text;
+use crate::text;
 
 pub(super) struct Output {
     json: bool,

@@ -2,8 +2,8 @@
 
 use jiff::tz::TimeZone;
 
-use super::text;
 use crate::api::{MESSAGE, Row, kind};
+use crate::text;
 use crate::time::Timestamp;
 
 /// Marks what arrived after newer rows were already there.

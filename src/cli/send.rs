@@ -9,10 +9,11 @@ use super::failure::{Failure, Result};
 use super::input::{LineError, LineReason, Lines};
 use super::output::count;
 use super::progress::Progress;
-use super::{Context, input, text};
+use super::{Context, input};
 use crate::api::{Client, ClientError, NewMessage, Sent};
 use crate::id::GroupName;
 use crate::limits::{BATCH_BYTES, BODY_BYTES_MAX, SEND_BATCH_MAX};
+use crate::text;
 
 /// How long to wait for the linked peers, to say more than "kept here".
 const PATIENCE: Duration = Duration::from_millis(300);

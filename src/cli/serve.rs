@@ -3,8 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::failure::{Failure, Result};
-use super::{Context, input, text, ticket};
+use super::{Context, input, ticket};
 use crate::api::{Ready, ServeOptions, Server};
+use crate::text;
 
 const PORT: u16 = 7117;
 

@@ -1,9 +1,10 @@
 //! `peer status`: this peer, its groups, its links, and what is missing where.
 
+use super::Context;
 use super::failure::Result;
-use super::{Context, text};
 use crate::api::{GroupStatus, LinkStatus, Status, Unreachable};
 use crate::id::{ChangeHash, PeerId};
+use crate::text;
 
 /// A clock that is wrong by more is told.
 const SKEW_MS_TOLD: u64 = 2_000;

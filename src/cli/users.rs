@@ -1,9 +1,10 @@
 //! `peer users`: who is there.
 
+use super::Context;
 use super::failure::Result;
-use super::{Context, text};
 use crate::api::{User, UsersQuery};
 use crate::id::GroupName;
+use crate::text;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {

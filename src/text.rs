@@ -1,11 +1,20 @@
-//! Other people's text made fit for a terminal. Everything that a person, a peer or a file has a say in
-//! goes through here before it is printed: bodies, names, topics, errors, log lines.
+//! Other people's text made fit to be shown. Everything that a person, a peer or a file has a say in goes
+//! through here before it reaches a terminal or a log: bodies, names, topics, errors, file names.
 //!
 //! What would move the cursor, change colours, reorder the line or hide in it becomes visible; nothing is
 //! dropped silently. Wide characters and ordinary accents stay as they are.
+//!
+//! - [`line()`] for a place that is one line: names, topics, errors, cells of a table, log lines.
+//! - [`block()`] for a body on several lines: only line breaks stay.
+//! - [`width()`] measures what one of them gave, in terminal columns.
+//! - [`json()`] for JSON that may be read on a terminal: it escapes, the value stays.
+//! - [`control_in()`] and [`code_point()`] to refuse a control character, and to name it.
+//!
+//! A face must never cut text before it is clean: half a sequence is another one.
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::RangeInclusive;
 
 use unicode_width::UnicodeWidthChar;
 
@@ -40,6 +49,18 @@ const HIDDEN: &[(char, char)] = &[
     ('\u{E01F0}', '\u{E0FFF}'),
 ];
 
+type HasForms = fn(char) -> bool;
+
+/// Selectors of a character's form, and the characters before them that have forms to select. Elsewhere a
+/// selector only hides something.
+const SELECTORS: &[(RangeInclusive<char>, HasForms)] = &[
+    // Emoji or plain; keycaps are made of these ASCII characters.
+    ('\u{FE00}'..='\u{FE0F}', |base| !base.is_ascii() || base.is_ascii_digit() || base == '#' || base == '*'),
+    ('\u{180B}'..='\u{180D}', is_mongolian),
+    ('\u{180F}'..='\u{180F}', is_mongolian),
+    ('\u{E0100}'..='\u{E01EF}', is_ideograph),
+];
+
 /// `text` on one line: line breaks become visible too.
 pub fn line(text: &str) -> Cow<'_, str> {
     clean(text, false)
@@ -67,18 +88,19 @@ pub fn code_point(c: char) -> String {
 
 /// JSON with every character escaped that [`line()`] would show as something else; the value is unchanged.
 pub fn json(encoded: String) -> String {
-    if encoded.chars().all(|c| !c.is_control() && !is_hidden(c)) {
+    if encoded.bytes().all(|byte| (0x20..0x7F).contains(&byte)) {
         return encoded;
     }
     let mut out = String::with_capacity(encoded.len() + 64);
-    let mut units = [0; 2];
+    let mut reading = Reading::default();
     for c in encoded.chars() {
-        if c.is_control() || is_hidden(c) {
-            for unit in c.encode_utf16(&mut units) {
-                let _ = write!(out, "\\u{unit:04x}");
+        match reading.next(c) {
+            Fate::Kept => out.push(c),
+            Fate::Piled | Fate::Shown => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
             }
-        } else {
-            out.push(c);
         }
     }
     out
@@ -90,59 +112,98 @@ fn clean(text: &str, keep_line_breaks: bool) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
-    let mut marks = 0;
+    let mut reading = Reading::default();
+    let mut piled = 0;
     for c in text.chars() {
-        if is_mark(c) {
-            marks += 1;
-            if marks <= MARKS_MAX {
-                out.push(c);
-            }
+        let fate = reading.next(c);
+        if matches!(fate, Fate::Piled) {
+            piled += 1;
             continue;
         }
-        end_of_marks(&mut out, &mut marks);
+        tell_piled(&mut out, &mut piled);
         match c {
+            _ if matches!(fate, Fate::Kept) => out.push(c),
             '\n' if keep_line_breaks => out.push('\n'),
             '\t' => out.push_str(TAB),
             '\0'..='\u{1F}' => out.push(control_picture(u32::from(c))),
             '\u{7F}' => out.push('\u{2421}'),
-            _ if c.is_control() || is_hidden(c) => {
+            _ => {
                 let _ = write!(out, "‹{}›", code_point(c));
             }
-            _ => out.push(c),
         }
     }
-    end_of_marks(&mut out, &mut marks);
+    tell_piled(&mut out, &mut piled);
     Cow::Owned(out)
 }
 
-/// Says how many marks were left out, so that a cut name does not pass for another.
-fn end_of_marks(out: &mut String, marks: &mut usize) {
-    if *marks > MARKS_MAX {
-        let _ = write!(out, "‹{} marks›", *marks - MARKS_MAX);
+/// What is to become of a character.
+enum Fate {
+    Kept,
+    /// One mark too many on the character before.
+    Piled,
+    /// Would do something, or hide: to be shown as what it is.
+    Shown,
+}
+
+/// A text read from its beginning: the fate of a character depends on those before it.
+#[derive(Default)]
+struct Reading {
+    before: Option<char>,
+    marks: usize,
+}
+
+impl Reading {
+    fn next(&mut self, c: char) -> Fate {
+        let before = self.before.replace(c);
+        let selector = SELECTORS.iter().find(|(range, _)| range.contains(&c));
+        let is_mark = match selector {
+            Some((_, has_forms)) => {
+                before.is_some_and(|base| !is_mark(base) && !acts(base) && has_forms(base))
+            }
+            None => is_mark(c),
+        };
+        if is_mark {
+            self.marks += 1;
+            return if self.marks <= MARKS_MAX { Fate::Kept } else { Fate::Piled };
+        }
+        self.marks = 0;
+        if selector.is_some() || acts(c) { Fate::Shown } else { Fate::Kept }
     }
-    *marks = 0;
+}
+
+/// Says how many marks were left out, so that a cut name does not pass for another.
+fn tell_piled(out: &mut String, piled: &mut usize) {
+    if *piled > 0 {
+        let _ = write!(out, "‹{piled} marks›");
+    }
+    *piled = 0;
 }
 
 fn control_picture(code: u32) -> char {
     char::from_u32(0x2400 + code).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-fn is_hidden(c: char) -> bool {
-    HIDDEN.iter().any(|&(first, last)| (first..=last).contains(&c))
+/// Whether a terminal would act on it, or it would hide.
+fn acts(c: char) -> bool {
+    c.is_control() || HIDDEN.iter().any(|&(first, last)| (first..=last).contains(&c))
+}
+
+fn is_mongolian(c: char) -> bool {
+    ('\u{1820}'..='\u{18AA}').contains(&c)
+}
+
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
 /// Drawn onto the character before it.
 fn is_mark(c: char) -> bool {
-    c.width() == Some(0) && !c.is_control() && !is_hidden(c)
+    c.width() == Some(0) && !acts(c)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn dangerous(c: char) -> bool {
-        c.is_control() || is_hidden(c)
-    }
 
     #[test]
     fn every_control_and_hidden_character_becomes_visible() {
@@ -154,7 +215,7 @@ mod tests {
             let c = char::from_u32(code).unwrap();
             let text = format!("a{c}b");
             let shown = line(&text);
-            assert!(!shown.chars().any(dangerous), "U+{code:04X} is shown as {shown:?}");
+            assert!(!shown.chars().any(acts), "U+{code:04X} is shown as {shown:?}");
             assert!(shown.len() > 2 && shown.starts_with('a') && shown.ends_with('b'), "{shown:?}");
         }
         assert_eq!(line("a\u{202E}b\u{85}"), "a‹U+202E›b‹U+0085›");
@@ -179,6 +240,15 @@ mod tests {
     }
 
     #[test]
+    fn selectors_stay_only_where_they_select() {
+        assert_eq!(line("a\u{FE0F}b"), "a‹U+FE0F›b");
+        assert_eq!(line("\u{FE00}"), "‹U+FE00›");
+        assert_eq!(line("❤\u{FE0F}\u{FE01}\u{E0101}"), "❤\u{FE0F}‹U+FE01›‹U+E0101›");
+        assert_eq!(line("\u{200B}\u{FE0F}e\u{301}\u{FE0F}"), "‹U+200B›‹U+FE0F›e\u{301}‹U+FE0F›");
+        assert_eq!(line("x\u{E0100}❤\u{E01EF}"), "x‹U+E0100›❤‹U+E01EF›");
+    }
+
+    #[test]
     fn ordinary_text_of_all_scripts_stays() {
         for text in [
             "",
@@ -189,7 +259,9 @@ mod tests {
             "สวัสดี",
             "שָׁלוֹם",
             "مرحبا",
-            "🦀 ❤\u{FE0F} 👍🏽",
+            "🦀 ❤\u{FE0F} 1\u{FE0F}\u{20E3} 👍🏽",
+            "葛\u{E0100}飾区",
+            "ᠠ\u{180B}",
         ] {
             assert_eq!(line(text), text);
             assert_eq!(block(text), text);
@@ -199,11 +271,13 @@ mod tests {
 
     #[test]
     fn json_keeps_its_value_and_hides_nothing() {
-        let value = "a\u{202E}\u{9b}31m\x1b\x7f\u{E0041}日\u{301}\n\"\\";
+        let pile = "\u{301}".repeat(100);
+        let value = &format!("{pile}a\u{FE0F}\u{202E}\u{9b}31m\x1b\x7f\u{E0041}日\u{301}\n\"\\");
         let encoded = json(serde_json::to_string(value).unwrap());
-        assert!(!encoded.chars().any(dangerous), "{encoded}");
-        assert_eq!(serde_json::from_str::<String>(&encoded).unwrap(), value);
-        assert!(encoded.contains('日'));
+        assert!(!encoded.chars().any(acts), "{encoded}");
+        assert_eq!(serde_json::from_str::<String>(&encoded).unwrap(), *value);
+        assert!(encoded.contains('日') && encoded.contains("a\\ufe0f"), "{encoded}");
+        assert_eq!(encoded.matches('\u{301}').count(), MARKS_MAX + 1);
     }
 
     #[test]

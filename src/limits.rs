@@ -144,8 +144,21 @@ pub const PAGE_MAX: usize = 1000;
 pub const SEARCH_WORDS_MAX: usize = 32;
 /// Messages in one request to the local API.
 pub const SEND_BATCH_MAX: usize = 1000;
+/// Connections to the local API at once: a few faces with a few connections each. One more is told so and closed.
+pub const API_CONNECTIONS_MAX: usize = 128;
+/// Connections that are being told so; more are closed without a word.
+pub const API_TURNED_AWAY_MAX: usize = 64;
+/// Header of one request to the local API, in bytes and in fields.
+pub const API_HEADER_BYTES_MAX: usize = 16 * 1024;
+pub const API_HEADER_FIELDS_MAX: usize = 64;
 /// Body of one request to the local API, in bytes.
 pub const API_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// One-time links for browsers that are good at once: one for each window that somebody opens, and room.
+pub const LINK_CODES_MAX: usize = 16;
+/// Browsers that are logged in; the one that came first has to log in again.
+pub const SESSIONS_MAX: usize = 32;
+/// How long a browser stays logged in, in seconds: thirty days.
+pub const SESSION_S_MAX: i64 = 30 * 24 * 3600;
 /// Messages found by one search.
 pub const SEARCH_HITS_MAX: usize = 200;
 /// Entries shown before and after each message found.
@@ -195,6 +208,12 @@ pub const REDIAL_MS_MAX: u64 = 30_000;
 pub const PATIENCE_MS_MAX: u64 = 10_000;
 /// How long a command waits for the process that holds the data directory to answer or to let go.
 pub const HOLDER_WAIT_MS: u64 = 3_000;
+/// How long a one-time link for a browser is good: long enough to copy it by hand.
+pub const LINK_CODE_MS_MAX: u64 = 120_000;
+/// For the header of a request to the local API to come, also on a connection that was idle.
+pub const API_HEADER_MS_MAX: u64 = 15_000;
+/// For the body of a request to the local API to come.
+pub const API_BODY_MS_MAX: u64 = 30_000;
 /// How long a stopping server waits for open requests.
 pub const API_STOP_MS_MAX: u64 = 2_000;
 /// After a failed `accept` (no file handles left, for one).

@@ -6,11 +6,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Neighbours on one floor that may be used, user first. Never both ways.
-const SIDEWAYS: &[(&str, &str)] =
-    &[("id", "limits"), ("change", "identity"), ("wire", "identity"), ("sync", "group"), ("engine", "store")];
+const SIDEWAYS: &[(&str, &str)] = &[
+    ("id", "limits"),
+    ("change", "identity"),
+    ("wire", "identity"),
+    ("sync", "group"),
+    ("engine", "store"),
+    ("cli", "web"),
+];
 
 /// Modules that may use only these, whatever the floors would allow: a face knows the api and plain values.
-const ONLY: &[(&str, &[&str])] = &[("cli", &["api", "id", "time", "limits", "text"]), ("main", &["cli"])];
+const ONLY: &[(&str, &[&str])] =
+    &[("cli", &["api", "id", "time", "limits", "text", "web"]), ("web", &["api"]), ("main", &["cli"])];
 
 /// Not to be found where everything comes in as an argument.
 const IMPURE: &[&str] = &[

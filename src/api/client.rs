@@ -24,20 +24,23 @@ use tower::ServiceExt;
 
 use super::discovery::{self, Announcement};
 use super::error::{Envelope, ErrorBody};
+use super::export;
+use super::guard::{self, Gate};
 use super::routes::{self, Service};
 use super::token::Token;
 use super::types::{
-    FollowQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hits, Invitation, Name,
-    NewMessage, NewMessages, Row, SearchQuery, Sent, SentMessages, Status, TextQuery, Topic, User, Users,
-    UsersQuery,
+    FollowQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hits, Invitation, Link,
+    Name, NewMessage, NewMessages, Row, SearchQuery, Sent, SentMessages, Status, TextQuery, Topic, User,
+    Users, UsersQuery,
 };
-use super::{export, guard};
 use crate::id::GroupName;
-use crate::limits::HOLDER_WAIT_MS;
+use crate::limits::{API_HEADER_MS_MAX, HOLDER_WAIT_MS};
 use crate::node::{DataDir, DataDirError, Node, NodeError, Options};
 
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
+/// How long a connection is kept for the next request: less than the server waits for one.
+const IDLE: Duration = Duration::from_millis(API_HEADER_MS_MAX / 3);
 
 /// Why there is no client, or no answer. Where the request was a write, only [`ClientError::Gone`] leaves
 /// open whether it happened; the others mean that it did not.
@@ -120,7 +123,7 @@ impl Client {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_WAIT));
-        let client = HttpClient::builder(TokioExecutor::new()).build(connector);
+        let client = HttpClient::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector);
         let carrier = Carrier::Tcp { client, authority: address.to_string() };
         let client = Self { carrier, authorization: authorization(&token)? };
         let answered = timeout(CONNECT_WAIT, client.hello()).await;
@@ -135,8 +138,8 @@ impl Client {
         let token = Token::random()?;
         let authorization = authorization(&token)?;
         let (stop, stopping) = watch::channel(false);
-        let service = Service { node: node.clone(), serving: false, stopping };
-        let router = guard::protect(routes::router(service), token);
+        let service = Service { node: node.clone(), serving: false, login: None, stopping };
+        let router = guard::protect(routes::router(service), Gate { token, login: None, page: &[] });
         Ok(Self { carrier: Carrier::Here { router, node, _stop: stop }, authorization })
     }
 
@@ -163,6 +166,11 @@ impl Client {
 
     pub async fn invite(&self) -> Result<Invitation, ClientError> {
         self.get("/v1/invite", &()).await
+    }
+
+    /// An address that logs one browser in.
+    pub async fn link(&self) -> Result<Link, ClientError> {
+        self.without_body(Method::POST, "/v1/link").await
     }
 
     pub async fn set_name(&self, name: &str) -> Result<Name, ClientError> {
@@ -412,7 +420,8 @@ mod tests {
             .route("/v1/groups", get(async || "not JSON"));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(axum::serve(listener, guard::protect(router, token.clone())).into_future());
+        let gate = Gate { token: token.clone(), login: None, page: &[] };
+        tokio::spawn(axum::serve(listener, guard::protect(router, gate)).into_future());
         let announcement = Announcement { address, token: token.clone() };
         announcement.write(data).unwrap();
         announcement

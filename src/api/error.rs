@@ -69,6 +69,10 @@ impl ApiError {
         )
     }
 
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())
+    }
+
     pub fn content(error: &ContentError) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content", error.to_string())
     }

@@ -1,12 +1,16 @@
 //! axum's extractors with our error shape: whatever does not parse is a `bad-request` that says why.
 
+use std::time::Duration;
+
 use axum::RequestExt;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::error::ApiError;
+use crate::limits::API_BODY_MS_MAX;
 
 /// A JSON body.
 pub(super) struct Body<T>(pub T);
@@ -21,9 +25,14 @@ impl<S: Send + Sync, T: DeserializeOwned + 'static> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        match request.extract::<axum::Json<T>, _>().await {
-            Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(rejection) => {
+        let body = request.extract::<axum::Json<T>, _>();
+        match timeout(Duration::from_millis(API_BODY_MS_MAX), body).await {
+            Err(_) => {
+                let message = "the body did not come in time; nothing was done";
+                Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "too-slow", message))
+            }
+            Ok(Ok(axum::Json(value))) => Ok(Self(value)),
+            Ok(Err(rejection)) => {
                 let status = match rejection.status() {
                     StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
                     status => status,

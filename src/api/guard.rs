@@ -1,53 +1,133 @@
-//! Who may ask: requests that are meant for this host, come from no web page, and carry the token.
+//! Who may ask: requests that are meant for this host, come from no page but the own one, and carry the token or the
+//! cookie of a browser that was logged in.
 //!
-//! The `Host` check stops a page whose name was made to resolve to 127.0.0.1; the `Origin` check stops
-//! pages in general, since browsers send it with every request that could do harm.
+//! The `Host` check stops a page whose name was made to resolve to 127.0.0.1; the `Origin` check stops pages of
+//! others, since browsers send it with every request that could do harm. A browser takes all ports of this machine
+//! for one site, so `SameSite` alone would not keep another local server's pages out.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header, uri::Authority};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, uri::Authority};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
+use super::assets::Asset;
 use super::error::ApiError;
+use super::login::Login;
 use super::token::Token;
+use crate::node::wall_clock;
+
+/// What requests are held against.
+#[derive(Clone)]
+pub(super) struct Gate {
+    pub token: Token,
+    /// Browsers; `None` where none can come.
+    pub login: Option<Arc<Login>>,
+    /// What everybody may get.
+    pub page: &'static [Asset],
+}
 
 /// Puts the guard in front of every route, the fallbacks included.
-pub(super) fn protect(router: Router, token: Token) -> Router {
-    router.layer(middleware::from_fn_with_state(Arc::new(token), guard))
+pub(super) fn protect(router: Router, gate: Gate) -> Router {
+    router.layer(middleware::from_fn_with_state(Arc::new(gate), guard))
 }
 
-async fn guard(State(token): State<Arc<Token>>, request: Request, next: Next) -> Result<Response, ApiError> {
-    check(request.headers(), &token)?;
-    Ok(next.run(request).await)
+async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let mut response = match gate.check(&request) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refused.into_response(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in ALWAYS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    for (name, value) in UNLESS_SET {
+        let value = HeaderValue::from_static(value);
+        headers.entry(HeaderName::from_static(name)).or_insert(value);
+    }
+    response
 }
 
-fn check(headers: &HeaderMap, token: &Token) -> Result<(), ApiError> {
-    if !single(headers, header::HOST).is_some_and(is_loopback) {
-        return Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            "foreign-host",
-            "this API is for this machine: ask for 127.0.0.1, [::1] or localhost",
-        ));
+const ALWAYS: [(&str, &str); 3] = [
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
+
+/// For what is no page: kept nowhere, and nothing in it is ever run.
+const UNLESS_SET: [(&str, &str); 2] = [
+    ("cache-control", "no-store"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+];
+
+impl Gate {
+    fn check(&self, request: &Request) -> Result<(), ApiError> {
+        let headers = request.headers();
+        let Some(host) = single(headers, header::HOST).filter(|host| is_loopback(host)) else {
+            return Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "foreign-host",
+                "this API is for this machine: ask for 127.0.0.1, [::1] or localhost",
+            ));
+        };
+        let origin = headers.contains_key(header::ORIGIN).then(|| single(headers, header::ORIGIN));
+        let own = origin.map(|origin| origin.is_some_and(|origin| is_own(origin, host)));
+        if own == Some(false) {
+            return Err(foreign_origin());
+        }
+        if self.is_open(request.method(), request.uri().path()) {
+            return Ok(());
+        }
+        if headers.contains_key(header::AUTHORIZATION) {
+            let right = single(headers, header::AUTHORIZATION).is_some_and(|value| self.token.admits(value));
+            return if right { Ok(()) } else { Err(wrong_token()) };
+        }
+        let cookie = single(headers, header::COOKIE);
+        let known = match (&self.login, cookie) {
+            (Some(login), Some(cookie)) => login.admits(cookie, wall_clock()),
+            _ => false,
+        };
+        if !known {
+            return Err(wrong_token());
+        }
+        // A browser sends the cookie whoever makes it ask: what is not known to come from the own page may only read,
+        // and not what others have made it read.
+        let site = single(headers, HeaderName::from_static("sec-fetch-site"));
+        let from_page = own == Some(true) || site == Some(b"same-origin");
+        let by_hand = own.is_none() && matches!(site, None | Some(b"none"));
+        let reads =
+            matches!(*request.method(), Method::GET | Method::HEAD) && !headers.contains_key(header::UPGRADE);
+        if from_page || (reads && by_hand) { Ok(()) } else { Err(foreign_origin()) }
     }
-    if headers.contains_key(header::ORIGIN) {
-        return Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            "foreign-origin",
-            "this API does not answer web pages",
-        ));
+
+    /// The page's files hold no secret, and whoever logs in has no cookie yet.
+    fn is_open(&self, method: &Method, path: &str) -> bool {
+        match *method {
+            Method::GET | Method::HEAD => self.page.iter().any(|asset| asset.path == path),
+            Method::POST => self.login.is_some() && path == super::routes::SESSION,
+            _ => false,
+        }
     }
-    if !single(headers, header::AUTHORIZATION).is_some_and(|value| token.admits(value)) {
-        return Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "wrong-token",
-            "the header `Authorization: Bearer TOKEN` is missing or wrong; the token is in api.json in the data directory",
-        ));
-    }
-    Ok(())
+}
+
+fn foreign_origin() -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "foreign-origin", "this API does not answer pages of others")
+}
+
+fn wrong_token() -> ApiError {
+    ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "wrong-token",
+        "the header `Authorization: Bearer TOKEN` is missing or wrong; the token is in api.json in the data directory; \
+         a browser is let in by `peer open`",
+    )
+}
+
+fn is_own(origin: &[u8], host: &[u8]) -> bool {
+    origin.strip_prefix(b"http://").is_some_and(|origin| origin.eq_ignore_ascii_case(host))
 }
 
 /// The value of a header that occurs exactly once.
@@ -81,6 +161,10 @@ mod tests {
     use super::super::error::Envelope;
     use super::*;
 
+    fn gate(token: &Token) -> Gate {
+        Gate { token: token.clone(), login: None, page: &[] }
+    }
+
     async fn ask(token: &Token, headers: &[(&str, &str)], path: &str) -> (StatusCode, String) {
         let router = Router::new()
             .route("/v1", get(async || "open"))
@@ -90,7 +174,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let response =
-            protect(router, token.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            protect(router, gate(token)).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let status = response.status();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         let code = serde_json::from_slice::<Envelope>(&bytes).map(|envelope| envelope.error.code);
@@ -133,13 +217,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_origin_is_refused() {
+    async fn every_origin_but_the_own_is_refused() {
         let token = Token::random().unwrap();
         let bearer = token.bearer();
-        for origin in ["https://evil.example", "null", "http://localhost", "http://127.0.0.1:4000"] {
-            let headers = [("host", "localhost"), ("authorization", bearer.as_str()), ("origin", origin)];
-            assert_eq!(ask(&token, &headers, "/v1").await.1, "foreign-origin", "{origin}");
+        let with = async |origin: &str| {
+            let headers = [("host", "localhost:1"), ("authorization", bearer.as_str()), ("origin", origin)];
+            ask(&token, &headers, "/v1").await.1
+        };
+        for origin in [
+            "https://evil.example",
+            "null",
+            "",
+            "http://localhost",
+            "http://localhost:2",
+            "https://localhost:1",
+        ] {
+            assert_eq!(with(origin).await, "foreign-origin", "{origin}");
         }
+        assert_eq!(with("http://localhost:1").await, "open");
     }
 
     #[tokio::test]

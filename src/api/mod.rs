@@ -4,9 +4,11 @@
 //! in the data directory, or else runs the same service in its own process, without network. Faces use the
 //! client only, so they need not know which of the two it is.
 //!
-//! Nothing here answers a request without the data directory's token, one that was meant for another host,
-//! or one that a web page of another origin sent.
+//! Nothing here answers a request without the data directory's token or a browser's cookie, one that was meant for
+//! another host, or one that a web page of another origin sent.
 
+mod assets;
+mod browser;
 mod client;
 mod discovery;
 mod error;
@@ -14,12 +16,16 @@ mod export;
 mod extract;
 mod follow;
 mod guard;
+mod listener;
+mod login;
 mod membership;
 mod routes;
 mod server;
 mod token;
 pub mod types;
 
+pub use assets::Asset;
+pub use browser::open_in_browser;
 pub use client::{Client, ClientError, Export, Follow};
 pub use error::ErrorBody;
 pub use membership::{JoinError, Joined, join};

@@ -1,12 +1,13 @@
 //! What the API answers: every route, and nothing about who may ask.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body as HttpBody;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, http};
@@ -14,10 +15,11 @@ use tokio::sync::watch;
 
 use super::error::ApiError;
 use super::extract::{Body, Path, Query};
+use super::login::Login;
 use super::types::{
-    FollowQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hit, Hits, Invitation,
-    Name, NewMessages, Row, SearchQuery, Sent, SentMessages, Status, TextQuery, Topic, User, Users,
-    UsersQuery,
+    Code, FollowQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hit, Hits,
+    Invitation, Link, Name, NewMessages, Row, SearchQuery, Sent, SentMessages, Status, TextQuery, Topic,
+    User, Users, UsersQuery,
 };
 use super::{export, follow};
 use crate::group::{EntryNo, GroupNo};
@@ -25,7 +27,7 @@ use crate::id::GroupName;
 use crate::limits::{
     API_BODY_BYTES_MAX, PAGE_MAX, PATIENCE_MS_MAX, SEARCH_CONTEXT_MAX, SEARCH_HITS_MAX, SEND_BATCH_MAX,
 };
-use crate::node::Node;
+use crate::node::{Node, wall_clock};
 use crate::store::{GroupSummary, Page};
 
 const PAGE: usize = 50;
@@ -39,9 +41,14 @@ pub(super) struct Service {
     pub node: Node,
     /// The node has a network: it is the running peer, not a command's own.
     pub serving: bool,
+    /// `None`: no browser can come.
+    pub login: Option<Arc<Login>>,
     /// Becomes true when open streams have to end.
     pub stopping: watch::Receiver<bool>,
 }
+
+/// Where a browser exchanges its one-time code for a cookie.
+pub(super) const SESSION: &str = "/v1/session";
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
@@ -50,6 +57,8 @@ pub(super) fn router(service: Service) -> Router {
         .route("/v1", get(hello))
         .route("/v1/status", get(status))
         .route("/v1/invite", get(invite))
+        .route("/v1/link", post(link))
+        .route(SESSION, post(enter).delete(log_out))
         .route("/v1/name", put(set_name))
         .route("/v1/users", get(users))
         .route("/v1/search", get(search))
@@ -71,6 +80,13 @@ pub(super) fn router(service: Service) -> Router {
 }
 
 impl Service {
+    fn login(&self) -> Result<&Arc<Login>, ApiError> {
+        self.login.as_ref().ok_or_else(|| {
+            let message = "no browser can reach this peer; start it with `peer serve`";
+            ApiError::new(StatusCode::CONFLICT, "not-serving", message)
+        })
+    }
+
     /// What is known of a group.
     async fn group(&self, name: &GroupName) -> Result<GroupSummary, ApiError> {
         let wanted = name.clone();
@@ -102,6 +118,37 @@ async fn status(State(service): State<Service>) -> Answer<Status> {
 
 async fn invite(State(service): State<Service>) -> Json<Invitation> {
     Json(Invitation { ticket: service.node.ticket().to_string() })
+}
+
+async fn link(State(service): State<Service>) -> Answer<Link> {
+    let url = service.login()?.link().map_err(|error| ApiError::internal(&error))?;
+    Ok(Json(Link { url }))
+}
+
+async fn enter(State(service): State<Service>, Body(body): Body<Code>) -> Result<Response, ApiError> {
+    let login = service.login()?.clone();
+    let entered = tokio::task::spawn_blocking(move || login.exchange(&body.code, wall_clock())).await;
+    match entered.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))? {
+        Some(cookie) => Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()),
+        None => Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "wrong-code",
+            "this link was used before or is too old; `peer open` makes a new one",
+        )),
+    }
+}
+
+async fn log_out(State(service): State<Service>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let login = service.login()?.clone();
+    let cookies = headers.get(header::COOKIE).cloned();
+    let ended = tokio::task::spawn_blocking(move || {
+        login.end(cookies.as_ref().map(http::HeaderValue::as_bytes).unwrap_or_default())
+    });
+    let cookie = ended
+        .await
+        .map_err(|error| ApiError::internal(&error))?
+        .map_err(|error| ApiError::internal(&error))?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
 async fn set_name(State(service): State<Service>, Body(body): Body<Name>) -> Answer<Name> {

@@ -3,21 +3,24 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
+use super::assets::{self, Asset};
 use super::client::Client;
 use super::discovery::Announcement;
+use super::guard::{self, Gate};
+use super::login::Login;
 use super::routes::{self, Service};
 use super::token::Token;
 use super::types::Ready;
-use super::{JoinError, Ticket, guard, membership};
+use super::{JoinError, Ticket, listener, membership};
 use crate::limits::{API_STOP_MS_MAX, HOLDER_WAIT_MS};
 use crate::node::{DataDir, DataDirError, Node, NodeError, Options};
 
@@ -31,7 +34,10 @@ pub struct ServeOptions {
     pub join: Vec<Ticket>,
     pub name: Option<String>,
     /// Where to offer the API; `None`: nowhere.
+    /// Port 0: the one of last time if it is free, since bookmarks and drafts of a page belong to its address.
     pub api: Option<SocketAddr>,
+    /// What is served to browsers.
+    pub page: &'static [Asset],
 }
 
 /// Why a peer did not start. Nothing is left running.
@@ -69,8 +75,9 @@ pub struct Server {
 
 struct Api {
     address: SocketAddr,
+    login: Arc<Login>,
     stop: watch::Sender<bool>,
-    task: JoinHandle<io::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Server {
@@ -89,7 +96,7 @@ impl Server {
         Announcement::remove(&data).map_err(announce)?;
         // Before the node, so that a port in use is found out while nothing runs.
         let listener = match options.api {
-            Some(address) => Some(listen(address).await?),
+            Some(address) => Some(listen(address, &data).await?),
             None => None,
         };
         let node_options = Options {
@@ -103,7 +110,10 @@ impl Server {
         let api = match listener {
             Some((listener, address)) => {
                 let token = Token::random()?;
-                let api = Api::start(listener, address, &node, token.clone());
+                let login = Login::open(&data, address);
+                let login = Arc::new(login.map_err(announce)?);
+                let gate = Gate { token: token.clone(), login: Some(login.clone()), page: options.page };
+                let api = Api::start(listener, address, &node, login, gate);
                 if let Err(source) = (Announcement { address, token }).write(&data) {
                     api.stop().await;
                     node.stop().await;
@@ -124,6 +134,7 @@ impl Server {
             mesh: node.mesh(),
             listen: node.listen(),
             api: api.as_ref().map(|api| api.address),
+            page: api.as_ref().map(|api| api.login.link()).transpose()?,
             ticket: node.ticket().to_string(),
         };
         Ok(Self { node, data, api, ready })
@@ -153,23 +164,17 @@ impl Server {
 }
 
 impl Api {
-    fn start(listener: TcpListener, address: SocketAddr, node: &Node, token: Token) -> Self {
+    fn start(listener: TcpListener, address: SocketAddr, node: &Node, login: Arc<Login>, gate: Gate) -> Self {
         let (stop, stopping) = watch::channel(false);
-        let service = Service { node: node.clone(), serving: true, stopping: stopping.clone() };
-        let router = guard::protect(routes::router(service), token);
-        let listener = listener.tap_io(|stream| {
-            // A short answer must not wait for an acknowledgement.
-            if let Err(error) = stream.set_nodelay(true) {
-                warn!(%error, "TCP_NODELAY");
-            }
-        });
-        let mut stopped = stopping;
-        let shutdown = async move {
-            let _ = stopped.wait_for(|stopping| *stopping).await;
+        let service = Service {
+            node: node.clone(),
+            serving: true,
+            login: Some(login.clone()),
+            stopping: stopping.clone(),
         };
-        let task =
-            tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(shutdown).await });
-        Self { address, stop, task }
+        let routes = routes::router(service).merge(assets::router(gate.page));
+        let task = tokio::spawn(listener::serve(listener, guard::protect(routes, gate), stopping));
+        Self { address, login, stop, task }
     }
 
     async fn stop(mut self) {
@@ -199,12 +204,20 @@ async fn take(data: &Path, ticket: Option<&Ticket>) -> Result<DataDir, ServeErro
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+async fn listen(address: SocketAddr, data: &Path) -> Result<(TcpListener, SocketAddr), ServeError> {
     if !address.ip().is_loopback() {
         return Err(ServeError::NotLoopback(address));
     }
     let failed = |source| ServeError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let last = Login::last_port(data).filter(|_| address.port() == 0);
+    let again = match last {
+        Some(port) => TcpListener::bind((address.ip(), port)).await.ok(),
+        None => None,
+    };
+    let listener = match again {
+        Some(listener) => listener,
+        None => TcpListener::bind(address).await.map_err(failed)?,
+    };
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }

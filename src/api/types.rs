@@ -275,6 +275,18 @@ pub struct Invitation {
     pub ticket: String,
 }
 
+/// The address that logs one browser in. Holds a secret, so it has no `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    pub url: String,
+}
+
+/// What stands behind the `#open=` of such an address.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    pub code: String,
+}
+
 /// What `peer serve` says once it runs. Holds the mesh secret in its ticket, so it has no `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
@@ -286,6 +298,8 @@ pub struct Ready {
     /// With the real port where port 0 was asked for.
     pub listen: Vec<SocketAddr>,
     pub api: Option<SocketAddr>,
+    /// Logs a browser in, once and soon.
+    pub page: Option<String>,
     pub ticket: String,
 }
 

@@ -14,6 +14,7 @@ mod invite;
 mod join;
 mod log;
 mod name;
+mod open;
 mod output;
 mod progress;
 mod rows;
@@ -56,6 +57,8 @@ struct Cli {
 enum Command {
     /// Run this peer until it is interrupted; the first run creates it
     Serve(serve::Args),
+    /// Show the running peer's page in a browser
+    Open(open::Args),
     /// Print a ticket: all that a newcomer needs to enter this mesh
     Invite,
     /// Take a ticket into a new data directory
@@ -143,6 +146,7 @@ fn run(cli: Cli) -> Result<()> {
 async fn dispatch(command: Command, context: &mut Context) -> Result<()> {
     match command {
         Command::Serve(args) => serve::run(args, context).await,
+        Command::Open(args) => open::run(args, context).await,
         Command::Invite => invite::run(context).await,
         Command::Join(args) => join::run(args, context).await,
         Command::Send(args) => send::run(args, context).await,

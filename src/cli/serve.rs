@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// What others call you
     #[arg(long)]
     name: Option<String>,
-    /// Where to offer the local API, on this machine only; port 0 takes a free one
+    /// Where to offer the local API and the page, on this machine only; port 0 takes the one of last time, or a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
     api: SocketAddr,
     /// Offer no local API; other commands then wait until this one ends
@@ -46,6 +46,7 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
         join,
         name: args.name,
         api: (!args.no_api).then_some(args.api),
+        page: crate::web::ASSETS,
     };
     // Before the start, so that no signal is missed and whoever reads the ready line may send one.
     let mut signals =
@@ -86,6 +87,7 @@ fn announce(ready: &Ready, context: &mut Context) -> Result<()> {
             row("mesh", ready.mesh.to_string()),
             row("listens on", list(&ready.listen)),
             row("local API", api),
+            row("page", ready.page.clone().unwrap_or_else(|| "off".to_owned())),
             row("ticket", ready.ticket.clone()),
         ])?;
     }

@@ -348,7 +348,7 @@ fn own(store: &mut SqliteStore, dir: &DataDir, secrets: &Secrets) -> Result<(), 
 const OWNER_KEY: &str = "owner";
 
 /// This machine's clock, within what can be written.
-fn wall_clock() -> Timestamp {
+pub fn wall_clock() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::clamped(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }

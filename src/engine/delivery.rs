@@ -183,7 +183,7 @@ impl<S: Store> Engine<S> {
             if room.touched {
                 self.awake.insert(no);
             }
-            if (room.announced != heads || room.has_caught_up()) && !room.uninformed().is_empty() {
+            if room.has_news() {
                 room.announce_due_us.get_or_insert(now.in_ms(ANNOUNCE_AFTER_MS));
             }
             if room.due_us().is_some() {
@@ -401,18 +401,27 @@ fn start_pull(room: &mut Room, now: Now) -> bool {
     false
 }
 
-/// When its time has come, tells some of those whose last news of our heads is old.
+/// When its time has come, tells some of those whose last news of our heads is old. They may lack something; or they
+/// do not know that we have all they have, and will push.
 fn announce(room: &mut Room, now: Now, entropy: &mut Entropy) {
-    if room.announce_due_us.is_some_and(|due| due <= now.ticks_us) {
-        room.announce_due_us = None;
-        room.announced = room.head_hashes();
-        // What had to be asked for did not reach everybody by itself, and who was served may not know it for live.
-        let everybody = room.has_caught_up();
-        room.pulled &= !everybody;
-        let count = if everybody { usize::MAX } else { ANNOUNCE_PEERS_MAX };
-        for link in entropy.choose(room.uninformed(), count) {
-            room.due.entry(link).or_default().heads = true;
-        }
+    if room.announce_due_us.is_none_or(|due| due > now.ticks_us) {
+        return;
+    }
+    room.announce_due_us = None;
+    room.announced = room.head_hashes();
+    let untold = room.untold();
+    let links = if room.has_caught_up() {
+        // What had to be asked for did not reach everybody by itself.
+        room.pulled = false;
+        untold.into_iter().map(|(link, _)| link).collect()
+    } else {
+        let may_lack = untold.into_iter().filter(|(_, level)| !level).map(|(link, _)| link);
+        let live = |link: &LinkId| room.sessions.get(link).is_some_and(Session::is_live);
+        let (live, behind): (Vec<LinkId>, Vec<LinkId>) = may_lack.partition(live);
+        [entropy.choose(live, ANNOUNCE_PEERS_MAX), behind].concat()
+    };
+    for link in links {
+        room.due.entry(link).or_default().heads = true;
     }
 }
 

@@ -144,12 +144,18 @@ impl Room {
         })
     }
 
-    /// Links whose other side neither was told of our heads nor has shown the same.
-    pub fn uninformed(&self) -> Vec<LinkId> {
+    /// Links whose other side was not told of our heads, and whether it is known to have the same.
+    pub fn untold(&self) -> Vec<(LinkId, bool)> {
         let (hashes, heads) = (self.head_hashes(), self.heads());
-        let uninformed =
-            |(_, session): &(&LinkId, &Session)| !session.has_announced(&hashes) && !session.is_level(&heads);
-        self.sessions.iter().filter(uninformed).map(|(link, _)| *link).collect()
+        let untold = self.sessions.iter().filter(|(_, session)| !session.has_announced(&hashes));
+        untold.map(|(link, session)| (*link, session.is_level(&heads))).collect()
+    }
+
+    /// Something is to be announced when its time has come.
+    pub fn has_news(&self) -> bool {
+        let caught_up = self.has_caught_up();
+        let heads_changed = || self.announced != self.head_hashes();
+        (caught_up || heads_changed()) && self.untold().iter().any(|(_, level)| caught_up || !level)
     }
 
     /// What was asked for has come, and not everybody has been told.

@@ -3,13 +3,16 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::{Owed, owed};
-use crate::group::{ChangeGraph, EntryNo, GroupNo};
+use crate::group::{ChangeGraph, EntryNo, GroupNo, missing_within};
 use crate::id::ChangeHash;
 use crate::limits::{BATCH_BYTES, BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_BYTES_MAX, VISIT_BYTES};
 use crate::wire::sync_message::Have;
 
 /// Entries that may wait to be sent before the link counts as behind and is served anew from its heads.
 const QUEUE_MAX: usize = 1 << 16;
+/// Entries that a peer may lack and still be pushed to: in a busy group nobody is ever exactly level.
+const NEAR_MAX: usize = 64;
+const NEAR_VISITS_MAX: usize = 4 * NEAR_MAX;
 /// Entries visited when looking for what a peer's heads acknowledge.
 const ACKNOWLEDGE_VISITS_MAX: usize = 2048;
 
@@ -147,6 +150,11 @@ impl Session {
         self.acknowledge(graph, group, &theirs.known)?;
         if !have.is_empty() || !need.is_empty() {
             self.serve(graph, group, ours, &theirs, have, need)?;
+        }
+        if !self.live && theirs.unknown.is_empty() {
+            // They are about level: what they still lack they have been told of, and get as they got the rest.
+            let missing = missing_within(graph, group, ours, &theirs.known, NEAR_VISITS_MAX)?;
+            self.live = missing.is_some_and(|missing| missing.len() <= NEAR_MAX);
         }
         self.theirs = Some(theirs);
         self.settle(ours);

@@ -7,9 +7,9 @@ use automerge::legacy::{Key, OpType};
 use automerge::{Automerge, ROOT, ReadDoc, ScalarValue};
 use peer::change::Genesis;
 use peer::engine::{Command, Outcome, Status};
-use peer::group::{ChangeGraph, EntryNo, GroupNo};
+use peer::group::{EntryNo, GroupNo};
 use peer::id::{ChangeHash, GroupId, GroupName};
-use peer::store::Store;
+use peer::limits::{BATCH_BYTES, CHANGE_BYTES_MAX, IN_FLIGHT_BYTES_MAX, ORPHANS_MAX};
 
 use crate::faults::Plant;
 use crate::workload::group_name;
@@ -112,7 +112,7 @@ impl World {
                     log.push((node.hash, bytes));
                 }
             }
-            let mut shown = disk.store.history(group);
+            let mut shown = disk.store.history(self.mesh, group)?;
             if self.plant == Plant::ClockOrders {
                 clocks.sort_unstable();
                 shown = clocks.into_iter().map(|(_, hash)| hash).collect();
@@ -145,10 +145,9 @@ impl World {
             return false;
         }
         self.group_names().iter().all(|name| {
-            let ids = self
-                .members(name)
-                .into_iter()
-                .map(|(index, group)| self.peers[index].disk.borrow().store.history(group));
+            let ids = self.members(name).into_iter().map(|(index, group)| {
+                self.peers[index].disk.borrow().store.history(self.mesh, group).unwrap_or_default()
+            });
             let ids: Vec<_> = ids.collect();
             ids.windows(2).all(|pair| pair[0] == pair[1])
         })
@@ -160,6 +159,7 @@ impl World {
         for name in self.group_names() {
             self.check_group(&name, survivors.get(&name))?;
         }
+        self.check_blame()?;
         self.check_mesh()
     }
 
@@ -207,11 +207,69 @@ impl World {
         Ok(())
     }
 
+    /// What must hold at all times, however bad they are.
+    pub fn inspect(&mut self) {
+        if let Err(what) = self.check_queues().and_then(|()| self.check_orphans()) {
+            self.record.fail(what);
+        }
+    }
+
+    /// No more is on its way to anybody than flow control lets through: for each group two sides' worth of what may
+    /// be in flight, since who asks anew counts as having read.
+    fn check_queues(&self) -> Check {
+        let batch = BATCH_BYTES + CHANGE_BYTES_MAX;
+        let most = (self.options.groups + 1) * 2 * (IN_FLIGHT_BYTES_MAX + batch);
+        for (link, wire) in &self.wires {
+            for end in [0, 1] {
+                let (from, to, bytes) = (wire.ends[1 - end], wire.ends[end], wire.unread_bytes[end]);
+                let counts = wire.up[1 - end] && self.rogue != Some(from) && self.rogue != Some(to);
+                ensure(!counts || bytes <= most, || format!("{bytes} B wait on link {} for {to}", link.0))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_orphans(&mut self) -> Check {
+        for index in self.honest() {
+            // Asking takes a commit, and one that fails ends the process.
+            if self.peers[index].disk.borrow().is_failing() {
+                continue;
+            }
+            let status = self.status(index)?;
+            let most = (ORPHANS_MAX * status.links.len()) as u64;
+            for room in status.rooms {
+                ensure(room.waiting <= most, || format!("peer {index} holds {} orphans", room.waiting))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Who runs and keeps to the protocol.
+    pub fn honest(&self) -> Vec<usize> {
+        self.running().into_iter().filter(|index| self.rogue != Some(*index)).collect()
+    }
+
+    /// Nobody is named for breaking the rules who did not, but who read too slowly.
+    fn check_blame(&mut self) -> Check {
+        for index in self.honest() {
+            for (key, fault) in self.status(index)?.faults {
+                let named = self.peers.iter().position(|peer| peer.identity.peer() == key);
+                let right =
+                    named.is_some_and(|named| self.rogue == Some(named) || self.record.slow.contains(&named));
+                ensure(right, || format!("peer {index} says of {named:?} that it {}", fault.what.words()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Nobody says what its user did not.
     fn check_authors(&self, name: &GroupName, known: &HashMap<ChangeHash, Facts>) -> Check {
         for (hash, facts) in known.iter().filter(|(_, facts)| facts.kind.is_none()) {
             let author = self.peers.iter().position(|peer| peer.identity.peer().as_bytes() == facts.author);
             let Some(author) = author else { return Err(format!("{name}: {hash} is by nobody")) };
+            if self.rogue == Some(author) {
+                continue;
+            }
             let given = self.record.given.contains(&(author, facts.body.clone()));
             ensure(given, || format!("{name}: peer {author} never wrote {hash}"))?;
         }

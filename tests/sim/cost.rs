@@ -3,7 +3,6 @@
 
 use peer::engine::{Command, Draft};
 use peer::id::PeerId;
-use peer::store::Store;
 
 use crate::QUIET_US;
 use crate::faults::Plant;
@@ -25,6 +24,8 @@ pub fn options(peers: usize) -> Options {
         body_max: 1,
         skew_ms_max: 0,
         groups: 1,
+        sqlite: false,
+        rogue: false,
     }
 }
 
@@ -57,8 +58,11 @@ impl World {
         let (_, group) = (0, crate::workload::group_name(0));
         let running = self.running();
         let members = self.members(&group).into_iter().filter(|(index, _)| running.contains(index));
-        let histories: Vec<_> =
-            members.map(|(index, no)| self.peers[index].disk.borrow().store.history(no)).collect();
+        let histories: Vec<_> = members
+            .map(|(index, no)| {
+                self.peers[index].disk.borrow().store.history(self.mesh, no).unwrap_or_default()
+            })
+            .collect();
         histories.windows(2).all(|pair| pair[0] == pair[1])
     }
 
@@ -174,9 +178,11 @@ fn rejoin(messages: usize) -> [Cost; 5] {
     let crashed = world.measure(|world| world.begin(0));
 
     world.crash(1);
-    let copy = world.peers[0].disk.borrow().clone();
+    let copy = |world: &World| world.peers[0].disk.borrow().copy().expect("memory does not fail");
+    let before = copy(&world);
+    let again = copy(&world);
     world.write(0, messages + 50, 10);
-    *world.peers[2].disk.borrow_mut() = copy.clone();
+    *world.peers[2].disk.borrow_mut() = before;
     forget_shared(&world, 2, 0);
     world.peers[2].started = true;
     let stranger = world.measure(|world| {
@@ -185,7 +191,7 @@ fn rejoin(messages: usize) -> [Cost; 5] {
     });
 
     world.crash(2);
-    *world.peers[2].disk.borrow_mut() = copy;
+    *world.peers[2].disk.borrow_mut() = again;
     forget_shared(&world, 2, 0);
     forget_shared(&world, 0, 2);
     world.begin(2);

@@ -1,13 +1,16 @@
-//! A peer's disk: the memory store, what is known to be durable on it, and what can go wrong with it.
+//! A peer's disk: its store, in memory or in a real database file, what is known to be durable on it, and what can go
+//! wrong with it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use peer::change::Genesis;
+use peer::change::{Genesis, Verified};
 use peer::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node};
-use peer::id::{ActorId, ChangeHash, PeerId};
-use peer::store::{Fork, GroupRow, KnownPeer, MemoryStore, Store, StoreError};
+use peer::id::{ActorId, ChangeHash, MeshId, PeerId};
+use peer::limits::PAGE_MAX;
+use peer::store::{Fork, GroupRow, KnownPeer, MemoryStore, Page, SqliteStore, Store, StoreError};
+use tempfile::TempDir;
 
 use crate::faults::Plant;
 
@@ -23,21 +26,169 @@ pub struct Calls {
     pub commit: Cell<u64>,
 }
 
-#[derive(Clone, Debug, Default)]
+/// Where a peer keeps everything.
+#[derive(Debug)]
+pub enum Backing {
+    Memory(MemoryStore),
+    Sqlite(Database),
+}
+
+/// A real database file, in a directory of its own.
+#[derive(Debug)]
+pub struct Database {
+    dir: TempDir,
+    own: PeerId,
+    store: SqliteStore,
+}
+
+#[derive(Debug)]
 pub struct Disk {
-    pub store: MemoryStore,
+    pub store: Backing,
     /// Independent of the store: what was appended before a commit that succeeded.
     pub durable: HashSet<(GroupNo, ChangeHash)>,
     pending: Vec<(GroupNo, ChangeHash)>,
-    /// The next commit fails, as on a full disk, or as when the machine dies within it.
-    pub fail_commit: bool,
+    /// The next commit fails; true: what it wrote is on the disk all the same.
+    pub fail_commit: Option<bool>,
+    /// No commit succeeds.
+    pub full: bool,
     /// A planted fault has put off a commit.
     late: bool,
     pub plant: Plant,
     pub calls: Calls,
 }
 
+impl Database {
+    fn open(dir: TempDir, own: PeerId) -> Result<Self, StoreError> {
+        let store = SqliteStore::open(&dir.path().join("peer.db"), own)?;
+        Ok(Self { dir, own, store })
+    }
+
+    /// The files as they are at this moment, as another process would copy them. The index of the log (`-shm`) is
+    /// memory, and not among them.
+    fn copy(&self) -> Result<Self, StoreError> {
+        let dir = TempDir::new().expect("a directory for temporary files");
+        for name in ["peer.db", "peer.db-wal"] {
+            let from = self.dir.path().join(name);
+            if from.exists() {
+                std::fs::copy(from, dir.path().join(name)).expect("a copy of a small file");
+            }
+        }
+        Self::open(dir, self.own)
+    }
+}
+
+/// The same call to whichever store it is.
+macro_rules! each {
+    ($backing:expr, $store:ident => $call:expr) => {
+        match $backing {
+            Backing::Memory($store) => $call,
+            Backing::Sqlite(Database { store: $store, .. }) => $call,
+        }
+    };
+}
+
+impl Backing {
+    /// All that is committed, for another process.
+    fn copy(&self) -> Result<Self, StoreError> {
+        Ok(match self {
+            Self::Memory(store) => {
+                let mut store = store.clone();
+                store.crash();
+                Self::Memory(store)
+            }
+            Self::Sqlite(database) => Self::Sqlite(database.copy()?),
+        })
+    }
+
+    /// Ids in display order, oldest first, as they are shown.
+    pub fn history(&self, mesh: MeshId, group: GroupNo) -> Result<Vec<ChangeHash>, StoreError> {
+        let store = match self {
+            Self::Memory(store) => return Ok(store.history(group)),
+            Self::Sqlite(database) => &database.store,
+        };
+        let reader = store.reader(mesh)?;
+        let mut shown: Vec<ChangeHash> = Vec::new();
+        let mut page = Page::Newest;
+        loop {
+            let entries = reader.history(group, page, PAGE_MAX)?;
+            let Some(oldest) = entries.first() else { return Ok(shown) };
+            page = Page::Before(oldest.id);
+            shown.splice(0..0, entries.into_iter().map(|entry| entry.id));
+        }
+    }
+
+    pub fn groups(&self) -> Result<Vec<GroupRow>, StoreError> {
+        each!(self, store => store.groups())
+    }
+
+    pub fn find(&self, group: GroupNo, hash: &ChangeHash) -> Result<Option<EntryNo>, StoreError> {
+        each!(self, store => store.find(group, hash))
+    }
+
+    pub fn node(&self, group: GroupNo, no: EntryNo) -> Result<Option<Node>, StoreError> {
+        each!(self, store => store.node(group, no))
+    }
+
+    pub fn change(&self, group: GroupNo, no: EntryNo) -> Result<Vec<u8>, StoreError> {
+        each!(self, store => store.change(group, no))
+    }
+
+    pub fn forks(&self) -> Result<Vec<Fork>, StoreError> {
+        each!(self, store => store.forks())
+    }
+
+    pub fn peers(&self) -> Result<Vec<KnownPeer>, StoreError> {
+        each!(self, store => store.peers())
+    }
+
+    pub fn set_shared_heads(
+        &mut self,
+        peer: &PeerId,
+        group: GroupNo,
+        heads: &[ChangeHash],
+    ) -> Result<(), StoreError> {
+        each!(self, store => store.set_shared_heads(peer, group, heads))
+    }
+
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        each!(self, store => store.commit())
+    }
+}
+
 impl Disk {
+    pub fn in_memory(plant: Plant) -> Self {
+        Self::new(Backing::Memory(MemoryStore::new()), plant)
+    }
+
+    pub fn in_a_file(own: PeerId, plant: Plant) -> Result<Self, StoreError> {
+        let dir = TempDir::new().expect("a directory for temporary files");
+        Ok(Self::new(Backing::Sqlite(Database::open(dir, own)?), plant))
+    }
+
+    fn new(store: Backing, plant: Plant) -> Self {
+        Self {
+            store,
+            durable: HashSet::new(),
+            pending: Vec::new(),
+            fail_commit: None,
+            full: false,
+            late: false,
+            plant,
+            calls: Calls::default(),
+        }
+    }
+
+    /// All that is committed, as a backup.
+    pub fn copy(&self) -> Result<Self, StoreError> {
+        let copy = Self::new(self.store.copy()?, self.plant);
+        Ok(Self { durable: self.durable.clone(), ..copy })
+    }
+
+    /// The next commit will not succeed.
+    pub fn is_failing(&self) -> bool {
+        self.full || self.fail_commit.is_some()
+    }
+
     /// Something durable that the store does not have.
     pub fn lost(&self) -> Option<ChangeHash> {
         let has = |(group, hash): &&(GroupNo, ChangeHash)| {
@@ -46,15 +197,20 @@ impl Disk {
         self.durable.iter().find(|row| !has(row)).map(|(_, hash)| *hash)
     }
 
-    pub fn crash(&mut self) {
-        self.store.crash();
+    /// The process dies, and another will find what was committed.
+    pub fn crash(&mut self) -> Result<(), StoreError> {
+        match &mut self.store {
+            Backing::Memory(store) => store.crash(),
+            Backing::Sqlite(database) => *database = database.copy()?,
+        }
         self.pending.clear();
-        self.fail_commit = false;
+        self.fail_commit = None;
+        Ok(())
     }
 }
 
 /// What the engine holds of the disk. The simulation keeps another handle, which outlives a crash.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SimStore(pub Rc<RefCell<Disk>>);
 
 fn count(cell: &Cell<u64>, by: u64) {
@@ -78,13 +234,13 @@ impl ChangeGraph for SimStore {
 
     fn nodes_below(&self, group: GroupNo, below: EntryNo, limit: usize) -> Result<Vec<Node>, StoreError> {
         let disk = self.0.borrow();
-        let nodes = disk.store.nodes_below(group, below, limit)?;
+        let nodes = each!(&disk.store, store => store.nodes_below(group, below, limit))?;
         count(&disk.calls.walked, nodes.len() as u64);
         Ok(nodes)
     }
 
     fn last_seq(&self, group: GroupNo, actor: &ActorId) -> Result<u64, StoreError> {
-        self.0.borrow().store.last_seq(group, actor)
+        each!(&self.0.borrow().store, store => store.last_seq(group, actor))
     }
 }
 
@@ -94,21 +250,21 @@ impl Store for SimStore {
     }
 
     fn add_group(&mut self, genesis: &Genesis, joined: bool) -> Result<GroupNo, StoreError> {
-        self.0.borrow_mut().store.add_group(genesis, joined)
+        each!(&mut self.0.borrow_mut().store, store => store.add_group(genesis, joined))
     }
 
     fn set_joined(&mut self, group: GroupNo, joined: bool) -> Result<(), StoreError> {
-        self.0.borrow_mut().store.set_joined(group, joined)
+        each!(&mut self.0.borrow_mut().store, store => store.set_joined(group, joined))
     }
 
     fn set_caught_up(&mut self, group: GroupNo) -> Result<(), StoreError> {
-        self.0.borrow_mut().store.set_caught_up(group)
+        each!(&mut self.0.borrow_mut().store, store => store.set_caught_up(group))
     }
 
     fn append(&mut self, group: GroupNo, change: &Admitted) -> Result<EntryNo, StoreError> {
         let mut disk = self.0.borrow_mut();
         count(&disk.calls.append, 1);
-        let no = disk.store.append(group, change)?;
+        let no = each!(&mut disk.store, store => store.append(group, change))?;
         disk.pending.push((group, change.verified().hash()));
         Ok(no)
     }
@@ -119,12 +275,24 @@ impl Store for SimStore {
         disk.store.change(group, no)
     }
 
+    fn is_one_row(error: &StoreError) -> bool {
+        SqliteStore::is_one_row(error)
+    }
+
+    fn hash_by_order(&self, group: GroupNo, no: EntryNo) -> Result<Option<ChangeHash>, StoreError> {
+        each!(&self.0.borrow().store, store => store.hash_by_order(group, no))
+    }
+
+    fn repair(&mut self, group: GroupNo, no: EntryNo, change: &Verified) -> Result<bool, StoreError> {
+        each!(&mut self.0.borrow_mut().store, store => store.repair(group, no, change))
+    }
+
     fn forks(&self) -> Result<Vec<Fork>, StoreError> {
         self.0.borrow().store.forks()
     }
 
     fn shared_heads(&self, peer: &PeerId, group: GroupNo) -> Result<Vec<ChangeHash>, StoreError> {
-        self.0.borrow().store.shared_heads(peer, group)
+        each!(&self.0.borrow().store, store => store.shared_heads(peer, group))
     }
 
     fn set_shared_heads(
@@ -141,42 +309,42 @@ impl Store for SimStore {
     }
 
     fn put_peer(&mut self, peer: &KnownPeer) -> Result<(), StoreError> {
-        self.0.borrow_mut().store.put_peer(peer)
+        each!(&mut self.0.borrow_mut().store, store => store.put_peer(peer))
     }
 
     fn remove_peer(&mut self, key: &PeerId) -> Result<(), StoreError> {
-        self.0.borrow_mut().store.remove_peer(key)
+        each!(&mut self.0.borrow_mut().store, store => store.remove_peer(key))
     }
 
     fn value(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.borrow().store.value(key)
+        each!(&self.0.borrow().store, store => store.value(key))
     }
 
     fn set_value(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.0.borrow_mut().store.set_value(key, value)
+        each!(&mut self.0.borrow_mut().store, store => store.set_value(key, value))
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
         let mut disk = self.0.borrow_mut();
         count(&disk.calls.commit, 1);
-        if disk.fail_commit {
-            disk.crash();
-            return Err(StoreError::Full);
-        }
-        match disk.plant {
-            Plant::CommitLies if !disk.pending.is_empty() => {
+        match (disk.fail_commit.take(), disk.plant) {
+            (_, Plant::CommitLies) if !disk.pending.is_empty() => {
                 disk.pending.clear();
-                return Ok(());
+                Ok(())
             }
-            Plant::CommitLate if !disk.pending.is_empty() && !disk.late => {
+            (_, Plant::CommitLate) if !disk.pending.is_empty() && !disk.late => {
                 disk.late = true;
-                return Ok(());
+                Ok(())
             }
-            _ => disk.late = false,
+            (Some(false), _) => Err(StoreError::Full),
+            _ if disk.full => Err(StoreError::Full),
+            (kept, _) => {
+                disk.late = false;
+                disk.store.commit()?;
+                let pending = std::mem::take(&mut disk.pending);
+                disk.durable.extend(pending);
+                if kept.is_some() { Err(StoreError::Full) } else { Ok(()) }
+            }
         }
-        disk.store.commit()?;
-        let pending = std::mem::take(&mut disk.pending);
-        disk.durable.extend(pending);
-        Ok(())
     }
 }

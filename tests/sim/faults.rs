@@ -1,8 +1,9 @@
 //! What goes wrong in a run, and when.
 
+use crate::disk::Disk;
 use crate::options::Options;
 use crate::rng::Rng;
-use crate::world::World;
+use crate::world::{Happening, World};
 
 /// A fault that is planted at a seam to see whether a checker has teeth. Never part of an ordinary run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,11 @@ pub enum Plant {
     DoubleFrames,
     /// Some frames with changes are lost on links that stand.
     LoseFrames,
+    /// Some frames with changes are overtaken by those behind them.
+    ReorderFrames,
+    /// What was sent counts as received at once.
+    FalseReceipts,
+
     /// The first peer alters the bodies that it hands on.
     AlterBody,
     /// Somebody writes with the key of another.
@@ -44,11 +50,17 @@ pub enum Fault {
     /// These two cannot reach each other, though others reach both.
     Apart(usize, usize, u64),
     /// The peers in the mask cannot reach those that are not.
-    Partition(u64, u64),
+    Partition(u128, u64),
     /// The process dies and loses what was not committed.
     Crash(usize, u64),
-    /// The next commit fails; the process starts again.
-    FailCommit(usize),
+    /// The next commit fails; the process starts again. True: what it wrote is on the disk all the same, as when the
+    /// machine dies before it is told so.
+    FailCommit(usize, bool),
+    /// No commit succeeds for so long.
+    DiskFull(usize, u64),
+    DiskFree(usize),
+    /// The peer reads so many bytes a second from each link, or nothing at all.
+    ReadSlowly(usize, u64, u64),
     Backup(usize),
     /// The disk is replaced by its backup; true: nobody notices, and the actor is used again.
     Restore(usize, bool),
@@ -64,13 +76,18 @@ impl Fault {
         let other = (one + 1 + rng.index(options.peers - 1)) % options.peers;
         let for_ms = rng.between(100, 25_000);
         match rng.between(0, 99) {
-            0..15 => Self::Cut(one, other),
-            15..22 => Self::HalfOpen(one, other),
-            22..29 => Self::OneWay(one, other),
-            29..42 => Self::Apart(one, other, for_ms),
-            42..57 => Self::Partition(rng.between(1, (1 << options.peers) - 2), for_ms),
-            57..70 => Self::Crash(one, for_ms / 3),
-            70..74 => Self::FailCommit(one),
+            0..12 => Self::Cut(one, other),
+            12..18 => Self::HalfOpen(one, other),
+            18..24 => Self::OneWay(one, other),
+            24..36 => Self::Apart(one, other, for_ms),
+            36..50 => {
+                let mask = u128::from(rng.next()) << 64 | u128::from(rng.next());
+                Self::Partition(mask & ((1 << options.peers) - 1), for_ms)
+            }
+            50..60 => Self::Crash(one, for_ms / 3),
+            60..65 => Self::ReadSlowly(one, [0, 0, 4_000, 50_000][rng.index(4)], for_ms),
+            65..68 => Self::DiskFull(one, for_ms / 3),
+            68..74 => Self::FailCommit(one, rng.chance(50)),
             74..80 => Self::Backup(one),
             80..86 => Self::Restore(one, rng.chance(50)),
             86..94 => {
@@ -113,12 +130,23 @@ impl World {
                     self.start_later(peer, for_ms * 1000);
                 }
             }
-            Fault::FailCommit(peer) => self.peers[peer].disk.borrow_mut().fail_commit = true,
+            Fault::FailCommit(peer, kept) => self.peers[peer].disk.borrow_mut().fail_commit = Some(kept),
+            Fault::DiskFull(peer, for_ms) => {
+                self.peers[peer].disk.borrow_mut().full = true;
+                self.at(self.now_us + for_ms * 1000, Happening::Fault(Fault::DiskFree(peer)));
+            }
+            Fault::DiskFree(peer) => self.peers[peer].disk.borrow_mut().full = false,
+            Fault::ReadSlowly(peer, bytes_per_s, for_ms) => {
+                self.reading.insert(peer, (self.now_us + for_ms * 1000, bytes_per_s));
+                self.record.slow.insert(peer);
+            }
             Fault::Backup(peer) => {
                 if self.peers[peer].started && !self.peers[peer].gone {
-                    let mut copy = self.peers[peer].disk.borrow().clone();
-                    copy.crash();
-                    self.peers[peer].backup = Some(copy);
+                    let copy = self.peers[peer].disk.borrow().copy();
+                    match copy {
+                        Ok(copy) => self.peers[peer].backup = Some(copy),
+                        Err(error) => self.record.fail(format!("the backup of peer {peer} fails: {error}")),
+                    }
                 }
             }
             Fault::Restore(peer, unnoticed) => self.restore(peer, unnoticed),
@@ -146,11 +174,29 @@ impl World {
         self.block(a, b, for_ms * 1000);
     }
 
+    /// Everything works from here on, and who did not mean well has gone.
+    pub fn heal(&mut self) {
+        self.blocked.clear();
+        self.reading.clear();
+        if let Some(rogue) = self.rogue.filter(|rogue| !self.peers[*rogue].gone) {
+            self.crash(rogue);
+            self.peers[rogue].gone = true;
+        }
+        for peer in &self.peers {
+            let mut disk = peer.disk.borrow_mut();
+            disk.full = false;
+            disk.fail_commit = None;
+        }
+        for (link, end) in self.wires.keys().flat_map(|link| [(*link, 0), (*link, 1)]).collect::<Vec<_>>() {
+            self.read_all(link, end);
+        }
+    }
+
     fn restore(&mut self, peer: usize, unnoticed: bool) {
         if self.peers[peer].gone {
             return;
         }
-        let Some(backup) = self.peers[peer].backup.clone() else { return };
+        let Some(Ok(backup)) = self.peers[peer].backup.as_ref().map(Disk::copy) else { return };
         self.crash(peer);
         let lost = self.peers[peer].disk.borrow().durable.len() > backup.durable.len();
         self.peers[peer].may_lack |= lost;

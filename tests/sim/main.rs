@@ -13,7 +13,9 @@ mod faults;
 mod network;
 mod options;
 mod record;
+mod regressions;
 mod rng;
+mod rogue;
 mod scale;
 mod teeth;
 mod workload;
@@ -53,7 +55,7 @@ fn run_world(world: &mut World) -> Result<Report, String> {
     // The last restarts and returns are over 9 s after the last fault.
     let heal_us = world.options.fault_ms * 1000 + 9_000_000;
     world.run_until(heal_us);
-    world.blocked.clear();
+    world.heal();
     for peer in 0..world.peers.len() {
         world.at(heal_us, Happening::Start { peer });
     }

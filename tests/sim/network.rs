@@ -1,8 +1,11 @@
 //! Links between the peers: ordered streams of frames that take time, and can break in several ways.
 
+use std::collections::VecDeque;
+
 use peer::change::Unverified;
-use peer::engine::{Event, Incoming};
+use peer::engine::{Event, Incoming, Misconduct};
 use peer::id::{GroupId, PeerId};
+use peer::limits::LINK_QUEUE_BYTES_MAX;
 use peer::sync::LinkId;
 use peer::wire::close::CloseCode;
 use peer::wire::frame::{Control, Frame};
@@ -22,7 +25,18 @@ pub struct Wire {
     arrival_us: [u64; 2],
     /// From this time on nothing arrives at this end.
     cutoff_us: [Option<u64>; 2],
+    /// Sent to this end and not read there yet, in bytes.
+    pub unread_bytes: [usize; 2],
+    /// Frames sent from this end, and the last to arrive there.
+    sent: [u64; 2],
+    arrived: [u64; 2],
+    /// What a slow reader at this end has not taken yet.
+    held: [VecDeque<Arrival>; 2],
+    reading: [bool; 2],
 }
+
+/// The system's buffers at both ends hold so much of what the sender's driver has written, in bytes.
+const SOCKET_BYTES: usize = 256 * 1024;
 
 impl World {
     pub fn links_between(&self, a: usize, b: usize) -> Vec<LinkId> {
@@ -89,6 +103,11 @@ impl World {
             up: [true, true],
             arrival_us: [self.now_us, arrives],
             cutoff_us: [None, None],
+            unread_bytes: [0; 2],
+            sent: [0; 2],
+            arrived: [0; 2],
+            held: [VecDeque::new(), VecDeque::new()],
+            reading: [false; 2],
         };
         self.wires.insert(link, wire);
         self.at(arrives, Happening::Arrive { link, end: 1, what: Arrival::Up });
@@ -104,9 +123,12 @@ impl World {
         if !wire.up[end] {
             return;
         }
+        let to = wire.ends[1 - end];
+        if self.rogue == Some(from) {
+            return self.say_something_else(link, end, frame);
+        }
         let mut bytes = frame.encode();
         self.record.note_frame(link, end, frame, bytes.len(), self.now_us);
-        let to = wire.ends[1 - end];
         self.record.say(self.now_us, || format!("{from} → {to} ({}): {}", link.0, describe(frame)));
         if let Frame::Sync { group, message } = frame {
             self.check_durable(from, *group, message);
@@ -116,6 +138,19 @@ impl World {
             if self.plant == Plant::LoseFrames && !message.changes.is_empty() && self.rng.chance(30) {
                 return;
             }
+            if self.plant == Plant::FalseReceipts && !message.changes.is_empty() {
+                let incoming = Incoming { heads: message.heads.clone(), ..Incoming::default() };
+                self.tell(from, Event::Sync { link, group: *group, incoming });
+            }
+            if self.plant == Plant::ReorderFrames && !message.changes.is_empty() && self.rng.chance(50) {
+                // The next frames overtake this one.
+                let (at_us, to) = (self.now_us + 2_000_000, 1 - end);
+                let Some(wire) = self.wires.get_mut(&link) else { return };
+                wire.sent[end] += 1;
+                wire.unread_bytes[to] += bytes.len();
+                let what = Arrival::Frame(wire.sent[end], bytes);
+                return self.at(at_us, Happening::Arrive { link, end: to, what });
+            }
             if self.plant == Plant::DoubleFrames && !message.changes.is_empty() {
                 self.record.note_frame(link, end, frame, bytes.len(), self.now_us);
                 self.transmit(link, end, bytes.clone());
@@ -124,19 +159,30 @@ impl World {
         self.transmit(link, end, bytes);
     }
 
-    fn transmit(&mut self, link: LinkId, end: usize, bytes: Vec<u8>) {
+    /// As the driver does: what waits for a reader is bounded.
+    pub fn transmit(&mut self, link: LinkId, end: usize, bytes: Vec<u8>) {
         let latency = self.latency();
         let Some(wire) = self.wires.get_mut(&link) else { return };
         let to = 1 - end;
+        wire.unread_bytes[to] += bytes.len();
+        if wire.unread_bytes[to] > LINK_QUEUE_BYTES_MAX + SOCKET_BYTES {
+            let (from, reader) = (wire.ends[end], wire.ends[to]);
+            if !self.record.slow.contains(&reader) {
+                self.record.fail(format!("{reader} reads, and is taken for wedged by {from}"));
+            }
+            return self.tell(from, Event::Misconduct { link, what: Misconduct::Slow });
+        }
         let arrives = (self.now_us + latency).max(wire.arrival_us[to] + 1);
         wire.arrival_us[to] = arrives;
-        self.at(arrives, Happening::Arrive { link, end: to, what: Arrival::Frame(bytes) });
+        wire.sent[end] += 1;
+        let what = Arrival::Frame(wire.sent[end], bytes);
+        self.at(arrives, Happening::Arrive { link, end: to, what });
     }
 
     /// Nothing may be told to anybody that is not on disk.
     fn check_durable(&mut self, from: usize, group: GroupId, message: &SyncMessage) {
         let disk = self.peers[from].disk.borrow();
-        let groups = peer::store::Store::groups(&disk.store).unwrap_or_default();
+        let groups = disk.store.groups().unwrap_or_default();
         let Some(row) = groups.into_iter().find(|row| row.id == group) else { return };
         let sent = message.changes.iter().filter_map(|bytes| Some(Unverified::decode(bytes).ok()?.hash()));
         let told = sent.chain(message.heads.iter().copied().filter(|hash| *hash != group.genesis()));
@@ -147,10 +193,64 @@ impl World {
         }
     }
 
-    pub fn arrive(&mut self, link: LinkId, end: usize, what: Arrival) {
+    /// Something has come to this end of the link, and is read at once or in its turn.
+    pub fn come(&mut self, link: LinkId, end: usize, what: Arrival) {
+        let now_us = self.now_us;
+        let Some(wire) = self.wires.get_mut(&link) else { return };
+        let slow = self.reading.get(&wire.ends[end]).is_some_and(|(until, _)| *until > now_us);
+        if !slow && wire.held[end].is_empty() {
+            return self.arrive(link, end, what);
+        }
+        wire.held[end].push_back(what);
+        if !std::mem::replace(&mut wire.reading[end], true) {
+            self.at(now_us, Happening::Read { link, end });
+        }
+    }
+
+    /// Whoever read slowly takes all that waits.
+    pub fn read_all(&mut self, link: LinkId, end: usize) {
+        while let Some(what) = self.wires.get_mut(&link).and_then(|wire| wire.held[end].pop_front()) {
+            self.arrive(link, end, what);
+        }
+    }
+
+    pub fn read_next(&mut self, link: LinkId, end: usize) {
+        let now_us = self.now_us;
+        let Some(wire) = self.wires.get_mut(&link) else { return };
+        wire.reading[end] = false;
+        let speed = self.reading.get(&wire.ends[end]).filter(|(until, _)| *until > now_us);
+        let next_us = match speed {
+            Some((until, 0)) => *until,
+            Some((until, bytes_per_s)) => match wire.held[end].front() {
+                Some(Arrival::Frame(_, bytes)) => {
+                    (now_us + bytes.len() as u64 * 1_000_000 / bytes_per_s).min(*until)
+                }
+                _ => now_us + 1,
+            },
+            None => now_us,
+        };
+        // Who reads nothing takes nothing now; who reads slowly is busy with it until then.
+        let what = if matches!(speed, Some((_, 0))) { None } else { wire.held[end].pop_front() };
+        if !wire.held[end].is_empty() {
+            wire.reading[end] = true;
+            self.at(next_us, Happening::Read { link, end });
+        }
+        if let Some(what) = what {
+            self.arrive(link, end, what);
+        }
+    }
+
+    fn arrive(&mut self, link: LinkId, end: usize, what: Arrival) {
         let now_us = self.now_us;
         let Some(wire) = self.wires.get_mut(&link) else { return };
         let (at, other) = (wire.ends[end], wire.ends[1 - end]);
+        if let Arrival::Frame(number, bytes) = &what {
+            wire.unread_bytes[end] -= bytes.len();
+            let last = std::mem::replace(&mut wire.arrived[end], *number);
+            if last >= *number {
+                return self.record.fail(format!("a frame to {at} on link {} arrives out of turn", link.0));
+            }
+        }
         let lost = wire.cutoff_us[end].is_some_and(|cutoff| now_us > cutoff);
         if !wire.up[end] || wire.boots[end] != self.peers[at].boot {
             return;
@@ -162,7 +262,7 @@ impl World {
                 self.tell(at, Event::LinkDown { link });
             }
             Arrival::Up if lost => wire.up[end] = false,
-            Arrival::Frame(_) if lost => {}
+            Arrival::Frame(..) if lost => {}
             Arrival::Up => {
                 let other = &self.peers[other];
                 let event = Event::LinkUp {
@@ -174,7 +274,7 @@ impl World {
                 };
                 self.tell(at, event);
             }
-            Arrival::Frame(bytes) => self.read_frame(link, at, &bytes),
+            Arrival::Frame(_, bytes) => self.read_frame(link, at, &bytes),
         }
     }
 
@@ -185,11 +285,11 @@ impl World {
             Ok(Frame::Control(control)) => self.tell(at, Event::Control { link, control }),
             Ok(Frame::Sync { group, message }) => match self.verify(group, message) {
                 Some(incoming) => self.tell(at, Event::Sync { link, group, incoming }),
-                None => {
-                    self.close(at, link, CloseCode::Change);
-                    self.tell(at, Event::LinkDown { link });
-                }
+                None => self.tell(at, Event::Misconduct { link, what: Misconduct::Change }),
             },
+            Err(_) if self.is_rogue_link(link) => {
+                self.tell(at, Event::Misconduct { link, what: Misconduct::Frame });
+            }
             Err(error) => self.record.fail(format!("a frame cannot be read: {error}")),
         }
     }

@@ -18,13 +18,19 @@ pub struct Options {
     /// Clocks are wrong by up to this much, in both directions.
     pub skew_ms_max: u64,
     pub groups: usize,
+    /// The peers keep everything in real database files.
+    pub sqlite: bool,
+    /// The last peer does not keep to the protocol.
+    pub rogue: bool,
 }
 
 impl Options {
+    /// Three to eight peers as a rule; in one of 50 seeds up to 30, and in one of 1,000 a hundred. One of 20
+    /// keeps its data in real files, one of 5 or so has somebody malicious.
     pub fn from_seed(seed: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0x6f70_7469_6f6e_7321);
         let days = 86_400_000;
-        Self {
+        let options = Self {
             seed,
             peers: rng.between(3, 8) as usize,
             latency_us: [200, 2_000, 20_000, 80_000][rng.index(4)],
@@ -37,6 +43,26 @@ impl Options {
             body_max: [80, 80, 80, 1_000, 60_000][rng.index(5)],
             skew_ms_max: [0, 200, 3_600_000, 9 * days][rng.index(4)],
             groups: rng.between(1, 2) as usize,
+            sqlite: false,
+            rogue: false,
+        };
+        match seed % 1000 {
+            999 => Self { peers: 100, ..options.small(10_000) },
+            part if part % 50 == 49 => Self { peers: rng.between(10, 30) as usize, ..options.small(20_000) },
+            part if part % 20 == 9 => Self { sqlite: true, ..options.small(15_000) },
+            _ => Self { rogue: options.faults > 0 && rng.chance(25), ..options },
+        }
+    }
+
+    /// Less to do, where each thing takes longer.
+    fn small(self, fault_ms: u64) -> Self {
+        Self {
+            fault_ms,
+            bursts: self.bursts.min(12),
+            burst_max: self.burst_max.min(12),
+            body_max: self.body_max.min(1_000),
+            commit_us_max: self.commit_us_max.max(2_000),
+            ..self
         }
     }
 }

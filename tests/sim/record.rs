@@ -6,6 +6,7 @@ use peer::change::Unverified;
 use peer::id::{ChangeHash, GroupId};
 use peer::sync::LinkId;
 use peer::wire::frame::{Control, Frame};
+use peer::wire::sync_message::SyncMessage;
 
 use crate::network::describe;
 
@@ -32,6 +33,11 @@ pub struct Record {
     pub acknowledged: Vec<(usize, GroupId, ChangeHash)>,
     /// The bodies that were given to an engine to write, by author.
     pub given: BTreeSet<(usize, String)>,
+    /// Peers that have read slowly at some time.
+    pub slow: BTreeSet<usize>,
+    /// Links on which the rogue is silent, and what it said last in each group.
+    pub stalled: BTreeSet<LinkId>,
+    pub rogue_said: BTreeMap<GroupId, SyncMessage>,
 }
 
 impl Record {

@@ -6,15 +6,16 @@ use peer::id::MeshId;
 use peer::store::{MemoryStore, Store};
 use peer::wire::frame::Control;
 
-use crate::disk::Disk;
-use crate::faults::Plant;
+use crate::disk::{Backing, Disk};
+use crate::faults::{Fault, Plant};
 use crate::options::Options;
 use crate::run;
+use crate::workload::Say;
 use crate::world::World;
 
 /// Takes the newest row of every group off the disk.
 pub fn drop_row(mesh: MeshId, disk: &mut Disk) {
-    let old = std::mem::take(&mut disk.store);
+    let old = std::mem::replace(&mut disk.store, Backing::Memory(MemoryStore::new()));
     let mut new = MemoryStore::new();
     for row in old.groups().unwrap_or_default() {
         let genesis = Genesis::public(mesh, row.name);
@@ -32,7 +33,7 @@ pub fn drop_row(mesh: MeshId, disk: &mut Disk) {
         new.put_peer(&peer).unwrap_or_default();
     }
     new.commit().unwrap_or_default();
-    disk.store = new;
+    disk.store = Backing::Memory(new);
 }
 
 /// Changes one letter of a body within a frame.
@@ -59,6 +60,7 @@ fn caught(plant: Plant, choose: fn(&mut Options)) -> String {
         options.bursts = options.bursts.min(10);
         options.burst_max = options.burst_max.min(3);
         options.body_max = 80;
+        options.rogue = false;
         choose(&mut options);
         assert!(run(options.clone(), Plant::None).is_ok(), "fails without the planted fault");
         run(options, plant).err()
@@ -97,9 +99,37 @@ fn teeth_a_lost_effect() {
 }
 
 #[test]
+fn teeth_a_reordered_effect() {
+    let failure = caught(Plant::ReorderFrames, |options| options.faults = 0);
+    assert!(failure.contains("out of turn"), "{failure}");
+}
+
+#[test]
+fn teeth_receipts_for_what_was_not_read() {
+    let wait_for_a_wedged_reader = |plant| {
+        let mut world = World::idle(crate::cost::options(2), plant);
+        for peer in 0..2 {
+            world.begin(peer);
+            world.join(peer, 0);
+        }
+        world.meet(1, 0);
+        world.settle();
+        world.suffer(Fault::ReadSlowly(1, 0, 15_000));
+        world.say(Say { peer: 0, group: 0, messages: 50, body_bytes: 60_000, together: false });
+        world.run_until(world.now_us + 5_000_000);
+        world.inspect();
+        world.record.failure
+    };
+    assert_eq!(wait_for_a_wedged_reader(Plant::None), None);
+    let failure = wait_for_a_wedged_reader(Plant::FalseReceipts);
+    assert!(failure.as_ref().is_some_and(|what| what.contains("wait on link")), "{failure:?}");
+}
+
+#[test]
 fn teeth_an_altered_body() {
     let failure = caught(Plant::AlterBody, |options| options.faults = 0);
-    assert!(failure.contains("level") || failure.contains("links") || failure.contains("shows"), "{failure}");
+    let signs = ["level", "links", "shows", "says of"];
+    assert!(signs.iter().any(|sign| failure.contains(sign)), "{failure}");
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use peer::engine::{Command, CommandError, Draft, Event, Outcome};
 use peer::group::GroupNo;
 use peer::id::{ChangeHash, GroupId, GroupName};
-use peer::store::Store;
 
 use crate::faults::Plant;
 use crate::world::{Happening, World};

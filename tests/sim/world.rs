@@ -24,7 +24,7 @@ use crate::workload::{Asked, Say};
 const EPOCH_MS: i64 = 1_760_000_000_000;
 
 /// Steps after which a run counts as endless.
-const STEPS_MAX: u64 = 4_000_000;
+const STEPS_MAX: u64 = 6_000_000;
 
 #[derive(Debug)]
 pub enum Happening {
@@ -52,6 +52,13 @@ pub enum Happening {
         end: usize,
         what: Arrival,
     },
+    /// A slow reader takes the next of what waits for it.
+    Read {
+        link: LinkId,
+        end: usize,
+    },
+    /// A look at what must hold at all times.
+    Inspect,
     Fault(Fault),
     Say(Say),
 }
@@ -59,7 +66,8 @@ pub enum Happening {
 #[derive(Debug)]
 pub enum Arrival {
     Up,
-    Frame(Vec<u8>),
+    /// With its place among all that was sent in this direction.
+    Frame(u64, Vec<u8>),
     Down,
 }
 
@@ -92,8 +100,12 @@ pub struct World {
     pub mesh: MeshId,
     pub peers: Vec<Peer>,
     pub wires: BTreeMap<LinkId, Wire>,
+    /// A member that does not keep to the protocol.
+    pub rogue: Option<usize>,
     /// Pairs that cannot reach each other, and until when.
     pub blocked: BTreeMap<(usize, usize), u64>,
+    /// Peers that read slowly: until when, and so many bytes a second from each link; 0 is nothing at all.
+    pub reading: BTreeMap<usize, (u64, u64)>,
     pub dials_open: u64,
     pub record: Record,
     pub plant: Plant,
@@ -124,6 +136,7 @@ impl World {
             world.at(at_us, Happening::Fault(fault));
         }
         world.plan_work();
+        world.at(1_000_000, Happening::Inspect);
         world
     }
 
@@ -136,7 +149,9 @@ impl World {
             mesh: MeshId([0x51; 16]),
             peers,
             wires: BTreeMap::new(),
+            rogue: options.rogue.then(|| options.peers - 1),
             blocked: BTreeMap::new(),
+            reading: BTreeMap::new(),
             dials_open: 0,
             record: Record::default(),
             plant,
@@ -188,7 +203,13 @@ impl World {
             }
             Happening::Work { .. } | Happening::Alarm { .. } => {}
             Happening::Connect { from, boot, to, address } => self.connect(from, boot, to, address),
-            Happening::Arrive { link, end, what } => self.arrive(link, end, what),
+            Happening::Arrive { link, end, what } => self.come(link, end, what),
+            Happening::Read { link, end } => self.read_next(link, end),
+            Happening::Inspect => {
+                self.inspect();
+                let peers = self.peers.len() as u64;
+                self.at(self.now_us + 1_000_000.max(100_000 * peers), Happening::Inspect);
+            }
             Happening::Fault(fault) => {
                 self.record.trace.add(&format!("{fault:?}"));
                 self.record.say(self.now_us, || format!("{fault:?}"));
@@ -241,7 +262,9 @@ impl World {
         peer.working = false;
         peer.alarm_us = None;
         peer.asked.clear();
-        peer.disk.borrow_mut().crash();
+        if let Err(error) = peer.disk.borrow_mut().crash() {
+            self.record.fail(format!("peer {index} left what cannot be opened: {error}"));
+        }
         if self.plant == Plant::DropRow {
             crate::teeth::drop_row(self.mesh, &mut peer.disk.borrow_mut());
         }
@@ -333,10 +356,13 @@ impl World {
 impl Peer {
     fn new(index: usize, options: &Options, plant: Plant, rng: &mut Rng) -> Self {
         let skew_max = options.skew_ms_max as i64;
-        let mut disk = Disk::default();
-        disk.plant = plant;
+        let identity = Identity::from_seed(&random_bytes(rng));
+        let disk = match options.sqlite {
+            true => Disk::in_a_file(identity.peer(), plant).expect("a new database"),
+            false => Disk::in_memory(plant),
+        };
         Self {
-            identity: Identity::from_seed(&random_bytes(rng)),
+            identity,
             address: format!("10.0.0.{}:4040", index + 1),
             disk: Rc::new(RefCell::new(disk)),
             engine: None,

@@ -1,0 +1,19 @@
+//! Runs that have failed once. What a seed stands for follows from `options.rs` and from the order in which chance is
+//! asked; a seed that stands for something else by now is one more run like any other.
+
+use crate::run_twice;
+
+/// Seeds, and what was wrong when they failed.
+const FAILED: &[(u64, &str)] = &[
+    (46, "a look at a peer whose disk was full ended its process"),
+    (302_618, "1.15 bodies of 60 KB over one link of a healthy mesh with 80 ms of latency"),
+];
+
+#[test]
+fn regressions_stay_mended() {
+    for (seed, what) in FAILED {
+        if let Err(failure) = run_twice(*seed) {
+            panic!("seed {seed}, which failed before ({what}): {failure}");
+        }
+    }
+}

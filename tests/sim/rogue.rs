@@ -1,0 +1,121 @@
+//! A member that does not keep to the protocol. It runs an engine like everybody, so that it is up to date, and lies,
+//! keeps silent and floods where that engine speaks.
+
+use peer::change::{Body, Change, Content, Genesis, Header};
+use peer::id::{ActorId, ChangeHash, GroupId, PeerId};
+use peer::sync::LinkId;
+use peer::time::Timestamp;
+use peer::wire::frame::{Control, Frame, PeerRecord};
+use peer::wire::sync_message::SyncMessage;
+
+use crate::world::World;
+
+/// Changes in one flood of orphans.
+const FLOOD: usize = 40;
+/// Requests in one flood of them.
+const REQUESTS: usize = 30;
+
+impl World {
+    pub fn is_rogue_link(&self, link: LinkId) -> bool {
+        let rogue = |index| self.wires.get(&link).is_some_and(|wire| wire.ends.contains(&index));
+        self.rogue.is_some_and(rogue)
+    }
+
+    /// What it sends in place of this frame.
+    pub fn say_something_else(&mut self, link: LinkId, end: usize, frame: &Frame) {
+        let choice = self.rng.between(0, 99);
+        if self.record.stalled.contains(&link) {
+            return;
+        }
+        let Frame::Sync { group, message } = frame else {
+            return self.transmit(link, end, frame.encode());
+        };
+        let (group, mut message) = (*group, message.clone());
+        let heads = |heads: Vec<ChangeHash>| SyncMessage { heads, ..SyncMessage::default() };
+        let mut times = 1;
+        match choice {
+            // Withholds an answer, or says everything twice.
+            0..8 => return,
+            8..14 => times = 2,
+            // Announces what it never backs up, and leaves out what it announces.
+            14..20 => message.heads.push(self.any_hash()),
+            20..26 => message.changes.clear(),
+            // Alters what others wrote, replays from another group, sends what is no frame.
+            26..30 => {
+                let mut bytes = frame.encode();
+                crate::teeth::alter(&mut bytes);
+                return self.transmit(link, end, bytes);
+            }
+            30..34 => {
+                let last = self.record.rogue_said.insert(group, message.clone());
+                let other = self.record.rogue_said.iter().find(|(other, _)| **other != group);
+                message = other.map(|(_, message)| message.clone()).or(last).unwrap_or_default();
+            }
+            34..37 => return self.transmit(link, end, vec![1, 2, 3]),
+            37..42 => {
+                let bodies = 0..FLOOD;
+                message.changes =
+                    bodies.map(|number| self.write_on(group, self.rogue_hash(number), 0, 0)).collect();
+            }
+            // Two entries with one number, one for each half of the mesh; a stamp from the end of time.
+            42..48 => {
+                let side = link.0 % 2;
+                message.changes = vec![self.write_on(group, group.genesis(), side as i64, 7)];
+            }
+            48..50 => {
+                let end_of_time = Timestamp::clamped(i64::MAX).millis();
+                message.changes = vec![self.write_on(group, group.genesis(), end_of_time, 9)];
+            }
+            // Asks for the same again and again.
+            50..53 => {
+                message = SyncMessage { need: message.heads.clone(), ..heads(Vec::new()) };
+                times = REQUESTS;
+            }
+            // Tells of peers that are not there.
+            53..56 => {
+                let key = PeerId(self.any_hash().0);
+                let peers = vec![PeerRecord { key, addresses: vec!["10.9.9.9:4040".to_owned()] }];
+                return self.transmit(link, end, Frame::from(Control::Peers { peers }).encode());
+            }
+            // Says nothing more on this link, ever.
+            56..58 => {
+                self.record.stalled.insert(link);
+                return;
+            }
+            _ => {}
+        }
+        message.heads.sort_unstable();
+        for _ in 0..times {
+            let frame = Frame::Sync { group, message: message.clone() };
+            self.transmit(link, end, frame.encode());
+        }
+    }
+
+    fn any_hash(&mut self) -> ChangeHash {
+        let mut hash = [0; 32];
+        for part in hash.chunks_exact_mut(8) {
+            part.copy_from_slice(&self.rng.next().to_le_bytes());
+        }
+        ChangeHash(hash)
+    }
+
+    /// The same in every flood: who is flooded again has seen it.
+    fn rogue_hash(&self, number: usize) -> ChangeHash {
+        ChangeHash([number as u8; 32])
+    }
+
+    /// A change by the rogue that is valid by itself.
+    fn write_on(&self, group: GroupId, dep: ChangeHash, at: i64, actor: u8) -> Vec<u8> {
+        let Some(rogue) = self.rogue.map(|rogue| &self.peers[rogue].identity) else { return Vec::new() };
+        let actor = ActorId::new(rogue.peer(), [actor; 8]);
+        let header = Header { deps: vec![dep], actor, seq: 1, start_op: Genesis::MAX_OP + 1 };
+        let content = Content {
+            at: Timestamp::clamped(at),
+            kind: None,
+            body: Body::Text("believe me".to_owned()),
+            re: None,
+            from: None,
+        };
+        Change::sign(group, header, content, rogue).map(|change| change.bytes().to_vec()).unwrap_or_default()
+    }
+}

@@ -1,11 +1,14 @@
 //! The requests and responses of the API, which are also the JSON that the command line prints.
 
+use std::fmt;
 use std::net::SocketAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::change::{Body, Content, ContentError};
 use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use crate::limits::SEND_BATCH_MAX;
 use crate::node::Draft;
 use crate::store;
 use crate::time::Timestamp;
@@ -197,10 +200,38 @@ impl From<NewMessage> for Draft {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewMessages {
+    #[serde(deserialize_with = "at_most_a_batch")]
     pub messages: Vec<NewMessage>,
     /// How long to wait for the linked peers to store them before answering.
     #[serde(default)]
     pub patience_ms: u64,
+}
+
+/// Stops reading where there are too many: a body of empty messages would take twenty times its size in memory.
+fn at_most_a_batch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NewMessage>, D::Error> {
+    struct Batch;
+
+    impl<'de> Visitor<'de> for Batch {
+        type Value = Vec<NewMessage>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {SEND_BATCH_MAX} messages")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut messages = Vec::new();
+            while let Some(message) = items.next_element()? {
+                if messages.len() == SEND_BATCH_MAX {
+                    let text = format!("a request has 1 to {SEND_BATCH_MAX} messages; this one has more");
+                    return Err(A::Error::custom(text));
+                }
+                messages.push(message);
+            }
+            Ok(messages)
+        }
+    }
+
+    deserializer.deserialize_seq(Batch)
 }
 
 /// A message that is durable here, and on how many peers it is stored as far as known, this one included.

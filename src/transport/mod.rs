@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
 pub use error::TransportError;
-pub use handshake::HelloInfo;
+pub use handshake::{HelloInfo, check_hello};
 pub use link::{Link, LinkReader, LinkWriter};
 pub use traffic::Traffic;
 

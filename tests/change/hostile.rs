@@ -1,4 +1,5 @@
-//! Nothing but the bytes that an author signed for a group is taken for a change of that group.
+//! Nothing but the bytes that an author signed for a group is taken for a change of that group. Single altered bytes:
+//! `tests/hostile/mutants.rs`.
 
 use peer::change::{Body, Change, Content, DecodeError, Genesis, Unverified, Verified};
 use peer::id::{ActorId, GroupId, MeshId, PeerId};
@@ -50,34 +51,6 @@ fn refused(bytes: &[u8]) -> bool {
             read.verify(group()).is_err()
         }
     }
-}
-
-#[test]
-fn every_other_value_of_every_byte_is_refused() {
-    let (mut mutants, mut read) = (0, 0);
-    for (name, change) in fixed() {
-        for position in 0..change.bytes().len() {
-            for flip in 1..=255u8 {
-                // All values for one change, a bit or its neighbours for the rest.
-                if name != "message" && !flip.is_power_of_two() && !matches!(flip, 0x03 | 0x55 | 0x7f | 0xff)
-                {
-                    continue;
-                }
-                let mut bytes = change.bytes().to_vec();
-                bytes[position] ^= flip;
-                assert!(Unverified::decode(&bytes).is_err(), "{name}: byte {position} xor {flip:#04x}");
-                if (4..8).contains(&position) {
-                    continue;
-                }
-                mend(&mut bytes);
-                assert!(refused(&bytes), "{name}: byte {position} xor {flip:#04x}, checksum mended");
-                mutants += 1;
-                read += usize::from(Unverified::decode(&bytes).is_ok());
-            }
-        }
-    }
-    // Both gates had work; else this test would prove less than it seems to.
-    assert!(read > 1000 && mutants - read > 1000, "{read} of {mutants} have the shape of a change");
 }
 
 #[test]

@@ -3,8 +3,19 @@
 //!
 //! - `cargo test --test sim` runs 200 seeds, each twice, and demands that both runs are the same.
 //! - `PEER_SIM_SEED=17 cargo test --test sim seeds` runs one seed again and prints its options; with
-//!   `PEER_SIM_LOUD=1` and `-- --nocapture` also all that happens.
+//!   `PEER_SIM_LOUD=1` and `-- --nocapture` also all that happens. A failure prints this line.
 //! - `PEER_SIM_SEEDS=10000 cargo test --release --test sim seeds` runs many; `PEER_SIM_FROM` is the first.
+//! - `cargo test --release --test sim scale -- --ignored --nocapture` prints what a message costs in large meshes.
+//!
+//! | file | |
+//! |---|---|
+//! | `options`, `rng` | what a run is like, from its seed |
+//! | `world`, `network`, `disk` | time, processes, links and stores: everything that the engine does not do itself |
+//! | `workload`, `faults`, `rogue` | what people do, what goes wrong, and who does not mean well |
+//! | `record`, `checkers` | what is written down, and what must hold; computed without the engine's own code |
+//! | `teeth` | faults planted at the seams, each of which a checker finds |
+//! | `regressions` | seeds that have failed once |
+//! | `cost`, `scale` | bytes, frames and work, in small meshes and in large ones |
 
 mod checkers;
 mod cost;

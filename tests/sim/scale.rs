@@ -68,7 +68,7 @@ fn heal(world: &mut World, messages: usize) -> [f64; 3] {
     let peers = world.peers.len();
     for a in 0..peers / 2 {
         for b in peers / 2..peers {
-            world.separate(a, b, 60_000);
+            world.separate(a, b, 100_000);
         }
     }
     world.run_until(world.now_us + 30_000_000);
@@ -79,6 +79,7 @@ fn heal(world: &mut World, messages: usize) -> [f64; 3] {
     world.run_until(world.now_us + 30_000_000);
     let healed_us = world.blocked.values().copied().max().unwrap_or(world.now_us);
     world.run_until(healed_us);
+    assert!(!world.running_are_level(), "the halves were not apart");
     world.blocked.clear();
     let before = world.total();
     let mut linked_us = None;

@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use crate::peer::{Peer, Server};
 
-struct Caller {
+pub struct Caller {
     address: String,
     token: String,
 }
 
 impl Caller {
-    fn new(peer: &Peer, server: &Server) -> Self {
+    pub fn new(peer: &Peer, server: &Server) -> Self {
         let announced: Value =
             serde_json::from_slice(&std::fs::read(peer.data.join("api.json")).unwrap()).unwrap();
         assert_eq!(announced["address"], server.ready["api"]);
@@ -38,7 +38,7 @@ impl Caller {
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
-    fn ask(&self, line: &str, body: &str) -> (u16, Value) {
+    pub fn ask(&self, line: &str, body: &str) -> (u16, Value) {
         let json = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
         let headers = format!("Host: {}\r\nAuthorization: Bearer {}\r\n{json}", self.address, self.token);
         self.raw(line, &headers, body)

@@ -3,5 +3,6 @@
 mod api;
 mod commands;
 mod follow;
+mod hostile_text;
 mod peer;
 mod refusals;

@@ -140,6 +140,27 @@ pub const TOPIC_BYTES_MAX: usize = 512;
 pub const TICKET_CHARS_MAX: usize = 4096;
 /// Entries on one page of history.
 pub const PAGE_MAX: usize = 1000;
+/// Entries whose order of arrival is kept: who follows and was away for longer begins anew, which costs him a page of
+/// each group that he looks at, and less than so many entries.
+pub const FEED_MAX: u64 = 20_000;
+/// Unread messages of a group that are counted: beyond it nobody cares how many.
+pub const UNREAD_MAX: u64 = 1_000;
+/// Entries of a group that are looked at to count them: others than messages and the own ones are in between.
+pub const UNREAD_VISITS_MAX: usize = 4_096;
+/// Keys of sent messages that are remembered: more than any client sends again after a failure.
+pub const SENT_KEYS_MAX: u64 = 10_000;
+/// Longest key of a sent message, in bytes: a UUID or a hash in hexadecimal.
+pub const SENT_KEY_BYTES_MAX: usize = 64;
+/// Streams of events from the local API at once: a few faces with one each.
+pub const EVENTS_MAX: usize = 32;
+/// Entries read at once for a stream of events: with the longest bodies and all streams they stay within 128 MiB.
+pub const EVENTS_BATCH_MAX: usize = 64;
+/// Own messages whose spread a stream of events tells.
+pub const OWN_RECENT_MAX: usize = 64;
+/// Entries that may have come to the group since: to find out where a message is takes a look at each.
+pub const OWN_RECENT_ARRIVALS_MAX: u64 = 1024;
+/// Largest message that a client of the event stream may send, in bytes: it has nothing to say.
+pub const API_SOCKET_BYTES_MAX: usize = 4 * 1024;
 /// Words of a search that are looked at; the rest is ignored.
 pub const SEARCH_WORDS_MAX: usize = 32;
 /// Messages in one request to the local API.
@@ -214,6 +235,10 @@ pub const LINK_CODE_MS_MAX: u64 = 120_000;
 pub const API_HEADER_MS_MAX: u64 = 15_000;
 /// For the body of a request to the local API to come.
 pub const API_BODY_MS_MAX: u64 = 30_000;
+/// How often a stream of events looks at the links: what people see within half a second is there at once.
+pub const EVENT_LOOK_MS: u64 = 500;
+/// For one event to be taken by a WebSocket's client.
+pub const EVENT_SEND_MS_MAX: u64 = 30_000;
 /// How long a stopping server waits for open requests.
 pub const API_STOP_MS_MAX: u64 = 2_000;
 /// After a failed `accept` (no file handles left, for one).

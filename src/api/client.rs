@@ -29,11 +29,11 @@ use super::guard::{self, Gate};
 use super::routes::{self, Service};
 use super::token::Token;
 use super::types::{
-    FollowQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hits, Invitation, Link,
-    Name, NewMessage, NewMessages, Row, SearchQuery, Sent, SentMessages, Status, TextQuery, Topic, User,
-    Users, UsersQuery,
+    Event, EventsQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hits,
+    Invitation, LateQuery, Link, Name, NewMessage, NewMessages, ReadMark, Row, Rows, SearchQuery, Sent,
+    SentMessages, Status, TextQuery, Topic, User, Users, UsersQuery,
 };
-use crate::id::GroupName;
+use crate::id::{ChangeHash, GroupName};
 use crate::limits::{API_HEADER_MS_MAX, HOLDER_WAIT_MS};
 use crate::node::{DataDir, DataDirError, Node, NodeError, Options};
 
@@ -138,7 +138,7 @@ impl Client {
         let token = Token::random()?;
         let authorization = authorization(&token)?;
         let (stop, stopping) = watch::channel(false);
-        let service = Service { node: node.clone(), serving: false, login: None, stopping };
+        let service = Service::new(node.clone(), None, stopping);
         let router = guard::protect(routes::router(service), Gate { token, login: None, page: &[] });
         Ok(Self { carrier: Carrier::Here { router, node, _stop: stop }, authorization })
     }
@@ -221,11 +221,25 @@ impl Client {
         self.get(&format!("/v1/groups/{name}/history"), query).await
     }
 
-    /// Rows as they arrive, from the one after `after`.
-    pub async fn follow(&self, name: &GroupName, after: u64) -> Result<Follow, ClientError> {
-        let query = FollowQuery { after: Some(after) };
-        let response = self.response(Method::GET, &format!("/v1/groups/{name}/follow"), &query, None).await?;
-        Ok(Follow::new(response.into_body()))
+    pub async fn entry(&self, name: &GroupName, id: ChangeHash) -> Result<Row, ClientError> {
+        self.get(&format!("/v1/groups/{name}/entries/{id}"), &()).await
+    }
+
+    /// Late entries that arrived after `after`, in order of arrival.
+    pub async fn late(&self, name: &GroupName, after: u64, limit: usize) -> Result<Vec<Row>, ClientError> {
+        let query = LateQuery { after, limit: Some(limit) };
+        let answer: Rows = self.get(&format!("/v1/groups/{name}/late"), &query).await?;
+        Ok(answer.entries)
+    }
+
+    /// This peer's person has read what arrived up to here.
+    pub async fn set_read(&self, name: &GroupName, arrival: u64) -> Result<Group, ClientError> {
+        self.with_body(Method::PUT, &format!("/v1/groups/{name}/read"), &ReadMark { arrival }).await
+    }
+
+    /// What happens, from now or from a cursor on.
+    pub async fn events(&self, query: &EventsQuery) -> Result<Events, ClientError> {
+        Ok(Events::new(self.response(Method::GET, "/v1/events", query, None).await?.into_body()))
     }
 
     pub async fn users(&self, query: &UsersQuery) -> Result<Vec<User>, ClientError> {
@@ -312,32 +326,32 @@ impl Client {
     }
 }
 
-/// A group's rows as they arrive.
-pub struct Follow {
+/// What happens, as it happens.
+pub struct Events {
     body: Body,
-    rows: VecDeque<Row>,
+    events: VecDeque<Event>,
     /// The beginning of a line whose end has not come.
     partial: Vec<u8>,
 }
 
-impl Follow {
+impl Events {
     fn new(body: Body) -> Self {
-        Self { body, rows: VecDeque::new(), partial: Vec::new() }
+        Self { body, events: VecDeque::new(), partial: Vec::new() }
     }
 
-    /// The next row; `None` when the peer stopped.
-    pub async fn next(&mut self) -> Result<Option<Row>, ClientError> {
+    /// The next event; `None` when the peer stopped. Safe to drop while it waits: nothing is lost.
+    pub async fn next(&mut self) -> Result<Option<Event>, ClientError> {
         loop {
-            if let Some(row) = self.rows.pop_front() {
-                return Ok(Some(row));
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Some(event));
             }
             let Some(bytes) = chunk(&mut self.body).await? else { return Ok(None) };
             for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
                 self.partial.extend_from_slice(piece);
                 if piece.ends_with(b"\n") {
-                    let row = serde_json::from_slice(&self.partial);
+                    let event = serde_json::from_slice(&self.partial);
                     self.partial.clear();
-                    self.rows.push_back(row.map_err(|error| ClientError::Protocol(error.to_string()))?);
+                    self.events.push_back(event.map_err(|error| ClientError::Protocol(error.to_string()))?);
                 }
             }
         }
@@ -408,7 +422,14 @@ mod tests {
             re: None,
             late: false,
             arrival,
+            mention: false,
+            stored_on: None,
         }
+    }
+
+    fn event(arrival: u64) -> Event {
+        let what = super::super::types::What::Entry { row: Box::new(row(arrival)) };
+        Event { cursor: arrival.to_string(), what }
     }
 
     /// A stand-in for a running peer: a listener and what it announces.
@@ -468,22 +489,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rows_are_put_together_from_any_pieces() {
+    async fn events_are_put_together_from_any_pieces() {
         let mut bytes = Vec::new();
         for arrival in 1..=3 {
-            bytes.extend(serde_json::to_vec(&row(arrival)).unwrap());
+            bytes.extend(serde_json::to_vec(&event(arrival)).unwrap());
             bytes.push(b'\n');
         }
         for size in [1, 7, 100, bytes.len()] {
             let pieces: Vec<io::Result<Vec<u8>>> =
                 bytes.chunks(size).map(|piece| Ok(piece.to_vec())).collect();
-            let mut follow = Follow::new(Body::from_stream(stream::iter(pieces)));
+            let mut events = Events::new(Body::from_stream(stream::iter(pieces)));
             for arrival in 1..=3 {
-                assert_eq!(follow.next().await.unwrap(), Some(row(arrival)));
+                assert_eq!(events.next().await.unwrap(), Some(event(arrival)));
             }
-            assert_eq!(follow.next().await.unwrap(), None);
+            assert_eq!(events.next().await.unwrap(), None);
         }
-        let mut broken = Follow::new(Body::from("{\n"));
+        let mut broken = Events::new(Body::from("{\n"));
         assert!(matches!(broken.next().await, Err(ClientError::Protocol(_))));
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::ContentError;
 use crate::id::GroupName;
-use crate::node::NodeError;
+use crate::node::{CommandError, NodeError};
 use crate::store::StoreError;
 
 /// What went wrong, as it is sent.
@@ -93,6 +93,9 @@ impl From<NodeError> for ApiError {
         match error {
             NodeError::UnknownGroup { name, nearest } => Self::unknown_group(&name, nearest),
             NodeError::NotJoined { name } => Self::not_joined(&name),
+            NodeError::Command(CommandError::KeyTaken { .. }) => {
+                Self::new(StatusCode::CONFLICT, "key-taken", message)
+            }
             NodeError::Name { .. } | NodeError::Topic { .. } | NodeError::Command(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content", message)
             }

@@ -6,29 +6,32 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body as HttpBody;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, http};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::error::ApiError;
+use super::events::{self, Events};
 use super::extract::{Body, Path, Query};
 use super::login::Login;
+use super::rows::rows;
 use super::types::{
-    Code, FollowQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hit, Hits,
-    Invitation, Link, Name, NewMessages, Row, SearchQuery, Sent, SentMessages, Status, TextQuery, Topic,
-    User, Users, UsersQuery,
+    Code, EventsQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hit, Hits,
+    Invitation, LateQuery, Link, MESSAGE, Name, NewMessages, ReadMark, Row, Rows, SearchQuery, Sent,
+    SentMessages, Status, TextQuery, Topic, User, Users, UsersQuery,
 };
-use super::{export, follow};
+use super::{export, socket};
 use crate::group::{EntryNo, GroupNo};
-use crate::id::GroupName;
+use crate::id::{ChangeHash, GroupName, PeerId};
 use crate::limits::{
-    API_BODY_BYTES_MAX, PAGE_MAX, PATIENCE_MS_MAX, SEARCH_CONTEXT_MAX, SEARCH_HITS_MAX, SEND_BATCH_MAX,
+    API_BODY_BYTES_MAX, EVENTS_MAX, OWN_RECENT_ARRIVALS_MAX, PAGE_MAX, PATIENCE_MS_MAX, SEARCH_CONTEXT_MAX,
+    SEARCH_HITS_MAX, SEND_BATCH_MAX, SENT_KEY_BYTES_MAX,
 };
 use crate::node::{Node, wall_clock};
-use crate::store::{GroupSummary, Page};
+use crate::store::{Attention, GroupSummary, Page, Reader, StoreError};
 
 const PAGE: usize = 50;
 const SEARCH_HITS: usize = 20;
@@ -39,12 +42,12 @@ const SUGGESTIONS: usize = 3;
 #[derive(Clone)]
 pub(super) struct Service {
     pub node: Node,
-    /// The node has a network: it is the running peer, not a command's own.
-    pub serving: bool,
-    /// `None`: no browser can come.
+    /// `None`: no browser can come, since this is a command's own node and has no network.
     pub login: Option<Arc<Login>>,
     /// Becomes true when open streams have to end.
     pub stopping: watch::Receiver<bool>,
+    /// Room for streams of events.
+    streams: Arc<Semaphore>,
 }
 
 /// Where a browser exchanges its one-time code for a cookie.
@@ -62,6 +65,7 @@ pub(super) fn router(service: Service) -> Router {
         .route("/v1/name", put(set_name))
         .route("/v1/users", get(users))
         .route("/v1/search", get(search))
+        .route("/v1/events", get(happenings))
         .route("/v1/groups", get(groups).post(create))
         .route("/v1/groups/{name}", get(group))
         .route("/v1/groups/{name}/join", post(join))
@@ -69,7 +73,9 @@ pub(super) fn router(service: Service) -> Router {
         .route("/v1/groups/{name}/topic", put(set_topic))
         .route("/v1/groups/{name}/messages", post(send))
         .route("/v1/groups/{name}/history", get(history))
-        .route("/v1/groups/{name}/follow", get(follow_group))
+        .route("/v1/groups/{name}/entries/{id}", get(entry))
+        .route("/v1/groups/{name}/late", get(late))
+        .route("/v1/groups/{name}/read", put(set_read))
         .route("/v1/groups/{name}/export", get(export_group))
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "this route has other methods")
@@ -80,6 +86,10 @@ pub(super) fn router(service: Service) -> Router {
 }
 
 impl Service {
+    pub fn new(node: Node, login: Option<Arc<Login>>, stopping: watch::Receiver<bool>) -> Self {
+        Self { node, login, stopping, streams: Arc::new(Semaphore::new(EVENTS_MAX)) }
+    }
+
     fn login(&self) -> Result<&Arc<Login>, ApiError> {
         self.login.as_ref().ok_or_else(|| {
             let message = "no browser can reach this peer; start it with `peer serve`";
@@ -96,6 +106,24 @@ impl Service {
         let wanted = name.clone();
         let nearest = self.node.read(move |reader| reader.nearest(wanted.as_str(), SUGGESTIONS)).await?;
         Err(ApiError::unknown_group(name, nearest))
+    }
+
+    /// Fills in on how many peers own messages are known to be, for those that are new enough to be cheap to look for.
+    async fn say_where(&self, group: &GroupSummary, rows: &mut [Row]) {
+        let own = self.node.peer();
+        let recent = |row: &&mut Row| {
+            row.arrival + OWN_RECENT_ARRIVALS_MAX > group.entries && row.author == own && row.kind == MESSAGE
+        };
+        let mut rows: Vec<&mut Row> = rows.iter_mut().filter(recent).collect();
+        if rows.is_empty() || !group.joined {
+            return;
+        }
+        let ids: Vec<ChangeHash> = rows.iter().map(|row| row.id).collect();
+        // The rows are right without it.
+        let found = self.node.stored_on(&group.name, &ids, Duration::ZERO).await.unwrap_or_default();
+        for (row, stored_on) in rows.iter_mut().zip(found) {
+            row.stored_on = Some(stored_on);
+        }
     }
 
     /// A group of which something is held here, and its number.
@@ -157,12 +185,36 @@ async fn set_name(State(service): State<Service>, Body(body): Body<Name>) -> Ans
 }
 
 async fn groups(State(service): State<Service>, Query(query): Query<SearchQuery>) -> Answer<Groups> {
-    let found = service.node.read(move |reader| reader.groups(query.search.as_deref())).await?;
-    Ok(Json(Groups { groups: found.into_iter().map(Group::from).collect() }))
+    let own = service.node.peer();
+    let read = service.node.read(move |reader| {
+        let found = reader.groups(query.search.as_deref())?;
+        found.into_iter().map(|group| with_attention(reader, &own, group)).collect()
+    });
+    Ok(Json(Groups { groups: read.await? }))
 }
 
 async fn group(State(service): State<Service>, Path(name): Path<GroupName>) -> Answer<Group> {
-    Ok(Json(service.group(&name).await?.into()))
+    let (own, group) = (service.node.peer(), service.group(&name).await?);
+    Ok(Json(service.node.read(move |reader| with_attention(reader, &own, group)).await?))
+}
+
+/// Only who is in a group has something to read there.
+fn with_attention(reader: &Reader, own: &PeerId, group: GroupSummary) -> Result<Group, StoreError> {
+    let attention = match group.no.filter(|_| group.joined) {
+        Some(no) => reader.attention(no, own)?,
+        None => Attention::default(),
+    };
+    Ok(Group::new(group, attention))
+}
+
+async fn set_read(
+    State(service): State<Service>,
+    Path(name): Path<GroupName>,
+    Body(mark): Body<ReadMark>,
+) -> Answer<Group> {
+    let (no, _) = service.held(&name).await?;
+    service.node.mark_read(no, EntryNo(mark.arrival)).await?;
+    group(State(service), Path(name)).await
 }
 
 async fn create(State(service): State<Service>, Body(body): Body<GroupRef>) -> Answer<GroupCreated> {
@@ -200,6 +252,13 @@ async fn send(
         return Err(ApiError::bad_request(message));
     }
     for message in &body.messages {
+        let fits = |key: &String| {
+            (1..=SENT_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if !message.key.as_ref().is_none_or(fits) {
+            let message = format!("a `key` is 1 to {SENT_KEY_BYTES_MAX} visible ASCII characters");
+            return Err(ApiError::bad_request(message));
+        }
         message.check().map_err(|error| ApiError::content(&error))?;
     }
     let drafts = body.messages.into_iter().map(Into::into).collect();
@@ -218,27 +277,79 @@ async fn history(
     Query(query): Query<HistoryQuery>,
 ) -> Answer<History> {
     let limit = within("limit", query.limit.unwrap_or(PAGE), 1, PAGE_MAX)?;
-    let page = match (query.before, query.after) {
-        (None, None) => Page::Newest,
-        (Some(id), None) => Page::Before(id),
-        (None, Some(id)) => Page::After(id),
-        (Some(_), Some(_)) => return Err(ApiError::bad_request("a page is before an entry or after one")),
+    let page = match (query.before, query.after, query.around) {
+        (None, None, None) => Page::Newest,
+        (Some(id), None, None) => Page::Before(id),
+        (None, Some(id), None) => Page::After(id),
+        (None, None, Some(id)) => Page::Around(id),
+        _ => return Err(ApiError::bad_request("a page is before an entry, after one or around one")),
     };
-    // The group before the page: what is committed in between is on the page and followed again, never lost.
+    // The group before the page: what is committed in between is on the page and told again, never lost.
     let (no, group) = service.held(&name).await?;
-    let entries = service.node.read(move |reader| reader.history(no, page, limit)).await?;
-    Ok(Json(History { entries: entries.into_iter().map(Row::from).collect(), arrival: group.entries }))
+    let own = service.node.peer();
+    let read = service.node.read(move |reader| {
+        let end = reader.feed_end()?;
+        let page = reader.history_page(no, page, limit)?;
+        Ok((end, page.more_before, page.more_after, rows(reader, no, &own, page.entries)?))
+    });
+    let (end, more_before, more_after, mut entries) = read.await?;
+    service.say_where(&group, &mut entries).await;
+    let (arrival, cursor) = (group.entries, events::cursor(end));
+    Ok(Json(History { entries, arrival, cursor, more_before, more_after }))
 }
 
-async fn follow_group(
+async fn entry(
+    State(service): State<Service>,
+    Path((name, id)): Path<(GroupName, ChangeHash)>,
+) -> Answer<Row> {
+    let (no, group) = service.held(&name).await?;
+    let own = service.node.peer();
+    let read = service.node.read(move |reader| {
+        let found = reader.entry_of(no, id)?;
+        rows(reader, no, &own, found.into_iter().collect())
+    });
+    let mut found = read.await?;
+    service.say_where(&group, &mut found).await;
+    let damaged = || {
+        let message = format!("the entry {id} is damaged here; it is fetched again from a peer that has it");
+        ApiError::new(StatusCode::CONFLICT, "damaged-entry", message)
+    };
+    found.pop().map(Json).ok_or_else(damaged)
+}
+
+async fn late(
     State(service): State<Service>,
     Path(name): Path<GroupName>,
-    Query(query): Query<FollowQuery>,
+    Query(query): Query<LateQuery>,
+) -> Answer<Rows> {
+    let limit = within("limit", query.limit.unwrap_or(PAGE), 1, PAGE_MAX)?;
+    let (no, _) = service.held(&name).await?;
+    let own = service.node.peer();
+    let read = service.node.read(move |reader| {
+        let found = reader.late_after(no, EntryNo(query.after), limit)?;
+        rows(reader, no, &own, found)
+    });
+    Ok(Json(Rows { entries: read.await? }))
+}
+
+async fn happenings(
+    State(service): State<Service>,
+    Query(query): Query<EventsQuery>,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let (no, group) = service.held(&name).await?;
-    let after = EntryNo(query.after.unwrap_or(group.entries));
-    let body = follow::body(service.node, no, after, service.stopping);
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+    let only = match &query.group {
+        Some(name) => Some(service.held(name).await?.0),
+        None => None,
+    };
+    let room = service.streams.clone().try_acquire_owned().map_err(|_| {
+        let message = "too many streams of events are open; close some";
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+    })?;
+    let events = Events::open(&service, query.after.as_deref(), only, room).await?;
+    if socket::is_wanted(request.headers()) {
+        return socket::upgrade(request, events, service.stopping);
+    }
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], events.lines()).into_response())
 }
 
 async fn users(State(service): State<Service>, Query(query): Query<UsersQuery>) -> Answer<Users> {
@@ -249,7 +360,7 @@ async fn users(State(service): State<Service>, Query(query): Query<UsersQuery>) 
     let found = service.node.read(move |reader| reader.users(group, query.search.as_deref())).await?;
     let status = service.node.status().await?;
     let mut connected: HashSet<_> = status.links.iter().map(|link| link.peer).collect();
-    if service.serving {
+    if service.login.is_some() {
         connected.insert(status.peer);
     }
     let users = found.into_iter().map(|user| User {

@@ -166,12 +166,7 @@ impl Server {
 impl Api {
     fn start(listener: TcpListener, address: SocketAddr, node: &Node, login: Arc<Login>, gate: Gate) -> Self {
         let (stop, stopping) = watch::channel(false);
-        let service = Service {
-            node: node.clone(),
-            serving: true,
-            login: Some(login.clone()),
-            stopping: stopping.clone(),
-        };
+        let service = Service::new(node.clone(), Some(login.clone()), stopping.clone());
         let routes = routes::router(service).merge(assets::router(gate.page));
         let task = tokio::spawn(listener::serve(listener, guard::protect(routes, gate), stopping));
         Self { address, login, stop, task }

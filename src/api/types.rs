@@ -43,6 +43,12 @@ pub struct Row {
     pub late: bool,
     /// Its number by arrival, on this peer only.
     pub arrival: u64,
+    /// It is from somebody else and holds the name of this peer's person, or replies to him.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub mention: bool,
+    /// An own message: on how many peers it is known to be, this one counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_on: Option<u32>,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -68,6 +74,8 @@ impl From<store::Entry> for Row {
             re: entry.re,
             late: entry.late,
             arrival: entry.no.0,
+            mention: false,
+            stored_on: None,
         }
     }
 }
@@ -87,11 +95,23 @@ pub struct Group {
     pub entries: u64,
     pub topic: Option<String>,
     pub joined: bool,
+    /// Messages of others that arrived after `read`; 1000 means so many or more.
+    pub unread: u64,
+    /// Of these, those that are meant for this peer's person.
+    pub mentions: u64,
+    /// Up to which arrival this peer's person has read.
+    pub read: u64,
+    /// When the last entry of the history was written, as it is sorted.
+    pub newest: Option<Timestamp>,
 }
 
-impl From<store::GroupSummary> for Group {
-    fn from(group: store::GroupSummary) -> Self {
+impl Group {
+    pub(super) fn new(group: store::GroupSummary, attention: store::Attention) -> Self {
         Self {
+            unread: attention.unread,
+            mentions: attention.mentions,
+            read: attention.read.0,
+            newest: attention.newest,
             name: group.name,
             id: group.id,
             entries: group.entries,
@@ -134,7 +154,13 @@ pub struct Name {
     pub name: String,
 }
 
-/// Which page of history: the newest, or the one before or after an entry. A group's id is that of its
+/// Up to which arrival this peer's person has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadMark {
+    pub arrival: u64,
+}
+
+/// Which page of history: the newest, or the one before, after or around an entry. A group's id is that of its
 /// genesis, so `after` it begins the oldest page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryQuery {
@@ -143,6 +169,8 @@ pub struct HistoryQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ChangeHash>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub around: Option<ChangeHash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
 
@@ -150,15 +178,71 @@ pub struct HistoryQuery {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     pub entries: Vec<Row>,
-    /// Everything up to this arrival had been stored when the page was read: where to follow from.
+    /// Everything up to this arrival had been stored when the page was read.
     pub arrival: u64,
+    /// Where to go on with events so that nothing is missed; what is on the page already may come again.
+    pub cursor: String,
+    pub more_before: bool,
+    pub more_after: bool,
 }
 
+/// Late entries that arrived after `after`, in order of arrival.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FollowQuery {
-    /// Rows that arrived after this one; absent: after the newest.
+pub struct LateQuery {
+    #[serde(default)]
+    pub after: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<u64>,
+    pub limit: Option<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    pub entries: Vec<Row>,
+}
+
+/// From where on, and of which group alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsQuery {
+    /// The cursor of the last event that was handled; absent: from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupName>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Where to go on after it.
+    pub cursor: String,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum What {
+    /// An entry of a group that this peer has joined, its own ones too; in order of arrival.
+    Entry { row: Box<Row> },
+    /// Groups, topics, membership or read marks are others than before.
+    Groups,
+    /// People, names or who is connected are others than before.
+    Users,
+    Status {
+        /// Peers that are linked.
+        links: u32,
+        /// Groups of which a linked peer has something that is not here yet.
+        behind: Vec<GroupName>,
+        /// Groups of which a linked peer lacks something that is here.
+        ahead: Vec<GroupName>,
+    },
+    /// An own message is known to be on so many peers, this one counted.
+    Delivery { group: GroupName, id: ChangeHash, stored_on: u32 },
+    /// The cursor is unknown here or too old: read everything anew, and go on from this event's cursor.
+    Resync,
+    /// Of a later version.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A message to send.
@@ -172,6 +256,10 @@ pub struct NewMessage {
     pub from: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub re: Option<ChangeHash>,
+    /// What the client calls it: 1 to 64 visible ASCII characters. Sent again under the same key, it is the same
+    /// message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 impl NewMessage {
@@ -194,7 +282,14 @@ impl NewMessage {
 
 impl From<NewMessage> for Draft {
     fn from(message: NewMessage) -> Self {
-        Self { at: message.at, kind: None, body: message.body, from: message.from, re: message.re }
+        Self {
+            at: message.at,
+            kind: None,
+            body: message.body,
+            from: message.from,
+            re: message.re,
+            key: message.key,
+        }
     }
 }
 
@@ -352,6 +447,8 @@ mod tests {
             re: None,
             late: false,
             arrival: 7,
+            mention: false,
+            stored_on: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::failure::{Failure, Result};
 use super::{Context, rows};
-use crate::api::{Client, HistoryQuery, Row};
+use crate::api::{Client, EventsQuery, HistoryQuery, Row, What};
 use crate::id::{ChangeHash, GroupName};
 use crate::limits::PAGE_MAX;
 
@@ -47,7 +47,7 @@ async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()>
         }
         print(row, context)
     };
-    let arrival = match (args.all, args.after) {
+    let (arrival, cursor) = match (args.all, args.after) {
         (true, _) => {
             let start = client.group(&args.group).await?.id.genesis();
             every(client, &args.group, start, &mut each).await?
@@ -55,12 +55,13 @@ async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()>
         // A page would leave a gap between its end and what arrives.
         (false, Some(start)) if args.follow => every(client, &args.group, start, &mut each).await?,
         (false, after) => {
-            let query = HistoryQuery { before: args.before, after, limit: Some(args.limit.into()) };
+            let limit = Some(args.limit.into());
+            let query = HistoryQuery { before: args.before, after, limit, ..HistoryQuery::default() };
             let page = client.history(&args.group, &query).await?;
             for row in &page.entries {
                 each(row).await?;
             }
-            page.arrival
+            (page.arrival, page.cursor)
         }
     };
     if !args.follow {
@@ -69,7 +70,7 @@ async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()>
     // What was stored between the read of a page and the start of the stream is in both.
     shown.retain(|shown| *shown > arrival);
     tokio::select! {
-        done = follow(client, &args.group, arrival, &shown, context) => done,
+        done = follow(client, &args.group, cursor, &shown, context) => done,
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
 }
@@ -77,16 +78,24 @@ async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()>
 async fn follow(
     client: &Client,
     group: &GroupName,
-    arrival: u64,
+    cursor: String,
     shown: &HashSet<u64>,
     context: &mut Context,
 ) -> Result<()> {
     context.out.flush()?;
-    let mut rows = client.follow(group, arrival).await?;
-    while let Some(row) = rows.next().await? {
-        if !shown.contains(&row.arrival) {
-            print(&row, context)?;
-            context.out.flush()?;
+    let query = EventsQuery { after: Some(cursor), group: Some(group.clone()) };
+    let mut events = client.events(&query).await?;
+    while let Some(event) = events.next().await? {
+        match event.what {
+            What::Entry { row } if !shown.contains(&row.arrival) => {
+                print(&row, context)?;
+                context.out.flush()?;
+            }
+            What::Resync => {
+                let why = "more arrived than could be shown in time; start again with --after and the last ID above";
+                return Err(Failure::new(why));
+            }
+            _ => {}
         }
     }
     Err(Failure::new("the running peer has stopped; nothing more arrives"))
@@ -101,25 +110,25 @@ fn print(row: &Row, context: &mut Context) -> Result<()> {
 }
 
 /// Hands on every row after `start`, page by page. Returns where to follow from: what had arrived when the
-/// first page was read.
+/// first page was read, and the cursor of then.
 pub(super) async fn every(
     client: &Client,
     group: &GroupName,
     start: ChangeHash,
     mut each: impl AsyncFnMut(&Row) -> Result<()>,
-) -> Result<u64> {
+) -> Result<(u64, String)> {
     let mut after = start;
-    let mut arrival = None;
+    let mut begun = None;
     loop {
-        let query = HistoryQuery { after: Some(after), limit: Some(PAGE_MAX), before: None };
+        let query = HistoryQuery { after: Some(after), limit: Some(PAGE_MAX), ..HistoryQuery::default() };
         let page = client.history(group, &query).await?;
-        let arrival = *arrival.get_or_insert(page.arrival);
+        let begun = begun.get_or_insert((page.arrival, page.cursor));
         for row in &page.entries {
             each(row).await?;
         }
         match page.entries.last() {
             Some(last) if page.entries.len() == PAGE_MAX => after = last.id,
-            _ => return Ok(arrival),
+            _ => return Ok(begun.clone()),
         }
     }
 }

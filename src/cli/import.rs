@@ -116,7 +116,7 @@ fn parse(line: &str) -> std::result::Result<Option<NewMessage>, String> {
         body,
         at: Some(line.at),
         from: Some(line.from.or(line.name).unwrap_or(line.author)),
-        re: None,
+        ..NewMessage::default()
     };
     message.check().map_err(|error| error.to_string())?;
     Ok(Some(message))

@@ -73,6 +73,8 @@ mod tests {
             re: None,
             late: false,
             arrival: 1,
+            mention: false,
+            stored_on: None,
         }
     }
 

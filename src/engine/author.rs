@@ -10,13 +10,13 @@ use crate::store::Store;
 use crate::time::Now;
 use crate::wire::frame::Control;
 
-type Answer<E> = Result<Result<Outcome, CommandError>, E>;
+pub(super) type Answer<E> = Result<Result<Outcome, CommandError>, E>;
 
 impl<S: Store> Engine<S> {
     pub(super) fn command(&mut self, command: Command, now: Now) -> Answer<S::Error> {
         match command {
             Command::Write { group, drafts } => match self.rooms.get(&group) {
-                Some(room) if room.joined => Ok(self.write(group, drafts, now)?.map(Outcome::Written)),
+                Some(room) if room.joined => self.write_once(group, drafts, now),
                 _ => Ok(Err(CommandError::NotJoined)),
             },
             Command::Join { name, announce } => self.join(name, announce, now),
@@ -28,6 +28,10 @@ impl<S: Store> Engine<S> {
             }
             Command::Introduce { peer, addresses } => {
                 self.take_ticket(peer, addresses, now)?;
+                Ok(Ok(Outcome::Done))
+            }
+            Command::MarkRead { group, arrival } => {
+                self.store.set_read_mark(group, arrival)?;
                 Ok(Ok(Outcome::Done))
             }
             Command::StoredOn { group, entries } => {
@@ -120,7 +124,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// Appends entries, each on top of the one before. Everything is checked first: all or none.
-    fn write(
+    pub(super) fn write(
         &mut self,
         group: GroupNo,
         drafts: Vec<Draft>,

@@ -90,6 +90,11 @@ pub enum Command {
         peer: PeerId,
         addresses: Vec<String>,
     },
+    /// The person at this peer has read what arrived up to here.
+    MarkRead {
+        group: GroupNo,
+        arrival: EntryNo,
+    },
     StoredOn {
         group: GroupNo,
         entries: Vec<ChangeHash>,
@@ -106,6 +111,8 @@ pub struct Draft {
     pub body: String,
     pub from: Option<String>,
     pub re: Option<ChangeHash>,
+    /// What the client calls it: sent again under the same key, it is the same.
+    pub key: Option<String>,
 }
 
 #[derive(Debug)]
@@ -137,6 +144,8 @@ pub enum CommandError {
     Damaged,
     #[error("this peer is already in as many groups as it can hold")]
     TooManyGroups,
+    #[error("another message was sent under the key {key} before; give each message a key of its own")]
+    KeyTaken { key: String },
     #[error("nothing was saved: {0}")]
     Store(String),
 }

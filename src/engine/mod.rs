@@ -14,6 +14,7 @@ mod entropy;
 mod event;
 mod known;
 mod mesh;
+mod once;
 mod ration;
 mod room;
 mod status;

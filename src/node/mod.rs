@@ -22,15 +22,15 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-pub use crate::engine::Draft;
+pub use crate::engine::{CommandError, Draft};
 use data_dir::Secrets;
 pub use data_dir::{DataDir, DataDirError, write_private};
 pub use error::NodeError;
 pub use probe::probe;
 pub use status::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
 
-use crate::engine::{Command, CommandError, Outcome, Settings};
-use crate::group::GroupNo;
+use crate::engine::{Command, Outcome, Settings};
+use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use crate::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, TOPIC_BYTES_MAX};
 use crate::store::{Reader, SqliteStore, Store, StoreError};
@@ -67,6 +67,8 @@ struct Inner {
     writer: Writer,
     readers: Readers,
     changed: watch::Receiver<u64>,
+    /// Counts how often a read mark was moved.
+    marks: watch::Sender<u64>,
     links: Links,
     tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
     /// Held until the node is gone: it locks the data directory.
@@ -140,6 +142,7 @@ impl Node {
             writer,
             readers,
             changed,
+            marks: watch::Sender::new(0),
             links,
             tasks: std::sync::Mutex::new(tasks),
             _dir: dir,
@@ -254,6 +257,18 @@ impl Node {
             return Err(NodeError::Name { bytes: name.len() });
         }
         self.command(Command::SetName { name: name.to_owned() }).await.map(|_| ())
+    }
+
+    /// The person at this peer has read what arrived in the group up to here. Durable when it returns.
+    pub async fn mark_read(&self, group: GroupNo, arrival: EntryNo) -> Result<(), NodeError> {
+        self.command(Command::MarkRead { group, arrival }).await?;
+        self.0.marks.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    /// Changes whenever a read mark was moved.
+    pub fn watch_marks(&self) -> watch::Receiver<u64> {
+        self.0.marks.subscribe()
     }
 
     /// On how many peers each entry is stored as far as is known here, this one included. Waits until every

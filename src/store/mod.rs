@@ -12,7 +12,9 @@ mod view;
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use sqlite::{Reader, SqliteStore};
-pub use view::{Entry, GroupSummary, Hit, Page, Snapshot, User};
+pub use view::{
+    Attention, Entry, FeedItem, FeedPlace, FeedWhat, GroupSummary, Hit, Page, PageOf, Snapshot, User,
+};
 
 use crate::change::{Genesis, Verified};
 use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo};
@@ -50,6 +52,14 @@ pub struct KnownPeer {
     pub addresses: Vec<String>,
     /// Milliseconds since 1970 by the own clock; 0 when never linked.
     pub last_linked_ms: i64,
+}
+
+/// A message that a client sent under a key of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Of what was to be sent.
+    pub digest: [u8; 32],
+    pub id: ChangeHash,
 }
 
 /// What the engine needs of a store. All writes since the last [`Store::commit`] are one transaction: durable
@@ -112,6 +122,21 @@ pub trait Store: ChangeGraph {
     fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Self::Error>;
 
     fn set_value(&mut self, key: &str, value: &[u8]) -> Result<(), Self::Error>;
+
+    /// What was sent under this key, while that is remembered. Stores that no client writes to remember nothing.
+    fn sent(&self, _key: &str) -> Result<Option<Sent>, Self::Error> {
+        Ok(None)
+    }
+
+    fn put_sent(&mut self, _key: &str, _sent: &Sent) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Up to which arrival the person at this peer has read; never beyond the newest. Stores that nobody reads from
+    /// remember nothing.
+    fn set_read_mark(&mut self, _group: GroupNo, _arrival: EntryNo) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// Makes all writes since the last commit durable. After an error none of them is.
     fn commit(&mut self) -> Result<(), Self::Error>;

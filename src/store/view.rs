@@ -36,6 +36,56 @@ pub enum Page {
     Before(ChangeHash),
     /// The entries just below this one, itself not included.
     After(ChangeHash),
+    /// This one in the middle.
+    Around(ChangeHash),
+}
+
+/// A page, oldest first, and whether the history goes on beyond it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageOf<T> {
+    pub entries: Vec<T>,
+    pub more_before: bool,
+    pub more_after: bool,
+}
+
+/// What a person has to look at in a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attention {
+    /// He has read what arrived up to here.
+    pub read: EntryNo,
+    /// Messages of others that arrived after that; no more than `UNREAD_MAX` are counted.
+    pub unread: u64,
+    /// Of these, those that are meant for him.
+    pub mentions: u64,
+    /// The effective time of the last entry in display order.
+    pub newest: Option<Timestamp>,
+}
+
+/// A place in the order of arrival of all groups: just after an entry. The default is before all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedPlace {
+    pub seq: u64,
+    /// The beginning of the hash of the entry before.
+    pub entry: [u8; 8],
+}
+
+/// Something that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedItem {
+    /// Just after it.
+    pub place: FeedPlace,
+    pub group: GroupNo,
+    pub what: FeedWhat,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FeedWhat {
+    /// In a group that this peer has joined.
+    Entry(Box<Entry>),
+    /// In the directory of the mesh: an entry of this kind.
+    Directory(Option<String>),
+    /// In a group that this peer has left; or it cannot be read now.
+    Elsewhere,
 }
 
 /// A group that is held here, or that is only known by name.

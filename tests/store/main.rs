@@ -1,8 +1,10 @@
 //! The stores, on real files.
 
+mod attention;
 mod behaviour;
 mod damage;
 mod export;
+mod feed;
 mod history;
 mod names;
 mod opening;

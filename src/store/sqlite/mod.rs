@@ -3,12 +3,14 @@
 //! A commit returns when the operating system has the transaction on disk. Readers have connections of their
 //! own and neither wait for the writer nor make it wait. Nothing is read at opening but the list of groups.
 
+mod feed;
 mod index;
 mod log;
 mod reader;
 mod rebuild;
 mod schema;
 mod search;
+mod sent;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -21,7 +23,7 @@ use rusqlite::{Connection, params};
 use self::index::OrderKey;
 use self::log::GroupRef;
 pub use self::reader::Reader;
-use super::{Fork, GroupRow, KnownPeer, Snapshot, Store, StoreError};
+use super::{Fork, GroupRow, KnownPeer, Sent, Snapshot, Store, StoreError};
 use crate::change::{Genesis, Verified};
 use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node};
 use crate::id::{ActorId, ChangeHash, GroupId, GroupName, MeshId, PeerId};
@@ -181,6 +183,7 @@ impl SqliteStore {
         let position =
             log::Position { no: next, actor: actor.row, deps: admitted.deps(), eff: order.0, late };
         log::write(conn, key, change, &position)?;
+        feed::append(conn, group, next)?;
         let content = change.content();
         let seq = change.header().seq;
         let written = index::Written { no: next, hash: order.1, eff: order.0, actor_id, actor, seq, content };
@@ -316,7 +319,9 @@ impl Store for SqliteStore {
             };
             let late = log::is_late(&store.conn, key, no)?;
             let position = log::Position { no, actor: actor.row, deps: &deps, eff, late };
-            Ok(log::write(&store.conn, key, change, &position)?)
+            log::write(&store.conn, key, change, &position)?;
+            // Whoever follows was not given it while it was damaged.
+            Ok(feed::append(&store.conn, group, no)?)
         })?;
         Ok(true)
     }
@@ -356,6 +361,21 @@ impl Store for SqliteStore {
 
     fn set_value(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
         self.write(|store| Ok(shelf::set_value(&store.conn, key, value)?))
+    }
+
+    fn set_read_mark(&mut self, group: GroupNo, arrival: EntryNo) -> Result<(), StoreError> {
+        self.write(|store| {
+            let arrival = arrival.0.min(store.held(group)?.row.entries);
+            Ok(shelf::set_read_mark(&store.conn, group, EntryNo(arrival))?)
+        })
+    }
+
+    fn sent(&self, key: &str) -> Result<Option<Sent>, StoreError> {
+        Ok(sent::sent(&self.conn, key)?)
+    }
+
+    fn put_sent(&mut self, key: &str, sent: &Sent) -> Result<(), StoreError> {
+        self.write(|store| Ok(sent::put_sent(&store.conn, key, sent)?))
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {

@@ -1,6 +1,8 @@
 //! What the faces read: history by pages, entries as they arrived, changes for an export. Each call sees one
 //! state of the database, the last one committed when it began.
 
+mod attention;
+mod feed;
 mod groups;
 mod users;
 
@@ -16,7 +18,7 @@ use crate::change::{Change, Genesis};
 use crate::group::{EntryNo, GroupNo, Slot};
 use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use crate::limits::PAGE_MAX;
-use crate::store::{Entry, Fork, Hit, Page, Snapshot, StoreError};
+use crate::store::{Entry, Fork, Hit, Page, PageOf, Snapshot, StoreError};
 use crate::time::Timestamp;
 
 /// A connection that only reads. It may move between threads; open one for each that reads at a time.
@@ -44,25 +46,42 @@ impl Reader {
         Ok(Self { conn, path: path.to_owned(), mesh, directory, damage: RefCell::default() })
     }
 
-    /// A page of history, oldest first.
+    /// The entries of a page, oldest first.
     pub fn history(&self, group: GroupNo, page: Page, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        Ok(self.history_page(group, page, limit)?.entries)
+    }
+
+    /// A page of history.
+    pub fn history_page(
+        &self,
+        group: GroupNo,
+        page: Page,
+        limit: usize,
+    ) -> Result<PageOf<Entry>, StoreError> {
         self.in_one_state(|| {
             let source = self.source(group)?;
-            let numbers = self.page(source.group, page, limit)?;
-            self.entries(&source, &numbers, &mut HashMap::new())
+            let numbers = self.numbers(source.group, page, limit)?;
+            let PageOf { more_before, more_after, .. } = numbers;
+            let entries = self.entries(&source, &numbers.entries, &mut HashMap::new())?;
+            Ok(PageOf { entries, more_before, more_after })
         })
     }
 
-    /// What arrived after the entry of this number, in order of arrival.
-    pub fn arrived_after(
-        &self,
-        group: GroupNo,
-        after: EntryNo,
-        limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
+    /// One entry; nothing when it is damaged.
+    pub fn entry_of(&self, group: GroupNo, id: ChangeHash) -> Result<Option<Entry>, StoreError> {
         self.in_one_state(|| {
             let source = self.source(group)?;
-            let numbers = self.arrived(group, after, limit)?;
+            let no = log::find(&self.conn, source.group, &id)?.filter(|no| *no != EntryNo::GENESIS);
+            let no = no.ok_or(StoreError::NoEntry(id))?;
+            Ok(self.entries(&source, &[no], &mut HashMap::new())?.pop())
+        })
+    }
+
+    /// What arrived after the entry of this number and is late, in order of arrival.
+    pub fn late_after(&self, group: GroupNo, after: EntryNo, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.in_one_state(|| {
+            let source = self.source(group)?;
+            let numbers = self.arrived(LATE_AFTER, group, after, limit)?;
             self.entries(&source, &numbers, &mut HashMap::new())
         })
     }
@@ -104,7 +123,7 @@ impl Reader {
     ) -> Result<Vec<Change>, StoreError> {
         self.in_one_state(|| {
             let source = self.source(group)?;
-            let numbers = self.arrived(group, after, limit)?;
+            let numbers = self.arrived(ARRIVED_AFTER, group, after, limit)?;
             numbers.iter().map(|&no| Ok(self.stored(&source, no)?.change)).collect()
         })
     }
@@ -197,12 +216,37 @@ impl Reader {
         })
     }
 
+    /// Numbers of the entries of a page. One more is looked for on each side where there may be more.
+    fn numbers(&self, group: GroupRef, page: Page, limit: usize) -> Result<PageOf<EntryNo>, StoreError> {
+        let (mut before, mut after) = match page {
+            Page::Newest | Page::Before(_) => (self.page(group, page, limit.saturating_add(1))?, Vec::new()),
+            Page::After(_) => (Vec::new(), self.page(group, page, limit.saturating_add(1))?),
+            Page::Around(id) => {
+                let above = self.page(group, Page::Before(id), limit / 2 + 1)?;
+                let here = log::find(&self.conn, group, &id)?.filter(|no| *no != EntryNo::GENESIS);
+                let rest = limit - limit / 2;
+                let below = self.page(group, Page::After(id), rest + usize::from(here.is_none()))?;
+                (above, here.into_iter().chain(below).collect())
+            }
+        };
+        let (before_max, after_max) = match page {
+            Page::Around(_) => (limit / 2, limit - limit / 2),
+            _ => (limit, limit),
+        };
+        let more_before =
+            before.len() > before_max || matches!(page, Page::After(id) if id != group.id.genesis());
+        let more_after = after.len() > after_max || matches!(page, Page::Before(_));
+        before.drain(..before.len().saturating_sub(before_max));
+        after.truncate(after_max);
+        Ok(PageOf { entries: [before, after].concat(), more_before, more_after })
+    }
+
     /// Numbers of the entries of a page, oldest first.
     fn page(&self, group: GroupRef, page: Page, limit: usize) -> Result<Vec<EntryNo>, StoreError> {
         let (sql, from) = match page {
             Page::Newest => (PAGE_NEWEST, None),
             Page::Before(id) => (PAGE_BEFORE, Some(self.order_key(group, id)?)),
-            Page::After(id) => (PAGE_AFTER, Some(self.order_key(group, id)?)),
+            Page::After(id) | Page::Around(id) => (PAGE_AFTER, Some(self.order_key(group, id)?)),
         };
         let mut statement = self.conn.prepare_cached(sql)?;
         let limit = limit as i64;
@@ -214,7 +258,7 @@ impl Reader {
             }
         };
         let mut numbers = rows.collect::<Result<Vec<_>, _>>()?;
-        if !matches!(page, Page::After(_)) {
+        if matches!(page, Page::Newest | Page::Before(_)) {
             numbers.reverse();
         }
         Ok(numbers)
@@ -226,9 +270,14 @@ impl Reader {
         Ok((node.eff, id))
     }
 
-    fn arrived(&self, group: GroupNo, after: EntryNo, limit: usize) -> Result<Vec<EntryNo>, StoreError> {
-        let mut statement =
-            self.conn.prepare_cached("SELECT id FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3")?;
+    fn arrived(
+        &self,
+        sql: &str,
+        group: GroupNo,
+        after: EntryNo,
+        limit: usize,
+    ) -> Result<Vec<EntryNo>, StoreError> {
+        let mut statement = self.conn.prepare_cached(sql)?;
         let (from, to) = (log::row_id(group, after), log::row_id(group, EntryNo(u64::MAX)));
         let numbers =
             statement.query_map(params![from, to, limit as i64], |row| Ok(log::no_of(row.get(0)?)))?;
@@ -311,5 +360,8 @@ pub(super) const PAGE_BEFORE: &str = "SELECT no FROM entry WHERE grp = ?1 AND (e
      ORDER BY eff DESC, hash DESC LIMIT ?2";
 pub(super) const PAGE_AFTER: &str =
     "SELECT no FROM entry WHERE grp = ?1 AND (eff, hash) > (?3, ?4) ORDER BY eff, hash LIMIT ?2";
+const ARRIVED_AFTER: &str = "SELECT id FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+pub(super) const LATE_AFTER: &str =
+    "SELECT id FROM log WHERE late = 1 AND id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 pub(super) const MESSAGES_AFTER: &str = "SELECT entries - ?2 - (SELECT count(*) FROM log
      WHERE id > ?3 AND id <= ?4 AND kind IS NOT NULL) FROM grp WHERE no = ?1";

@@ -11,7 +11,9 @@ use crate::store::StoreError;
 
 /// "Peer" in ASCII, where SQLite keeps the file's owner.
 const APPLICATION: i64 = 0x5065_6572;
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
+/// The oldest version that is brought up to date when it is opened: only [`BESIDE`] is new since.
+const VERSION_MIN: i64 = 2;
 const BUSY: Duration = Duration::from_secs(5);
 /// Statements kept prepared on one connection: all that there are.
 const STATEMENTS: usize = 64;
@@ -122,6 +124,29 @@ CREATE VIRTUAL TABLE words USING fts5 (
 );
 ";
 
+/// What is this peer's own and in no log: the order of arrival, what was read, under what keys was sent; and an index
+/// of what came late.
+const BESIDE: &str = "
+CREATE TABLE feed (
+    seq INTEGER PRIMARY KEY,
+    log INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE read_mark (
+    grp INTEGER PRIMARY KEY,
+    arrival INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE sent (
+    no INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    digest BLOB NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX log_late ON log (id) WHERE late = 1;
+";
+
 /// The one connection that writes. Creates the file unless it is there.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let flags =
@@ -133,6 +158,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     if is_new(&conn, path)? {
         create(&conn).map_err(|error| at_opening(path, error))?;
     }
+    upgrade(&conn).map_err(|error| at_opening(path, error))?;
     conn.execute_batch(
         "PRAGMA journal_size_limit = 8388608;
          PRAGMA synchronous = FULL;
@@ -185,7 +211,7 @@ fn is_new(conn: &Connection, path: &Path) -> Result<bool, StoreError> {
     };
     match read().map_err(|error| at_opening(path, error))? {
         (0, 0, 0) => Ok(true),
-        (APPLICATION, VERSION, _) => Ok(false),
+        (APPLICATION, VERSION_MIN..=VERSION, _) => Ok(false),
         (APPLICATION, found, _) if found > VERSION => {
             Err(StoreError::Newer { path: path.into(), found, known: VERSION })
         }
@@ -198,9 +224,19 @@ fn is_new(conn: &Connection, path: &Path) -> Result<bool, StoreError> {
 fn create(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch("PRAGMA page_size = 4096; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;")?;
     conn.execute_batch(TABLES)?;
+    conn.execute_batch(BESIDE)?;
     conn.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
+}
+
+/// All or nothing. What is in the log already is in no feed: who follows begins anew.
+fn upgrade(conn: &Connection) -> rusqlite::Result<()> {
+    let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version == VERSION {
+        return Ok(());
+    }
+    conn.execute_batch(&format!("BEGIN IMMEDIATE; {BESIDE} PRAGMA user_version = {VERSION}; COMMIT;"))
 }
 
 fn at_opening(path: &Path, error: rusqlite::Error) -> StoreError {

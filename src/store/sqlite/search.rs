@@ -19,6 +19,12 @@ pub(super) fn query(text: &str) -> Option<String> {
     if words.is_empty() { None } else { Some(words.join(" ") + " *") }
 }
 
+/// The words of `name` next to each other; `None` when there are none.
+pub(super) fn phrase(name: &str) -> Option<String> {
+    let text: String = name.chars().map(|c| if c.is_control() || c == '"' { ' ' } else { c }).collect();
+    text.chars().any(char::is_alphanumeric).then(|| format!("\"{text}\""))
+}
+
 /// The newest `limit` in display order, newest first. Looks at each entry that holds the words.
 pub(super) fn search(
     conn: &Connection,
@@ -50,6 +56,8 @@ mod tests {
         assert_eq!(query("hello wor").as_deref(), Some("\"hello\" \"wor\" *"));
         assert_eq!(query("a\"b OR c*").as_deref(), Some("\"a\" \"b\" \"OR\" \"c*\" *"));
         assert_eq!(query("x\0y").as_deref(), Some("\"x\" \"y\" *"));
+        assert_eq!(phrase("Ann \"X\" Lee").as_deref(), Some("\"Ann  X  Lee\""));
+        assert_eq!(phrase("🦀\""), None);
         for nothing in ["", " \t", "\"", "* - ^", "\u{301}"] {
             assert_eq!(query(nothing), None, "{nothing:?}");
         }

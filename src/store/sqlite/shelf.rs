@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::group::GroupNo;
+use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, PeerId};
 use crate::store::{KnownPeer, Snapshot, StoreError};
 
@@ -70,6 +70,12 @@ pub(super) fn value(conn: &Connection, key: &str) -> rusqlite::Result<Option<Vec
 pub(super) fn set_value(conn: &Connection, key: &str, value: &[u8]) -> rusqlite::Result<()> {
     conn.prepare_cached("INSERT OR REPLACE INTO value (key, value) VALUES (?1, ?2)")?
         .execute(params![key, value])?;
+    Ok(())
+}
+
+pub(super) fn set_read_mark(conn: &Connection, group: GroupNo, arrival: EntryNo) -> rusqlite::Result<()> {
+    conn.prepare_cached("INSERT OR REPLACE INTO read_mark (grp, arrival) VALUES (?1, ?2)")?
+        .execute(params![group.0, arrival.0 as i64])?;
     Ok(())
 }
 

@@ -1,0 +1,19 @@
+//! Entries as a person is shown them: with what concerns him.
+
+use crate::group::GroupNo;
+use crate::id::PeerId;
+use crate::store::{Entry, Reader, StoreError};
+
+use super::types::Row;
+
+/// The rows of entries of one group, for the person whose key is `own`.
+pub(super) fn rows(
+    reader: &Reader,
+    group: GroupNo,
+    own: &PeerId,
+    entries: Vec<Entry>,
+) -> Result<Vec<Row>, StoreError> {
+    let mentions = reader.mentions(group, own, &entries)?;
+    let row = |entry: Entry| Row { mention: mentions.contains(&entry.no), ..Row::from(entry) };
+    Ok(entries.into_iter().map(row).collect())
+}

@@ -1,0 +1,119 @@
+//! What a person has not read, and what of it is meant for him.
+//!
+//! **A mention** is a message of somebody else that search finds by this person's display name — the name's words next
+//! to each other, whole, in capitals or not, so that `@ann` and `Ann,` are mentions of ann and `annual` is none — or
+//! that replies to an entry of his own. Counts and marks are of this one rule, and cost what they show: each looks at no
+//! more than [`UNREAD_VISITS_MAX`] entries above the mark, whatever is below it.
+
+use std::collections::HashSet;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::Reader;
+use crate::group::{EntryNo, GroupNo};
+use crate::id::{ChangeHash, PeerId};
+use crate::limits::{UNREAD_MAX, UNREAD_VISITS_MAX};
+use crate::store::sqlite::log::{self, GroupRef};
+use crate::store::sqlite::{index, search};
+use crate::store::{Attention, Entry, StoreError};
+use crate::time::Timestamp;
+
+impl Reader {
+    /// For the person whose key is `own`.
+    pub fn attention(&self, group: GroupNo, own: &PeerId) -> Result<Attention, StoreError> {
+        self.in_one_state(|| {
+            let read = self.read_mark(group)?;
+            let (from, to) = (log::row_id(group, read), log::row_id(group, EntryNo(u64::MAX)));
+            let key = self.source(group)?.group;
+            let actors = self.actors_of(group, own)?;
+            let named = self.naming(own, from, to, UNREAD_VISITS_MAX)?;
+            let mut attention = Attention {
+                read,
+                newest: index::newest(&self.conn, group)?.map(|(eff, _)| Timestamp::clamped(eff)),
+                ..Attention::default()
+            };
+            let mut statement = self.conn.prepare_cached(
+                "SELECT id, actor, re, kind IS NULL FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
+            )?;
+            let mut rows = statement.query(params![from, to, UNREAD_VISITS_MAX as i64])?;
+            let mut visited = 0;
+            while let Some(row) = rows.next()? {
+                visited += 1;
+                if !row.get::<_, bool>(3)? || actors.contains(&row.get(1)?) {
+                    continue;
+                }
+                attention.unread += 1;
+                let re = row.get::<_, Option<[u8; 32]>>(2)?.map(ChangeHash);
+                if named.contains(&row.get(0)?) || self.is_of(key, re, &actors)? {
+                    attention.mentions += 1;
+                }
+                if attention.unread == UNREAD_MAX {
+                    break;
+                }
+            }
+            if visited == UNREAD_VISITS_MAX {
+                attention.unread = UNREAD_MAX;
+            }
+            Ok(attention)
+        })
+    }
+
+    /// Which of these entries of one group are mentions.
+    pub fn mentions(
+        &self,
+        group: GroupNo,
+        own: &PeerId,
+        entries: &[Entry],
+    ) -> Result<HashSet<EntryNo>, StoreError> {
+        let key = self.source(group)?.group;
+        let actors = self.actors_of(group, own)?;
+        let mut found = HashSet::new();
+        for entry in entries.iter().filter(|entry| entry.kind.is_none() && entry.author != *own) {
+            let id = log::row_id(group, entry.no);
+            if self.is_of(key, entry.re, &actors)? || self.naming(own, id - 1, id, 1)?.contains(&id) {
+                found.insert(entry.no);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The rows above `from`, up to `to`, that hold the person's name.
+    fn naming(&self, own: &PeerId, from: i64, to: i64, limit: usize) -> Result<HashSet<i64>, StoreError> {
+        let Some(name) = self.display_name(own)?.as_deref().and_then(search::phrase) else {
+            return Ok(HashSet::new());
+        };
+        let mut statement = self.conn.prepare_cached(
+            "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid > ?2 AND rowid <= ?3 ORDER BY rowid LIMIT ?4",
+        )?;
+        let found = statement.query_map(params![name, from, to, limit as i64], |row| row.get(0))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    fn is_of(
+        &self,
+        group: GroupRef,
+        re: Option<ChangeHash>,
+        actors: &HashSet<i64>,
+    ) -> Result<bool, StoreError> {
+        let Some(hash) = re else { return Ok(false) };
+        let Some(no) = log::find(&self.conn, group, &hash)? else { return Ok(false) };
+        let mut statement = self.conn.prepare_cached("SELECT actor FROM log WHERE id = ?1")?;
+        let actor = statement.query_row([log::row_id(group.no, no)], |row| row.get(0)).optional()?;
+        Ok(actor.is_some_and(|actor| actors.contains(&actor)))
+    }
+
+    /// Under what numbers this author wrote.
+    fn actors_of(&self, group: GroupNo, author: &PeerId) -> Result<HashSet<i64>, StoreError> {
+        let (first, last) = ([&author.0[..], &[0; 8]].concat(), [&author.0[..], &[0xff; 8]].concat());
+        let mut statement =
+            self.conn.prepare_cached("SELECT id FROM actor WHERE grp = ?1 AND bytes BETWEEN ?2 AND ?3")?;
+        let found = statement.query_map(params![group.0, first, last], |row| row.get(0))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    fn read_mark(&self, group: GroupNo) -> Result<EntryNo, StoreError> {
+        let mut statement = self.conn.prepare_cached("SELECT arrival FROM read_mark WHERE grp = ?1")?;
+        let mark: Option<i64> = statement.query_row([group.0], |row| row.get(0)).optional()?;
+        Ok(EntryNo(mark.unwrap_or(0) as u64))
+    }
+}

@@ -85,8 +85,13 @@ pub const CONDUCTS_MAX: usize = PEERS_MAX;
 /// How far ahead of the own clock an entry may be stamped before its author is shown as flagged, in milliseconds.
 /// Clocks that are wrong by a time zone stand out, those that are set by hand do not.
 pub const CLOCK_AHEAD_MS_MAX: i64 = 30 * 60 * 1000;
-/// Connections in their handshake at once; more wait in the system's queue.
+/// Connections in their handshake at once: strangers hold that much memory and no more. Beyond it the oldest of the most
+/// crowded address gives way.
 pub const HANDSHAKES_MAX: usize = 256;
+/// The same from one address (one /64 of IPv6): one stranger does not crowd out the others.
+pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 64;
+/// Changes verified before it is another link's turn: about 3 ms.
+pub const VERIFIED_IN_ONE_GO_MAX: usize = 64;
 /// Dials under way at once: bounds the sockets that they take.
 pub const DIALS_MAX: usize = 32;
 /// Of these, to peers that are no acquaintances: false addresses do not stand in the way of true ones.

@@ -9,21 +9,19 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use super::gate::Gate;
+use super::handshakes::Handshakes;
 use super::input::{Input, InputSender};
 use super::outbox::{Outbox, write_all};
-use crate::change::{Unverified, Verified};
 use crate::engine::{Event, Incoming, Misconduct};
-use crate::id::{GroupId, PeerId};
+use crate::id::PeerId;
 use crate::limits::{
-    ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, HANDSHAKES_MAX, LINK_INBOX_BYTES_MAX, LINK_INBOX_FRAMES_MAX,
+    ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, LINK_INBOX_BYTES_MAX, LINK_INBOX_FRAMES_MAX,
 };
 use crate::sync::LinkId;
 use crate::transport::{HelloInfo, Link, LinkReader, Listener, Traffic, Transport, TransportError};
 use crate::wire::CloseCode;
 use crate::wire::frame::{Control, Frame};
-
-/// Changes that are verified on one thread; more are shared out over all cores.
-const VERIFY_ALONE_MAX: usize = 16;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bytes {
@@ -43,7 +41,8 @@ struct Shared {
     runtime: Handle,
     last_link: AtomicU64,
     traffic: Mutex<BTreeMap<LinkId, Arc<Traffic>>>,
-    handshakes: Arc<Semaphore>,
+    handshakes: Handshakes,
+    gate: Gate,
     /// One permit for every link that runs.
     running: Arc<Semaphore>,
 }
@@ -61,7 +60,8 @@ impl Links {
             runtime: Handle::current(),
             last_link: AtomicU64::new(0),
             traffic: Mutex::default(),
-            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            handshakes: Handshakes::default(),
+            gate: Gate::new(),
             running: Arc::new(Semaphore::new(RUNNING_MAX as usize)),
         }))
     }
@@ -93,8 +93,6 @@ impl Links {
 
     pub async fn accept_all(self, listener: Listener) {
         loop {
-            // Strangers beyond this number wait in the system's own queue.
-            let Ok(place) = self.0.handshakes.clone().acquire_owned().await else { return };
             let pending = match listener.accept().await {
                 Ok(pending) => pending,
                 Err(error) => {
@@ -106,7 +104,11 @@ impl Links {
             let links = self.clone();
             tokio::spawn(async move {
                 let remote = pending.remote();
-                let made = pending.handshake(links.0.hello.clone()).await;
+                let mut place = links.0.handshakes.enter(remote.ip());
+                let made = tokio::select! {
+                    made = pending.handshake(links.0.hello.clone()) => made,
+                    () = place.lost() => Err(TransportError::TimedOut),
+                };
                 drop(place);
                 match made {
                     Ok(link) => links.run(link, remote.to_string()).await,
@@ -150,7 +152,7 @@ impl Links {
         if input.send(Input::LinkUp { event, outbox: outbox.clone() }).is_ok() {
             let mut writing = std::pin::pin!(write_all(writer, outgoing, &outbox));
             let fault = tokio::select! {
-                fault = receive(id, &mut reader, &input) => fault,
+                fault = receive(id, &mut reader, &input, &self.0.gate) => fault,
                 () = &mut writing => None,
                 () = outbox.wedged() => Some(CloseCode::Slow),
                 () = outbox.overdue() => None,
@@ -176,7 +178,12 @@ impl Links {
 }
 
 /// Hands on what comes in. Ends with the link: `Some` when it is for this side to close it.
-async fn receive(link: LinkId, reader: &mut LinkReader, input: &InputSender) -> Option<CloseCode> {
+async fn receive(
+    link: LinkId,
+    reader: &mut LinkReader,
+    input: &InputSender,
+    gate: &Gate,
+) -> Option<CloseCode> {
     let room = Arc::new(Semaphore::new(LINK_INBOX_BYTES_MAX));
     loop {
         let bytes = match reader.next().await {
@@ -191,7 +198,7 @@ async fn receive(link: LinkId, reader: &mut LinkReader, input: &InputSender) -> 
             Ok(Frame::Control(Control::Close { .. })) => return None,
             Ok(Frame::Control(Control::Hello { .. })) => return Some(CloseCode::Protocol),
             Ok(Frame::Control(control)) => Event::Control { link, control },
-            Ok(Frame::Sync { group, message }) => match verify(group, message.changes).await {
+            Ok(Frame::Sync { group, message }) => match gate.verify(group, message.changes).await {
                 Some(changes) => {
                     let (heads, need, have) = (message.heads, message.need, message.have);
                     Event::Sync { link, group, incoming: Incoming { heads, need, have, changes } }
@@ -204,30 +211,6 @@ async fn receive(link: LinkId, reader: &mut LinkReader, input: &InputSender) -> 
             return Some(CloseCode::Leaving);
         }
     }
-}
-
-/// The first two stages of the gate, on all cores when there is much to do. `None` if any change fails.
-async fn verify(group: GroupId, changes: Vec<Vec<u8>>) -> Option<Vec<Verified>> {
-    if changes.len() <= VERIFY_ALONE_MAX {
-        return verify_some(group, &changes);
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = changes.len().div_ceil(cores).max(VERIFY_ALONE_MAX);
-    let mut rest = changes;
-    let mut parts = Vec::with_capacity(cores);
-    while !rest.is_empty() {
-        let part: Vec<Vec<u8>> = rest.drain(..share.min(rest.len())).collect();
-        parts.push(tokio::task::spawn_blocking(move || verify_some(group, &part)));
-    }
-    let mut verified = Vec::new();
-    for part in parts {
-        verified.extend(part.await.ok()??);
-    }
-    Some(verified)
-}
-
-fn verify_some(group: GroupId, changes: &[Vec<u8>]) -> Option<Vec<Verified>> {
-    changes.iter().map(|bytes| Unverified::decode(bytes).ok()?.verify(group).ok()).collect()
 }
 
 async fn drain(reader: &mut LinkReader) {

@@ -5,6 +5,8 @@
 
 mod data_dir;
 mod error;
+mod gate;
+mod handshakes;
 mod input;
 mod links;
 mod outbox;

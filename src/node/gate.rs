@@ -1,0 +1,102 @@
+//! The first two stages of the gate, on all cores, shared fairly among the links: each link has few parts of its work
+//! under way, and parts are taken in the order in which they were ready.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
+
+use crate::change::{Unverified, Verified};
+use crate::id::GroupId;
+use crate::limits::VERIFIED_IN_ONE_GO_MAX;
+
+/// Changes that are verified on one thread; more are shared out over all cores.
+const ALONE_MAX: usize = 16;
+
+/// Clones are handles to the same.
+#[derive(Clone)]
+pub(super) struct Gate {
+    cores: usize,
+    /// Hands out cores in the order of asking.
+    places: Arc<Semaphore>,
+}
+
+impl Gate {
+    pub fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { cores, places: Arc::new(Semaphore::new(cores)) }
+    }
+
+    /// Decodes and verifies the changes of one message. `None` if any of them fails.
+    pub async fn verify(&self, group: GroupId, changes: Vec<Vec<u8>>) -> Option<Vec<Verified>> {
+        if changes.len() <= ALONE_MAX {
+            return verify_some(group, &changes);
+        }
+        let share = changes.len().div_ceil(self.cores).clamp(ALONE_MAX, VERIFIED_IN_ONE_GO_MAX);
+        let mut parts = Vec::with_capacity(changes.len().div_ceil(share));
+        let mut rest = changes.into_iter();
+        while rest.len() > 0 {
+            parts.push(rest.by_ref().take(share).collect::<Vec<_>>());
+        }
+        let verified = stream::iter(parts).map(|part| self.verify_part(group, part)).buffered(self.cores);
+        let verified: Option<Vec<Vec<Verified>>> =
+            verified.map(|part| part.ok_or(())).try_collect().await.ok();
+        verified.map(|parts| parts.into_iter().flatten().collect())
+    }
+
+    async fn verify_part(&self, group: GroupId, part: Vec<Vec<u8>>) -> Option<Vec<Verified>> {
+        let place = self.places.clone().acquire_owned().await.ok()?;
+        let verifying = tokio::task::spawn_blocking(move || {
+            let verified = verify_some(group, &part);
+            drop(place);
+            verified
+        });
+        verifying.await.ok()?
+    }
+}
+
+fn verify_some(group: GroupId, changes: &[Vec<u8>]) -> Option<Vec<Verified>> {
+    changes.iter().map(|bytes| Unverified::decode(bytes).ok()?.verify(group).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::{Body, Change, Content, Genesis, Header};
+    use crate::id::{ActorId, MeshId};
+    use crate::identity::Identity;
+    use crate::time::Timestamp;
+
+    fn changes(count: u64) -> (GroupId, Vec<Vec<u8>>) {
+        let group = Genesis::public(MeshId([1; 16]), "rust".parse().unwrap()).id();
+        let author = Identity::from_seed(&[1; 32]);
+        let mut deps = vec![group.genesis()];
+        let mut changes = Vec::new();
+        for number in 0..count {
+            let actor = ActorId::new(author.peer(), [0; 8]);
+            let header = Header { deps, actor, seq: number + 1, start_op: 5 + 3 * number };
+            let body = Body::Text(format!("{number}"));
+            let content = Content { at: Timestamp::MIN, kind: None, body, re: None, from: None };
+            let change = Change::sign(group, header, content, &author).unwrap();
+            deps = vec![change.hash()];
+            changes.push(change.bytes().to_vec());
+        }
+        (group, changes)
+    }
+
+    #[tokio::test]
+    async fn all_come_out_in_their_order_or_none_does() {
+        let gate = Gate::new();
+        for count in [0, 1, ALONE_MAX, ALONE_MAX + 1, 5 * VERIFIED_IN_ONE_GO_MAX + 3] {
+            let (group, changes) = changes(count as u64);
+            let verified = gate.verify(group, changes.clone()).await.unwrap();
+            let verified: Vec<Vec<u8>> = verified.iter().map(|change| change.bytes().to_vec()).collect();
+            assert!(verified == changes, "{count}");
+            for bad in [0, count / 2, count.saturating_sub(1)].into_iter().filter(|bad| *bad < count) {
+                let mut changes = changes.clone();
+                *changes[bad].last_mut().unwrap() ^= 1;
+                assert!(gate.verify(group, changes).await.is_none(), "{bad} of {count}");
+            }
+        }
+    }
+}

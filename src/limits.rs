@@ -87,9 +87,10 @@ pub const CONDUCTS_MAX: usize = PEERS_MAX;
 pub const CLOCK_AHEAD_MS_MAX: i64 = 30 * 60 * 1000;
 /// Connections in their handshake at once: strangers hold that much memory and no more. Beyond it the oldest of the most
 /// crowded address gives way.
-pub const HANDSHAKES_MAX: usize = 256;
-/// The same from one address (one /64 of IPv6): one stranger does not crowd out the others.
-pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 64;
+pub const HANDSHAKES_MAX: usize = 1024;
+/// The same from one address (one /64 of IPv6): one stranger does not crowd out the others. Who shares its address gets
+/// in between a thousand of its connections a second.
+pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 256;
 /// Changes verified before it is another link's turn: about 3 ms.
 pub const VERIFIED_IN_ONE_GO_MAX: usize = 64;
 /// Dials under way at once: bounds the sockets that they take.

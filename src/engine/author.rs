@@ -37,7 +37,7 @@ impl<S: Store> Engine<S> {
             Command::StoredOn { group, entries } => {
                 Ok(Ok(Outcome::StoredOn(self.stored_on(group, &entries)?)))
             }
-            Command::Status => Ok(Ok(Outcome::Status(Box::new(self.status()?)))),
+            Command::Status => Ok(Ok(Outcome::Status(Box::new(self.status(now)?)))),
         }
     }
 

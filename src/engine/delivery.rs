@@ -14,7 +14,7 @@ use crate::change::Verified;
 use crate::group::{EntryNo, GroupNo, Verdict, admit, reached, reaches};
 use crate::id::{ChangeHash, GroupId};
 use crate::limits::{
-    ANNOUNCE_AFTER_MS, ANNOUNCE_PEERS_MAX, HEADS_FREE_MAX, HEADS_MAX, NEED_MAX, VISIT_BYTES,
+    ANNOUNCE_AFTER_MS, ANNOUNCE_PEERS_MAX, HEADS_FREE_MAX, HEADS_MAX, NEED_MAX, PULL_STALL_MS, VISIT_BYTES,
 };
 use crate::store::Store;
 use crate::sync::{LinkId, OrphanSpace, Pull, Request, Session, Step, bloom_since};
@@ -324,11 +324,11 @@ fn push_fresh(room: &mut Room) {
 /// Chooses whom to ask for what is missing, and what to ask.
 fn drive_pull<S: Store>(store: &mut S, room: &mut Room, now: Now) -> Result<(), S::Error> {
     if let Some(link) = room.pull.as_ref().filter(|pull| pull.is_stalled(now)).map(Pull::link) {
-        give_up(room, link);
+        give_up(room, link, now);
     }
-    step_pull(room);
+    step_pull(room, now);
     if room.pull.is_none() && start_pull(room, now) {
-        step_pull(room);
+        step_pull(room, now);
     }
     // Not before everybody has spoken: the first may know as little as we do.
     let spoken = |session: &Session| session.theirs().is_some();
@@ -341,7 +341,7 @@ fn drive_pull<S: Store>(store: &mut S, room: &mut Room, now: Now) -> Result<(), 
     Ok(())
 }
 
-fn step_pull(room: &mut Room) {
+fn step_pull(room: &mut Room, now: Now) {
     let Some(link) = room.pull.as_ref().map(Pull::link) else { return };
     let theirs = room.sessions.get(&link).and_then(Session::theirs);
     let Some(theirs) = theirs.filter(|theirs| !theirs.unknown.is_empty()) else {
@@ -355,15 +355,21 @@ fn step_pull(room: &mut Room) {
     match pull.step(&needs, gaps) {
         Step::Ask(request, needs) => room.due.entry(link).or_default().request = Some((request, needs)),
         Step::Wait => {}
-        Step::Done => room.pull = None,
+        Step::Done => {
+            // It has announced something else instead of sending what it was asked for.
+            if pull.is_fruitless() {
+                room.stalled.entry(link).or_insert(now.ticks_us);
+            }
+            room.pull = None;
+        }
     }
 }
 
 /// The link has not backed up the heads that it announced. It is asked again when it announces others, or
 /// brings something after all.
-fn give_up(room: &mut Room, link: LinkId) {
+fn give_up(room: &mut Room, link: LinkId, now: Now) {
     room.pull = None;
-    room.stalled.insert(link);
+    room.stalled.entry(link).or_insert(now.ticks_us.saturating_sub(PULL_STALL_MS * 1000));
     if let Some(theirs) = room.sessions.get(&link).and_then(Session::theirs) {
         room.unbacked.insert(link, theirs.unknown.clone());
     }
@@ -376,8 +382,8 @@ fn start_pull(room: &mut Room, now: Now) -> bool {
     let mut news = Vec::new();
     let turn = room.last_pulled.map_or(LinkId(0), |last| LinkId(last.0 + 1));
     let in_turn = || room.sessions.range(turn..).chain(room.sessions.range(..turn));
-    let reliable = in_turn().filter(|(link, _)| !room.stalled.contains(link));
-    for (&link, session) in reliable.chain(in_turn().filter(|(link, _)| room.stalled.contains(link))) {
+    let reliable = in_turn().filter(|(link, _)| !room.stalled.contains_key(link));
+    for (&link, session) in reliable.chain(in_turn().filter(|(link, _)| room.stalled.contains_key(link))) {
         let Some(theirs) = session.theirs().filter(|_| session.wants()) else { continue };
         if room.unbacked.get(&link) == Some(&theirs.unknown) {
             continue;

@@ -64,8 +64,8 @@ pub(super) struct Room {
     digest: Option<[u8; 32]>,
     /// Heads that a link announced and did not back up; it is asked again when it announces others.
     pub unbacked: BTreeMap<LinkId, Vec<ChangeHash>>,
-    /// Links that let a pull stall: others are asked before them.
-    pub stalled: BTreeSet<LinkId>,
+    /// Links that have sent nothing of what they announced, and since when: others are asked before them.
+    pub stalled: BTreeMap<LinkId, u64>,
     pub orphans: Orphans,
     /// Entries whose rows are damaged: other peers are asked for them, each link once.
     pub damaged: BTreeMap<ChangeHash, EntryNo>,
@@ -100,7 +100,7 @@ impl Room {
             pulled: false,
             digest: None,
             unbacked: BTreeMap::new(),
-            stalled: BTreeSet::new(),
+            stalled: BTreeMap::new(),
             orphans: Orphans::default(),
             damaged: BTreeMap::new(),
             asked_for_damaged: BTreeSet::new(),

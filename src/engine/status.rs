@@ -3,9 +3,10 @@
 use super::{Engine, Fault};
 use crate::group::{EntryNo, GroupNo, missing_within};
 use crate::id::{ChangeHash, PeerId};
-use crate::limits::STATUS_VISITS_MAX;
+use crate::limits::{PULL_STALL_MS, STATUS_VISITS_MAX};
 use crate::store::Store;
 use crate::sync::LinkId;
+use crate::time::Now;
 
 /// A snapshot of the engine's state.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +17,8 @@ pub struct Status {
     pub absent: Vec<(PeerId, Vec<String>, bool)>,
     /// Peers that broke the rules of a link since this one started.
     pub faults: Vec<(PeerId, Fault)>,
+    /// Linked peers that announced entries of a group and have not sent them when asked.
+    pub withheld: Vec<(PeerId, GroupNo)>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,7 +54,7 @@ pub struct BehindStatus {
 }
 
 impl<S: Store> Engine<S> {
-    pub(super) fn status(&self) -> Result<Status, S::Error> {
+    pub(super) fn status(&self, now: Now) -> Result<Status, S::Error> {
         let rooms = self.rooms.values().map(|room| RoomStatus {
             group: room.no,
             entries: room.entries,
@@ -73,6 +76,12 @@ impl<S: Store> Engine<S> {
         let absent = self.mesh.absent();
         status.absent = absent.map(|(key, addresses, refused)| (key, addresses.to_vec(), refused)).collect();
         status.faults = self.conducts.faults().collect();
+        for room in self.rooms.values() {
+            let long = |since: &u64| now.ticks_us.saturating_sub(*since) >= PULL_STALL_MS * 1000;
+            let links = room.stalled.iter().filter(|(_, since)| long(since));
+            let peers = links.filter_map(|(link, _)| self.mesh.peer_of(*link));
+            status.withheld.extend(peers.map(|peer| (peer, room.no)));
+        }
         Ok(status)
     }
 

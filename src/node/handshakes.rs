@@ -128,14 +128,14 @@ mod tests {
         let table = Handshakes::default();
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         let mut lone: Vec<Place> =
-            (0..100).map(|host| table.enter(address(&format!("192.0.2.{host}")))).collect();
+            (0..250).map(|host| table.enter(address(&format!("192.0.2.{host}")))).collect();
         // One network of IPv6, whatever the address in it.
         let mut crowd: Vec<Place> = (0..HANDSHAKES_PER_ADDRESS_MAX)
             .map(|host| table.enter(address(&format!("2001:db8:0:1::{host:x}"))))
             .collect();
         let more = HANDSHAKES_MAX - lone.len() - crowd.len();
-        let mut rest: Vec<Place> =
-            (0..more).map(|host| table.enter(address(&format!("203.0.113.{host}")))).collect();
+        let host = |host: usize| format!("203.{}.113.{}", host / 200, host % 200);
+        let mut rest: Vec<Place> = (0..more).map(|number| table.enter(address(&host(number)))).collect();
         assert_eq!(lost(&mut lone) + lost(&mut crowd) + lost(&mut rest), 0);
         let mut newcomer = table.enter(address("198.51.100.9"));
         assert!(is_lost(&mut crowd[0]) && !is_lost(&mut newcomer));

@@ -142,6 +142,15 @@ pub(super) fn describe(
             }
         }
     }
+    for (key, group) in engine.withheld {
+        flagged.push(Flagged {
+            peer: key,
+            name: reader.display_name(&key)?,
+            group: group_name(group),
+            reason: "announced entries that it has not sent when it was asked".to_owned(),
+            at: None,
+        });
+    }
     for (key, fault) in engine.faults {
         let times = if fault.times > 1 { format!(", {} times", fault.times) } else { String::new() };
         flagged.push(Flagged {

@@ -47,6 +47,8 @@ pub struct Pull {
     described: Option<Request>,
     /// Since then something was stored, or came that was not asked for by name.
     progressed: bool,
+    /// Nothing new has come of it.
+    fruitless: bool,
     /// They do not know the heads that we took for common.
     reset: bool,
     deadline_us: u64,
@@ -59,6 +61,7 @@ impl Pull {
             asked: BTreeSet::new(),
             described: None,
             progressed: false,
+            fruitless: true,
             reset: false,
             deadline_us: now.in_ms(PULL_STALL_MS),
         }
@@ -76,6 +79,10 @@ impl Pull {
         now.ticks_us >= self.deadline_us
     }
 
+    pub fn is_fruitless(&self) -> bool {
+        self.fruitless
+    }
+
     pub fn has_asked_for(&self, hash: &ChangeHash) -> bool {
         self.asked.contains(hash)
     }
@@ -85,6 +92,7 @@ impl Pull {
     /// the first of what is missing, all the rest waits for it.
     /// What was stored buys time, by the byte: a trickle does not keep a pull for ever.
     pub fn brought(&mut self, stored_bytes: u64, unasked: bool, now: Now) {
+        self.fruitless = false;
         self.progressed |= stored_bytes > 0 || unasked;
         let bought_ms = stored_bytes.saturating_mul(1000) / PULL_BYTES_PER_S_MIN;
         let bought_us = self.deadline_us.saturating_add(bought_ms.saturating_mul(1000));

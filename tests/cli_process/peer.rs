@@ -167,6 +167,11 @@ impl Server {
         self.ready["ticket"].as_str().unwrap().to_owned()
     }
 
+    #[allow(dead_code, reason = "for tests that look at the process")]
+    pub fn process(&self) -> u32 {
+        self.running.child.id()
+    }
+
     /// Asks it to stop; it must end well.
     #[track_caller]
     pub fn stop(self) {

@@ -88,6 +88,17 @@ impl Member {
         self.server.as_ref().expect("it runs").ready["peer"].as_str().unwrap()
     }
 
+    /// Where it really listens, behind its proxy.
+    #[allow(dead_code, reason = "for tests that do not cut wires")]
+    pub fn listens_on(&self) -> String {
+        self.server.as_ref().expect("it runs").ready["listen"][0].as_str().unwrap().to_owned()
+    }
+
+    #[allow(dead_code, reason = "for tests that look at the process")]
+    pub fn process(&self) -> u32 {
+        self.server.as_ref().expect("it runs").process()
+    }
+
     pub fn status(&self) -> Value {
         self.json(&["status"]).swap_remove(0)
     }

@@ -1,0 +1,71 @@
+//! Forged authors, and entries replayed from another group or mesh: refused, the link closed, the key named and kept away.
+
+use peer::change::{Change, Genesis, Verified};
+use peer::id::{GroupId, MeshId};
+use peer::wire::CloseCode;
+use peer::wire::sync_message::SyncMessage;
+
+use crate::raw::{Chain, Raw, flagged_for, flags, still_talk, two_members};
+use crate::support::{GROUP, converged};
+
+/// As if signed by somebody else.
+fn forged(raw: &Raw, author: [u8; 32]) -> Vec<u8> {
+    let honest = raw.writer(0).write("I am not who I seem");
+    let victim = peer::identity::Identity::from_seed(&author);
+    let mut header = honest.header().clone();
+    header.actor = peer::id::ActorId::new(victim.peer(), [0; 8]);
+    let change = honest.change();
+    Change { header, content: change.content.clone(), signature: change.signature }.encode()
+}
+
+fn replayed(raw: &Raw, group: GroupId) -> Vec<u8> {
+    let change: Verified = Chain::new(&raw.identity, group, 0).write("said elsewhere");
+    change.bytes().to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forged_or_replayed_costs_the_link_and_is_nowhere() {
+    let members = two_members();
+    let name = |name: &str| name.parse().unwrap();
+    let mesh = Raw::new(&members[0], 60).ticket.mesh;
+    let other_group = Genesis::public(mesh, name("elsewhere")).id();
+    let other_mesh = Genesis::public(MeshId([7; 16]), name(GROUP)).id();
+    let raws = [61, 62, 63].map(|seed| Raw::new(&members[0], seed));
+    let attacks =
+        [forged(&raws[0], [9; 32]), replayed(&raws[1], other_group), replayed(&raws[2], other_mesh)];
+    for (raw, attack) in raws.iter().zip(attacks) {
+        let mut link = raw.link(&members[0]).await;
+        link.next_sync().await.unwrap();
+        link.sync(SyncMessage { changes: vec![attack], ..SyncMessage::default() }).await;
+        assert_eq!(link.closed().await, CloseCode::Change);
+        flagged_for(&members[0], &raw.key(), "invalid change");
+    }
+    still_talk(members.each_ref(), "all is well");
+    let history = converged(&[&members[0], &members[1]]);
+    assert!(history.iter().all(|row| row["author"] == members[0].key() || row["author"] == members[1].key()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_closed_for_a_fault_is_turned_away_for_longer_each_time_and_then_let_in() {
+    let members = two_members();
+    let raw = Raw::new(&members[0], 64);
+    let mut turned_away = 0;
+    for fault in 1..=3 {
+        let mut link = loop {
+            let mut link = raw.link(&members[0]).await;
+            match link.next_sync().await {
+                Ok(_) => break link,
+                Err(code) => assert_eq!(code, CloseCode::Later),
+            }
+            turned_away += 1;
+            tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        };
+        link.try_bytes(vec![0xff; 10]).await;
+        assert_eq!(link.closed().await, CloseCode::Protocol);
+        flagged_for(&members[0], &raw.key(), "no frame of the protocol");
+        assert!(turned_away >= fault - 1, "it came back at once");
+    }
+    let flag = &flags(&members[0], &raw.key())[0];
+    assert!(flag["reason"].as_str().unwrap().contains("3 times"), "{flag}");
+    still_talk(members.each_ref(), "undisturbed");
+}

@@ -1,0 +1,113 @@
+//! Strangers at the port, half open or slow: members talk on, memory stays bounded, and each stranger is dropped.
+//!
+//! Ten seconds of it; a minute, with a thousand and two hundred of them at a time, with `PEER_HOSTILE_FULL=1`. How long
+//! members wait for each other meanwhile is printed and decides nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::raw::{Chain, PATIENCE, Raw, RawLink, at_most_more, resident_bytes, still_talk, two_members};
+use crate::support::converged;
+
+/// How strangers fared.
+#[derive(Default)]
+struct Fates {
+    connected: AtomicUsize,
+    dropped: AtomicUsize,
+    heard_bytes: AtomicUsize,
+    longest_ms: AtomicUsize,
+}
+
+/// Connects again and again, and says nothing or one byte a second of what a TLS handshake begins with, until told to stop.
+/// Each connection is held until the other side drops it.
+async fn be_strange(address: String, slow: bool, stop: Arc<AtomicBool>, fates: Arc<Fates>) {
+    while !stop.load(Ordering::SeqCst) {
+        let Ok(stream) = TcpStream::connect(&address).await else { continue };
+        let since = Instant::now();
+        fates.connected.fetch_add(1, Ordering::SeqCst);
+        let (mut reader, mut writer) = stream.into_split();
+        let trickle = tokio::spawn(async move {
+            // The head of a record of the largest size, which never comes.
+            let mut record = [0x16, 3, 1, 0x3f, 0xff].into_iter().chain(std::iter::repeat(0));
+            while slow && writer.write_all(&[record.next().unwrap()]).await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            std::future::pending::<()>().await;
+        });
+        let mut heard = Vec::new();
+        // An error is an end, too.
+        let read = tokio::time::timeout(PATIENCE, reader.read_to_end(&mut heard)).await;
+        assert!(read.is_ok(), "a stranger was not dropped within {PATIENCE:?}");
+        trickle.abort();
+        fates.dropped.fetch_add(1, Ordering::SeqCst);
+        fates.heard_bytes.fetch_max(heard.len(), Ordering::SeqCst);
+        fates.longest_ms.fetch_max(since.elapsed().as_millis() as usize, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// How long it takes until an entry sent over a link is durable there and acknowledged: the median and the 99th
+/// percentile, in milliseconds.
+async fn latency(link: &mut RawLink, chain: &mut Chain, for_ms: u64) -> (f64, f64) {
+    let (start, mut took) = (Instant::now(), Vec::new());
+    while start.elapsed() < Duration::from_millis(for_ms) {
+        let change = chain.write("how long does it take?");
+        let sent = Instant::now();
+        assert!(link.push(std::slice::from_ref(&change)).await, "the link ended");
+        while !link.next_sync().await.unwrap().heads.contains(&change.hash()) {}
+        took.push(sent.elapsed().as_secs_f64() * 1000.0);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    took.sort_by(f64::total_cmp);
+    (took[took.len() / 2], took[took.len() * 99 / 100])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_strangers_is_dropped_and_disturbs_no_member() {
+    let full = std::env::var_os("PEER_HOSTILE_FULL").is_some();
+    let (half_open, slow, for_ms) = if full { (1_000, 200, 60_000) } else { (500, 100, 8_000) };
+    let members = two_members();
+    let raw = Raw::new(&members[0], 97);
+    let mut link = raw.link(&members[0]).await;
+    let mut chain = raw.writer(0);
+    link.next_sync().await.unwrap();
+    let before = latency(&mut link, &mut chain, for_ms / 4).await;
+
+    let resident = resident_bytes(members[0].process());
+    let (stop, fates) = (Arc::<AtomicBool>::default(), Arc::<Fates>::default());
+    let strange = |slow| tokio::spawn(be_strange(members[0].listens_on(), slow, stop.clone(), fates.clone()));
+    let strangers: Vec<_> = (0..half_open + slow).map(|number| strange(number < slow)).collect();
+    let during = latency(&mut link, &mut chain, for_ms).await;
+    // Whoever comes meanwhile gets in.
+    let newcomer = Raw::new(&members[0], 98);
+    while newcomer.try_link(&members[0]).await.is_err() {}
+    still_talk(members.each_ref(), "in the crowd");
+    at_most_more(resident, members[0].process(), 64 << 20, "strangers at the port");
+    stop.store(true, Ordering::SeqCst);
+    for stranger in strangers {
+        stranger.await.unwrap();
+    }
+    let count = |number: &AtomicUsize| number.load(Ordering::SeqCst);
+    eprintln!(
+        "{} connections of strangers, the longest of {:.1} s; entry to acknowledgement, median and 99 %: {:.1} and \
+         {:.1} ms undisturbed, {:.1} and {:.1} ms among them",
+        count(&fates.connected),
+        count(&fates.longest_ms) as f64 / 1000.0,
+        before.0,
+        before.1,
+        during.0,
+        during.1
+    );
+    assert_eq!(count(&fates.connected), count(&fates.dropped));
+    assert!(count(&fates.connected) >= half_open + slow);
+    // Nothing but an alert of TLS.
+    assert!(count(&fates.heard_bytes) <= 7, "strangers heard {} bytes", count(&fates.heard_bytes));
+    let link = link.idle();
+    still_talk(members.each_ref(), "when they are gone");
+    converged(&[&members[0], &members[1]]);
+    assert!(!link.is_finished());
+}

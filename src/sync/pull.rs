@@ -132,3 +132,26 @@ impl Pull {
         Step::Ask(request, unasked)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trickle_does_not_keep_a_pull_and_a_slow_line_does() {
+        let lasts_ms = |bytes: u64, every_ms: u64| {
+            let mut now = Now::default();
+            let mut pull = Pull::new(LinkId(1), now);
+            while !pull.is_stalled(now) && now.ticks_us < 600_000_000 {
+                now.ticks_us = now.in_ms(every_ms);
+                pull.brought(bytes, true, now);
+            }
+            now.ticks_us / 1000
+        };
+        // An entry of 300 bytes each second, and 5 kB each second.
+        assert!(lasts_ms(300, 1_000) < 2 * PULL_STALL_MS);
+        assert_eq!(lasts_ms(5_000, 1_000), 600_000);
+        // Orphans buy nothing.
+        assert!(lasts_ms(0, 100) <= PULL_STALL_MS + 100);
+    }
+}

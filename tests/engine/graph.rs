@@ -140,6 +140,7 @@ pub struct Bench {
     /// Sync messages to the other side, not read yet.
     pub sent: Vec<SyncMessage>,
     pub closed: Option<CloseCode>,
+    pub dialled: Vec<(PeerId, String)>,
 }
 
 impl Bench {
@@ -156,7 +157,7 @@ impl Bench {
         let settings =
             Settings { identity: author(100), mesh: genesis().mesh, writer_stamp: [1; 32], seed: [2; 32] };
         let engine = Engine::new(store, settings).expect("memory does not fail");
-        Self { engine, no, other, now_us: 1_000_000, sent: Vec::new(), closed: None }
+        Self { engine, no, other, now_us: 1_000_000, sent: Vec::new(), closed: None, dialled: Vec::new() }
     }
 
     pub fn linked(changes: &[Verified], shared: &[ChangeHash]) -> Self {
@@ -179,6 +180,7 @@ impl Bench {
                         .push(SyncMessage::decode(&message.encode()).expect("what is written can be read"));
                 }
                 Effect::Close { code, .. } => self.closed = Some(code),
+                Effect::Dial { peer, address } => self.dialled.push((peer, address)),
                 _ => {}
             }
         }

@@ -5,5 +5,6 @@ mod admission;
 mod digest;
 mod graph;
 mod oracle;
+mod rations;
 #[path = "../sim/rng.rs"]
 mod rng;

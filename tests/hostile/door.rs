@@ -107,8 +107,8 @@ impl Door {
         door
     }
 
-    /// What the link's task and the engine do with one WebSocket message. After anything but a frame, a change or
-    /// a signature that is not one, the peer is another than before.
+    /// What the link's task and the engine do with one WebSocket message. The peer is as before after `NoFrame`,
+    /// `NoChange` and `NotSigned`, which do not reach the engine.
     pub fn hear(&mut self, message: &[u8]) -> Fate {
         let event = match Frame::decode(message) {
             Err(error) => return Fate::NoFrame(error),

@@ -251,3 +251,5 @@ pub const API_STOP_MS_MAX: u64 = 2_000;
 pub const ACCEPT_RETRY_MS: u64 = 100;
 /// After a failed commit (a full disk, for one), before starting again from what is on disk.
 pub const RESTART_MS: u64 = 1_000;
+/// A database that is damaged again so soon after it was made anew is not made anew another time.
+pub const SALVAGE_AGAIN_MS: u64 = 60_000;

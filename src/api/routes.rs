@@ -195,7 +195,7 @@ async fn groups(State(service): State<Service>, Query(query): Query<SearchQuery>
 
 async fn group(State(service): State<Service>, Path(name): Path<GroupName>) -> Answer<Group> {
     let (own, group) = (service.node.peer(), service.group(&name).await?);
-    Ok(Json(service.node.read(move |reader| with_attention(reader, &own, group)).await?))
+    Ok(Json(service.node.read(move |reader| with_attention(reader, &own, group.clone())).await?))
 }
 
 /// Only who is in a group has something to read there.

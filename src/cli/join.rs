@@ -14,7 +14,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
-    let ticket = ticket::read(&args.ticket)?;
+    let ticket = ticket::read(args.ticket)?;
     let joined = api::join(&context.data, &ticket, args.offline).await?;
     if context.out.is_json() {
         return context.out.json(&joined);

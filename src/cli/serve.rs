@@ -35,7 +35,7 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
     if let Some(name) = &args.name {
         input::check_line("name", name)?;
     }
-    let join = args.join.iter().map(|source| ticket::read(source)).collect::<Result<_>>()?;
+    let join = args.join.into_iter().map(ticket::read).collect::<Result<_>>()?;
     let mut listen = args.listen;
     if listen.is_empty() {
         listen.push((Ipv4Addr::UNSPECIFIED, PORT).into());

@@ -41,6 +41,12 @@ pub(super) async fn run(context: &mut Context) -> Result<()> {
     for line in flagged(&status) {
         out.line(&line)?;
     }
+    if !status.set_aside.is_empty() {
+        out.line("\ndamaged databases that were made anew; delete them when nothing of them is missed")?;
+        for file in &status.set_aside {
+            out.line(&format!("  {}", text::line(file)))?;
+        }
+    }
     Ok(())
 }
 

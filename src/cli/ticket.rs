@@ -4,13 +4,16 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use zeroize::Zeroizing;
+
 use super::failure::{Failure, Result};
 use crate::api::Ticket;
 use crate::limits::TICKET_CHARS_MAX;
 
-/// `TICKET`, `@FILE`, or `-` for standard input.
-pub(super) fn read(source: &str) -> Result<Ticket> {
-    if source == "-" {
+/// `TICKET`, `@FILE`, or `-` for standard input. What was typed is erased.
+pub(super) fn read(source: String) -> Result<Ticket> {
+    let source = Zeroizing::new(source);
+    if *source == "-" {
         return parse(io::stdin().lock(), "standard input");
     }
     match source.strip_prefix('@') {
@@ -24,8 +27,9 @@ pub(super) fn read(source: &str) -> Result<Ticket> {
 }
 
 fn parse(reader: impl Read, name: &str) -> Result<Ticket> {
-    let mut text = String::new();
-    // Twice the limit is enough to see that there is too much.
+    // Twice the limit is enough to see that there is too much. Room for it from the start: what grows leaves
+    // copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(2 * TICKET_CHARS_MAX));
     reader
         .take(2 * TICKET_CHARS_MAX as u64)
         .read_to_string(&mut text)

@@ -4,7 +4,6 @@ use super::Engine;
 use super::room::Room;
 use crate::group::{EntryNo, GroupNo};
 use crate::id::ChangeHash;
-use crate::limits::NEED_MAX;
 use crate::store::Store;
 use crate::sync::{LinkId, Request, Session};
 
@@ -14,9 +13,7 @@ impl<S: Store> Engine<S> {
         let noted = |room: &Room| room.damaged.values().any(|known| *known == no);
         let Some(room) = self.rooms.get_mut(&group).filter(|room| !noted(room)) else { return Ok(()) };
         let Some(hash) = self.store.hash_by_order(group, no)? else { return Ok(()) };
-        if room.damaged.len() < NEED_MAX && room.damaged.insert(hash, no).is_none() {
-            room.asked_for_damaged.clear();
-            room.touched = true;
+        if room.note_damaged(no, hash) {
             self.awake.insert(group);
         }
         Ok(())

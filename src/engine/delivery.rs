@@ -10,7 +10,7 @@ use super::damage::ask_for_damaged;
 use super::entropy::Entropy;
 use super::room::{Awaited, Room};
 use super::{Effect, Engine, Incoming, Misconduct, StoredOn};
-use crate::change::Verified;
+use crate::change::{Unverified, Verified};
 use crate::group::{EntryNo, GroupNo, Verdict, admit, reached, reaches};
 use crate::id::{ChangeHash, GroupId};
 use crate::limits::{
@@ -272,27 +272,52 @@ fn take_in<S: Store>(
 ) -> Result<(), S::Error> {
     let mut judged = vec![(link, change)];
     while let Some((link, change)) = judged.pop() {
-        if let Some(&no) = room.damaged.get(&change.hash()) {
-            if store.repair(room.no, no, &change)? {
+        let place = room.damaged.get(&change.hash()).copied();
+        if let Some(no) = place {
+            if no != EntryNo::GENESIS && store.repair(room.no, no, &change)? {
                 room.mended(no, change.hash());
+                note_damaged_deps(store, room, &change)?;
+                judged.extend(room.orphans.released_by(space, &change.hash()));
+                continue;
             }
-            continue;
+            room.displaced(no, &change.hash());
         }
         let (actor, bytes) = (change.header().actor, change.bytes().len() as u64);
+        let lost_its_place = place.is_some();
+        let whole = change.bytes().clone();
         match admit(store, room.no, change)? {
             Verdict::Known(_) => {
                 intake.again_bytes += bytes;
                 continue;
             }
             Verdict::Refused(reason) => {
+                // Not where it is the disk here that is wrong: judged again when that is mended.
+                let change = Unverified::decode(&whole).ok().and_then(|change| change.verify(room.id).ok());
+                if let Some(change) = change
+                    && note_damaged_deps(store, room, &change)?
+                {
+                    let missing = room.damaged_of(&change);
+                    if room.orphans.hold(space, link, change, missing).is_err() {
+                        intake.faults.insert(link, Misconduct::Orphans);
+                    }
+                    continue;
+                }
                 tracing::warn!(link = link.0, group = %room.id, reason, "refused a change");
                 intake.faults.insert(link, Misconduct::Change);
             }
-            Verdict::Waiting(change, missing) => match room.orphans.hold(space, link, change, missing) {
-                Ok(true) => {}
-                Ok(false) => intake.again_bytes += bytes,
-                Err(_) => drop(intake.faults.insert(link, Misconduct::Orphans)),
-            },
+            Verdict::Waiting(change, missing) => {
+                if lost_its_place {
+                    // Nobody announces what is beneath it: it is asked for like what is damaged.
+                    for hash in &missing {
+                        room.note_damaged(EntryNo::GENESIS, *hash);
+                    }
+                }
+                match room.orphans.hold(space, link, change, missing) {
+                    Ok(true) => {}
+                    Ok(false) => intake.again_bytes += bytes,
+                    Err(_) => drop(intake.faults.insert(link, Misconduct::Orphans)),
+                }
+            }
             Verdict::Admitted(admitted) => {
                 let hash = admitted.verified().hash();
                 let no = store.append(room.no, &admitted)?;
@@ -308,6 +333,19 @@ fn take_in<S: Store>(
         }
     }
     Ok(())
+}
+
+/// Whether any of the change's dependencies is damaged. Those that are will be asked for.
+fn note_damaged_deps<S: Store>(store: &S, room: &mut Room, change: &Verified) -> Result<bool, S::Error> {
+    for hash in &change.header().deps {
+        if let Some(no) = store.find(room.no, hash)?
+            && no != EntryNo::GENESIS
+            && intact(store, room.no, no)?.is_none()
+        {
+            room.note_damaged(no, *hash);
+        }
+    }
+    Ok(!room.damaged_of(change).is_empty())
 }
 
 /// Entries written here go to every link at once.

@@ -140,7 +140,9 @@ pub enum CommandError {
     Unwritable(#[from] SignError),
     #[error("this peer is not in that group")]
     NotJoined,
-    #[error("the database is damaged where the group ends; restore a copy of the data directory")]
+    #[error(
+        "the database is damaged where the group ends; start the peer again, and link it with one that has the rest"
+    )]
     Damaged,
     #[error("this peer is already in as many groups as it can hold")]
     TooManyGroups,

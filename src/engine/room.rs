@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
+use crate::change::Verified;
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ActorId, ChangeHash, GroupId};
-use crate::limits::HEADS_MAX;
+use crate::limits::{HEADS_MAX, NEED_MAX};
 use crate::store::GroupRow;
 use crate::sync::{Heads, LinkId, OrphanSpace, Orphans, Pull, Request, Session};
 use crate::time::Now;
@@ -67,7 +68,8 @@ pub(super) struct Room {
     /// Links that have sent nothing of what they announced, and since when: others are asked before them.
     pub stalled: BTreeMap<LinkId, u64>,
     pub orphans: Orphans,
-    /// Entries whose rows are damaged: other peers are asked for them, each link once.
+    /// Entries whose rows are damaged: other peers are asked for them, each link once. Under the number of the genesis,
+    /// those that have no place here any more.
     pub damaged: BTreeMap<ChangeHash, EntryNo>,
     pub asked_for_damaged: BTreeSet<LinkId>,
     /// Damaged heads, on which nothing is written.
@@ -173,6 +175,32 @@ impl Room {
         self.digest = None;
         self.entries = self.entries.max(no.0);
         self.touched = true;
+    }
+
+    /// The row of entry `no` is damaged: whoever is linked is asked for it. News, if it is.
+    pub fn note_damaged(&mut self, no: EntryNo, hash: ChangeHash) -> bool {
+        let news = self.damaged.len() < NEED_MAX && self.damaged.insert(hash, no).is_none();
+        if news {
+            self.asked_for_damaged.clear();
+            self.touched = true;
+        }
+        news
+    }
+
+    /// The damaged entry `no` has no place any more: it is to be taken in as a new one.
+    pub fn displaced(&mut self, no: EntryNo, hash: &ChangeHash) {
+        self.damaged.remove(hash);
+        self.left_out.remove(&no);
+        if no != EntryNo::GENESIS && self.heads.remove(&no).is_some() && self.heads.is_empty() {
+            self.heads.insert(EntryNo::GENESIS, self.id.genesis());
+        }
+        self.touched = true;
+    }
+
+    /// The dependencies of a change that are known to be damaged.
+    pub fn damaged_of(&self, change: &Verified) -> Vec<ChangeHash> {
+        let deps = &change.header().deps;
+        deps.iter().filter(|hash| self.damaged.contains_key(hash)).copied().collect()
     }
 
     /// The damaged entry `no` is whole again. Whoever was served without it is sent it now.

@@ -93,6 +93,8 @@ impl DataDir {
         create_private_dir(path)?;
         let lock = lock(path)?;
         let dir = Self { path: path.to_owned(), _lock: lock };
+        super::database::finish(&dir.database())
+            .map_err(|source| DataDirError::Io { path: dir.database(), source })?;
         if Self::exists(path)? {
             let secrets = dir.secrets()?;
             if secrets.database && fs::metadata(dir.database()).map_or(0, |file| file.len()) == 0 {
@@ -197,8 +199,8 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], DataDirError> {
 
 fn lock(dir: &Path) -> Result<File, DataDirError> {
     let path = dir.join(LOCK);
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error(&path))?;
+    make_private(&path).map_err(io_error(&path))?;
+    let file = File::options().write(true).open(&path).map_err(io_error(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(DataDirError::Locked { path: dir.to_owned() }),
@@ -217,6 +219,29 @@ fn create_private_dir(path: &Path) -> Result<(), DataDirError> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(io_error(path))?;
     check_private(path, 0o077, "700")
+}
+
+/// Makes a file that only its owner can read, unless it is there. One that is there is closed to others, and not
+/// opened: that would take SQLite's locks away.
+pub(super) fn make_private(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(_metadata) => {
+            // It may be of a time, or a copy, that was less strict.
+            #[cfg(unix)]
+            if std::os::unix::fs::PermissionsExt::mode(&_metadata.permissions()) & 0o077 != 0 {
+                fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut options = File::options();
+            options.create(true).truncate(false).write(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.open(path).map(drop)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes a file that only its owner can read, whole or not at all, and durably.

@@ -24,6 +24,8 @@ pub enum NodeError {
     Command(CommandError),
     #[error("nothing was saved: {0}")]
     NotSaved(String),
+    #[error("{0}, again, though it has just been made anew: the disk is not to be trusted; check it")]
+    DamagedAgain(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

@@ -8,7 +8,7 @@ use super::NodeError;
 use super::outbox::Outbox;
 use crate::engine::{Command, CommandError, Event, Outcome};
 use crate::group::GroupNo;
-use crate::store::Snapshot;
+use crate::store::{Snapshot, StoreError};
 
 pub(super) type Answer = Result<Outcome, CommandError>;
 
@@ -29,6 +29,12 @@ pub(super) enum Input {
     Snapshot {
         group: GroupNo,
         snapshot: Snapshot,
+    },
+    /// A reader has found the database damaged; answered once it is sound again.
+    Damage {
+        error: StoreError,
+        generation: u64,
+        done: oneshot::Sender<()>,
     },
     Stop {
         done: oneshot::Sender<()>,

@@ -4,6 +4,7 @@
 //! the time it looks is one transaction. Sockets live in tasks; faces read on connections of their own.
 
 mod data_dir;
+mod database;
 mod error;
 mod gate;
 mod handshakes;
@@ -39,6 +40,7 @@ use crate::store::{Reader, SqliteStore, Store, StoreError};
 use crate::time::Timestamp;
 use crate::transport::{Transport, TransportError};
 use crate::wire::ticket::Ticket;
+use database::{Database, Opened};
 use input::Input;
 use links::Links;
 use readers::Readers;
@@ -90,10 +92,15 @@ impl Node {
         {
             return Err(NodeError::Name { bytes });
         }
-        let database = dir.database();
-        let mut store = SqliteStore::open(&database, peer)?;
-        own(&mut store, &dir, &secrets)?;
-        let readers = Readers::new(database, secrets.mesh);
+        let database = Database::new(dir.database(), peer, secrets.mesh);
+        let mut opened = match take(&database, &dir, &secrets) {
+            Err(NodeError::Store(error)) if error.is_damage() => {
+                let missing = database.salvage(&error)?.missing;
+                Opened { missing, is_clean: false, ..take(&database, &dir, &secrets)? }
+            }
+            taken => taken?,
+        };
+        let readers = Readers::new(dir.database(), secrets.mesh);
         let transport = Transport::new(&secrets.identity, secrets.secret.clone())?;
 
         let mut listeners = Vec::new();
@@ -105,7 +112,7 @@ impl Node {
             listen.push(listener.local_addr().map_err(NodeError::Socket)?);
         }
         let addresses = if !options.network {
-            remembered_addresses(&store)?
+            remembered_addresses(&opened.store)?
         } else if options.advertise.is_empty() {
             dialable(&listen)
         } else {
@@ -113,20 +120,21 @@ impl Node {
         };
         if options.network {
             let text = serde_json::to_vec(&addresses).unwrap_or_default();
-            store.set_value(ADDRESSES_KEY, &text)?;
-            store.commit()?;
+            opened.store.set_value(ADDRESSES_KEY, &text)?;
+            opened.store.commit()?;
         }
         let ticket = Ticket { mesh: secrets.mesh, secret: secrets.secret.clone(), peer, addresses };
 
         let settings = Settings {
             identity: secrets.identity,
             mesh: secrets.mesh,
-            writer_stamp: dir.writer_stamp()?,
+            writer_stamp: if opened.is_clean { dir.writer_stamp()? } else { data_dir::random()? },
             seed: data_dir::random()?,
         };
         let links = Links::new(transport, ticket.addresses.clone(), options.network);
         let (growth, refresher) = snapshots::channel(readers.clone());
-        let (writer, changed) = Writer::spawn(store, &dir, settings, links.clone(), growth)?;
+        let (writer, changed) =
+            Writer::spawn(opened, database, settings, links.clone(), growth, readers.clone())?;
         readers.attach(writer.input());
         let mut tasks = Vec::new();
         // A single command does not live long enough to make any.
@@ -305,13 +313,13 @@ impl Node {
         let traffic = self.0.links.traffic();
         let (peer, mesh) = (self.0.peer, self.0.mesh);
         let now = wall_clock();
-        self.read(move |reader| status::describe(peer, mesh, *engine, &traffic, reader, now)).await
+        self.read(move |reader| status::describe(peer, mesh, &engine, &traffic, reader, now)).await
     }
 
     /// Reads from the database on a connection of its own, without waiting for the writer.
     pub async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+        read: impl Fn(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, NodeError> {
         self.0.readers.read(read).await
     }
@@ -346,6 +354,13 @@ impl Node {
             Err(_) => Err(NodeError::Stopped),
         }
     }
+}
+
+/// Opens the database, which must be this peer's.
+fn take(database: &Database, dir: &DataDir, secrets: &Secrets) -> Result<Opened, NodeError> {
+    let mut opened = database.open()?;
+    own(&mut opened.store, dir, secrets)?;
+    Ok(opened)
 }
 
 /// A database belongs to one peer of one mesh from its first use on.

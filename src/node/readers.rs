@@ -1,7 +1,10 @@
 //! Read-only database connections, lent to blocking threads.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+
+use tokio::sync::oneshot;
 
 use super::NodeError;
 use super::input::{Input, InputSender};
@@ -17,13 +20,15 @@ pub(super) struct Readers {
     database: PathBuf,
     mesh: MeshId,
     idle: Arc<Mutex<Vec<Reader>>>,
+    /// Counts the databases that there have been: connections to an earlier one are of no use.
+    generation: Arc<AtomicU64>,
     /// Where damage is reported to.
     input: Arc<OnceLock<InputSender>>,
 }
 
 impl Readers {
     pub fn new(database: PathBuf, mesh: MeshId) -> Self {
-        Self { database, mesh, idle: Arc::default(), input: Arc::default() }
+        Self { database, mesh, idle: Arc::default(), generation: Arc::default(), input: Arc::default() }
     }
 
     /// Damaged entries that readers come upon are made known to the engine from now on.
@@ -31,15 +36,33 @@ impl Readers {
         self.input.get_or_init(|| input);
     }
 
+    /// Where the database turns out to be damaged, waits until it has been salvaged, and reads again.
     pub async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+        read: impl Fn(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, NodeError> {
+        let generation = self.generation.load(Ordering::SeqCst);
+        let (answer, read) = self.read_once(read).await?;
+        match answer {
+            Err(error) if error.is_damage() && !matches!(error, StoreError::Row { .. }) => {
+                self.report(error, generation).await?;
+                self.read_once(read).await?.0.map_err(NodeError::Store)
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    async fn read_once<T: Send + 'static, F>(&self, read: F) -> Result<(Result<T, StoreError>, F), NodeError>
+    where
+        F: Fn(&Reader) -> Result<T, StoreError> + Send + 'static,
+    {
         let readers = self.clone();
         let done = tokio::task::spawn_blocking(move || {
-            let reader = match readers.idle().pop() {
-                Some(reader) => reader,
-                None => Reader::open(&readers.database, readers.mesh)?,
+            let generation = readers.generation.load(Ordering::SeqCst);
+            let idle = readers.idle().pop();
+            let reader = match idle.map_or_else(|| Reader::open(&readers.database, readers.mesh), Ok) {
+                Ok(reader) => reader,
+                Err(error) => return (Err(error), read),
             };
             let answer = read(&reader);
             if let Some(input) = readers.input.get() {
@@ -49,12 +72,33 @@ impl Readers {
                 }
             }
             let mut idle = readers.idle();
-            if idle.len() < IDLE_MAX {
+            if idle.len() < IDLE_MAX && readers.generation.load(Ordering::SeqCst) == generation {
                 idle.push(reader);
             }
-            answer
+            (answer, read)
         });
-        Ok(done.await.map_err(|_| NodeError::Stopped)??)
+        done.await.map_err(|_| NodeError::Stopped)
+    }
+
+    /// Has the writer salvage the database, unless that has happened since.
+    async fn report(&self, error: StoreError, generation: u64) -> Result<(), NodeError> {
+        let Some(input) = self.input.get() else { return Err(error.into()) };
+        let (done, salvaged) = oneshot::channel();
+        input.send(Input::Damage { error, generation, done })?;
+        // An error means that the writer has stopped: reading again tells why.
+        let _ = salvaged.await;
+        Ok(())
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// The database is about to be another one.
+    pub fn renew(&self) {
+        let mut idle = self.idle();
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        idle.clear();
     }
 
     /// Closes what is idle, so that the writer is the last to close the database and tidies up behind itself.

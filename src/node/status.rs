@@ -24,6 +24,9 @@ pub struct Status {
     /// Peers that are not to be trusted, and why.
     pub flagged: Vec<Flagged>,
     pub disk_bytes: u64,
+    /// Files of databases that were found damaged and are kept; what they still held is in the present one.
+    #[serde(default)]
+    pub set_aside: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -79,7 +82,7 @@ pub struct Flagged {
 pub(super) fn describe(
     peer: PeerId,
     mesh: MeshId,
-    engine: engine::Status,
+    engine: &engine::Status,
     traffic: &BTreeMap<LinkId, Bytes>,
     reader: &Reader,
     now: Timestamp,
@@ -90,12 +93,13 @@ pub(super) fn describe(
         names.insert(row.no, row.name);
     }
     let group_name = |no| names.get(&no).cloned();
-    let groups = engine.rooms.into_iter().filter_map(|room| {
+    let groups = engine.rooms.iter().filter_map(|room| {
         let name = group_name(room.group)?;
-        Some(GroupStatus { name, entries: room.entries, heads: room.heads, waiting: room.waiting })
+        let heads = room.heads.clone();
+        Some(GroupStatus { name, entries: room.entries, heads, waiting: room.waiting })
     });
     let mut links = Vec::new();
-    for link in engine.links {
+    for link in &engine.links {
         let bytes = traffic.get(&link.link).copied().unwrap_or_default();
         let behind = link.behind.iter().filter_map(|behind| {
             let group = group_name(behind.group)?;
@@ -104,7 +108,7 @@ pub(super) fn describe(
         links.push(LinkStatus {
             peer: link.peer,
             name: reader.display_name(&link.peer)?,
-            address: link.address,
+            address: link.address.clone(),
             rtt_ms: link.rtt_us.map(|us| us as f64 / 1000.0),
             skew_ms: link.skew_ms,
             bytes_in: bytes.read,
@@ -113,9 +117,9 @@ pub(super) fn describe(
         });
     }
     // Who named no address was never more than a visitor, such as a newcomer that tried its ticket.
-    let unreachable = engine.absent.into_iter().filter_map(|(key, addresses, refused)| {
-        let reason = if refused { "it refuses our mesh secret" } else { "no link" }.to_owned();
-        Some(Unreachable { peer: Some(key), address: addresses.into_iter().next()?, reason })
+    let unreachable = engine.absent.iter().filter_map(|(key, addresses, refused)| {
+        let reason = if *refused { "it refuses our mesh secret" } else { "no link" }.to_owned();
+        Some(Unreachable { peer: Some(*key), address: addresses.first()?.clone(), reason })
     });
     let mut flagged = Vec::new();
     for fork in reader.forks()? {
@@ -142,20 +146,20 @@ pub(super) fn describe(
             }
         }
     }
-    for (key, group) in engine.withheld {
+    for (key, group) in &engine.withheld {
         flagged.push(Flagged {
-            peer: key,
-            name: reader.display_name(&key)?,
-            group: group_name(group),
+            peer: *key,
+            name: reader.display_name(key)?,
+            group: group_name(*group),
             reason: "announced entries that it has not sent when it was asked".to_owned(),
             at: None,
         });
     }
-    for (key, fault) in engine.faults {
+    for (key, fault) in &engine.faults {
         let times = if fault.times > 1 { format!(", {} times", fault.times) } else { String::new() };
         flagged.push(Flagged {
-            peer: key,
-            name: reader.display_name(&key)?,
+            peer: *key,
+            name: reader.display_name(key)?,
             group: None,
             reason: format!("{}; its link was closed{times}", fault.what.words()),
             at: Some(fault.at),
@@ -170,5 +174,6 @@ pub(super) fn describe(
         unreachable: unreachable.collect(),
         flagged,
         disk_bytes: reader.size(),
+        set_aside: super::database::set_aside(reader.path()),
     })
 }

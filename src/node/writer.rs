@@ -2,23 +2,25 @@
 //!
 //! Everything that has queued up is one transaction; its effects go out after the commit. When the store
 //! fails, nothing of that transaction counts: its commands are answered with the error, all links are closed,
-//! and the engine starts again from what is on disk.
+//! and the engine starts again from what is on disk, which is salvaged first where it is damaged.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use super::database::{Database, Opened};
 use super::input::{Answer, Input, InputSender};
 use super::links::Links;
 use super::outbox::Outbox;
+use super::readers::Readers;
 use super::snapshots::Growth;
-use super::{DataDir, NodeError, data_dir, wall_clock};
+use super::{NodeError, data_dir, wall_clock};
 use crate::engine::{CommandError, Effect, Engine, Event, Settings};
-use crate::limits::{COMMIT_EVENTS_MAX, RESTART_MS};
+use crate::group::{EntryNo, GroupNo};
+use crate::limits::{COMMIT_EVENTS_MAX, RESTART_MS, SALVAGE_AGAIN_MS};
 use crate::store::{SqliteStore, StoreError};
 use crate::sync::LinkId;
 use crate::time::Now;
@@ -30,19 +32,33 @@ pub(super) struct Writer {
 
 impl Writer {
     pub fn spawn(
-        store: SqliteStore,
-        dir: &DataDir,
+        opened: Opened,
+        database: Database,
         settings: Settings,
         links: Links,
         growth: Growth,
+        readers: Readers,
     ) -> Result<(Self, watch::Receiver<u64>), NodeError> {
         let (input, inputs) = InputSender::new();
         let (changes, changed) = watch::channel(0);
         // Before the first dial, which may fail at once: whatever becomes of it has to be heard.
         links.attach(input.clone());
-        let engine = Engine::new(store, settings.clone())?;
+        let mut missing = opened.missing;
+        let engine = match Engine::new(opened.store, settings.clone()) {
+            Err(error) if error.is_damage() => {
+                let opened = database.salvage(&error)?;
+                missing = opened.missing;
+                let writer_stamp = data_dir::random()?;
+                Engine::new(opened.store, Settings { writer_stamp, ..settings.clone() })?
+            }
+            engine => engine?,
+        };
         let mut thread = Thread {
-            database: dir.database(),
+            database,
+            readers,
+            missing,
+            salvaged: None,
+            waiting: Vec::new(),
             settings,
             inputs,
             links,
@@ -76,7 +92,14 @@ impl Writer {
 }
 
 struct Thread {
-    database: PathBuf,
+    database: Database,
+    readers: Readers,
+    /// What a salvage left out: to be told to the engine.
+    missing: Vec<(GroupNo, EntryNo)>,
+    /// When the database was last salvaged.
+    salvaged: Option<Instant>,
+    /// Readers that wait for a sound database.
+    waiting: Vec<oneshot::Sender<()>>,
     settings: Settings,
     inputs: mpsc::Receiver<Input>,
     links: Links,
@@ -109,6 +132,10 @@ impl Thread {
 
     /// Runs until it is told to stop. After an error nothing since the last commit counts.
     fn serve(&mut self, engine: &mut Engine<SqliteStore>) -> Result<(), StoreError> {
+        for (group, no) in std::mem::take(&mut self.missing) {
+            engine.handle(Event::Damaged { group, no }, self.now())?;
+        }
+        self.let_read();
         while self.stopping.is_none() {
             let input = match engine.next_timeout_us() {
                 Some(due) => {
@@ -167,6 +194,15 @@ impl Thread {
             Input::Snapshot { group, snapshot } => {
                 engine.write_beside_log(|store| store.put_snapshot(group, &snapshot))
             }
+            Input::Damage { error, generation, done } => {
+                self.waiting.push(done);
+                if generation == self.readers.generation() {
+                    return Err(error);
+                }
+                // It has been salvaged since.
+                self.let_read();
+                Ok(())
+            }
             Input::Stop { done } => {
                 self.stopping = Some(done);
                 Ok(())
@@ -213,7 +249,8 @@ impl Thread {
 
     /// Begins again from what is on disk, if that is possible.
     fn restart(&mut self, error: &StoreError) -> Option<Engine<SqliteStore>> {
-        if self.replies.is_empty() {
+        let damage = error.is_damage();
+        if self.replies.is_empty() && !damage {
             tracing::error!("{error}");
         }
         // Who waits for an answer is told; else the log is.
@@ -222,17 +259,50 @@ impl Thread {
             let _ = reply.send(Err(CommandError::Store(error.to_string())));
         }
         self.close_all(CloseCode::Fault);
-        // A full disk stays full for a while.
-        thread::sleep(Duration::from_millis(RESTART_MS));
-        let seed = data_dir::random().ok()?;
-        let settings = Settings { seed, ..self.settings.clone() };
-        let store = SqliteStore::open(&self.database, settings.identity.peer());
-        match store.and_then(|store| Engine::new(store, settings)) {
+        let again = if damage { self.salvage(error) } else { self.reopen() };
+        match again {
             Ok(engine) => Some(engine),
             Err(again) => {
                 tracing::error!("the peer cannot go on: {again}");
                 None
             }
+        }
+    }
+
+    fn reopen(&mut self) -> Result<Engine<SqliteStore>, NodeError> {
+        // A full disk stays full for a while.
+        thread::sleep(Duration::from_millis(RESTART_MS));
+        let settings = self.anew()?;
+        let opened = self.database.open();
+        match opened.and_then(|opened| Ok(Engine::new(opened.store, settings)?)) {
+            Err(NodeError::Store(error)) if error.is_damage() => self.salvage(&error),
+            engine => engine,
+        }
+    }
+
+    /// Not twice in a row: a disk that damages what was just written is not to be filled with copies.
+    fn salvage(&mut self, error: &StoreError) -> Result<Engine<SqliteStore>, NodeError> {
+        let now = Instant::now();
+        if self.salvaged.is_some_and(|last| now < last + Duration::from_millis(SALVAGE_AGAIN_MS)) {
+            return Err(NodeError::DamagedAgain(error.to_string()));
+        }
+        self.salvaged = Some(now);
+        self.readers.renew();
+        let opened = self.database.salvage(error)?;
+        self.missing = opened.missing;
+        Ok(Engine::new(opened.store, self.anew()?)?)
+    }
+
+    /// With another stamp, and so with another actor: what the last one wrote may be lost.
+    fn anew(&self) -> Result<Settings, NodeError> {
+        let (seed, writer_stamp) = (data_dir::random()?, data_dir::random()?);
+        Ok(Settings { seed, writer_stamp, ..self.settings.clone() })
+    }
+
+    fn let_read(&mut self) {
+        for reader in self.waiting.drain(..) {
+            // It may have gone.
+            let _ = reader.send(());
         }
     }
 

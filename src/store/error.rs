@@ -26,9 +26,7 @@ pub enum StoreError {
     )]
     Older { path: PathBuf, found: i64, known: i64 },
     /// Not a database, or one whose pages do not fit together.
-    #[error(
-        "the database is damaged ({reason}); restore a copy of the data directory, or start with an empty one and join again"
-    )]
+    #[error("the database is damaged ({reason})")]
     Damaged { reason: String },
     /// One stored change is not what its hash says. It is not served; the rest of the store works.
     #[error("entry {no} of group {group} is damaged in the database: {reason}", no = no.0, group = group.0)]
@@ -76,6 +74,19 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// The file does not hold what was written to it. Its store is to be dropped, and the file to be salvaged.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Row { .. } => true,
+            // A value that is not of the kind that was written, or an index that knows what its table does not.
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                None | Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch)
+            ),
+            _ => false,
+        }
+    }
+
     /// As `From`, for a query that reads one entry: a value of the wrong type or size is that row's damage.
     pub(super) fn of_row(group: GroupNo, no: EntryNo) -> impl Fn(rusqlite::Error) -> Self {
         move |error| match error {

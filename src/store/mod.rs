@@ -11,7 +11,7 @@ mod view;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
-pub use sqlite::{Reader, SqliteStore};
+pub use sqlite::{Bytes, Reader, Salvaged, SqliteStore};
 pub use view::{
     Attention, Entry, FeedItem, FeedPlace, FeedWhat, GroupSummary, Hit, Page, PageOf, Snapshot, User,
 };
@@ -94,8 +94,8 @@ pub trait Store: ChangeGraph {
         Ok(None)
     }
 
-    /// Writes the row of entry `no` anew from the same change, as it came from another peer. False, and nothing
-    /// written, when it is not that change or its dependencies cannot be found.
+    /// Writes the row of entry `no` anew from the same change, as it came from another peer. False when that is not
+    /// its place, or cannot be: it is then no longer found here, and to be taken in like any other.
     fn repair(&mut self, _group: GroupNo, _no: EntryNo, _change: &Verified) -> Result<bool, Self::Error> {
         Ok(false)
     }

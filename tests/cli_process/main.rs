@@ -5,4 +5,5 @@ mod commands;
 mod follow;
 mod hostile_text;
 mod peer;
+mod private;
 mod refusals;

@@ -106,7 +106,7 @@ impl Peer {
     }
 }
 
-fn done(output: std::process::Output) -> Done {
+pub fn done(output: std::process::Output) -> Done {
     Done {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).unwrap(),

@@ -111,12 +111,9 @@ fn an_unknown_message_is_named() {
 }
 
 #[test]
-fn a_damaged_database_says_what_to_do() {
+fn a_damaged_database_is_made_anew_and_kept() {
     for damage in [&b"this is no database at all, but some text of which there is a lot more"[..], b""] {
         let peer = Peer::created("anna");
-        for file in ["peer.db-wal", "peer.db-shm"] {
-            let _ = std::fs::remove_file(peer.data.join(file));
-        }
         let mut bytes = std::fs::read(peer.data.join("peer.db")).unwrap();
         if damage.is_empty() {
             // The header stays, the pages behind it do not.
@@ -124,11 +121,38 @@ fn a_damaged_database_says_what_to_do() {
         } else {
             bytes = damage.repeat(100);
         }
-        std::fs::write(peer.data.join("peer.db"), bytes).unwrap();
-        for args in [&["history", "rust"][..], &["serve", "--listen", "127.0.0.1:0"]] {
-            let refused = peer.run(args).failed();
-            assert!(refused.contains("damaged") && refused.contains("restore"), "{refused}");
+        std::fs::write(peer.data.join("peer.db"), &bytes).unwrap();
+        // Whatever asks first: it says what happened, in one line, and is answered.
+        let done = peer.run(&["groups"]);
+        assert_eq!((done.code, done.err.lines().count()), (0, 1), "{done:?}");
+        assert!(done.err.contains("damaged") && done.err.contains("kept as peer.db.damaged-1"), "{done:?}");
+        assert_eq!(std::fs::read(peer.data.join("peer.db.damaged-1")).unwrap(), bytes);
+        let status = peer.json(&["status"]).remove(0);
+        assert_eq!(status["set_aside"], serde_json::json!(["peer.db.damaged-1"]));
+        assert!(peer.run(&["status"]).ok().contains("peer.db.damaged-1"));
+        peer.serve(&[]).stop();
+        peer.run(&["groups", "create", "rust"]).ok();
+    }
+}
+
+/// The steps in which a new database takes the place of a damaged one, cut short after each.
+#[test]
+fn a_salvage_that_was_cut_short_is_carried_on_with() {
+    for moved in 0..3 {
+        let peer = Peer::created("anna");
+        peer.run(&["send", "rust", "hello"]).ok();
+        let file = |name: &str| peer.data.join(name);
+        std::fs::copy(file("peer.db"), file("peer.db-whole")).unwrap();
+        std::fs::write(file("peer.db"), b"damaged").unwrap();
+        std::fs::write(file("peer.db-wal"), b"log of the damaged").unwrap();
+        std::fs::write(file("peer.db-making"), b"of an earlier attempt").unwrap();
+        for part in ["-wal", ""].into_iter().take(moved) {
+            let aside = file(&format!("peer.db.damaged-1{part}"));
+            std::fs::rename(file(&format!("peer.db{part}")), aside).unwrap();
         }
+        assert_eq!(peer.bodies("rust"), ["hello"], "{moved} moved");
+        assert_eq!(std::fs::read(file("peer.db.damaged-1")).unwrap(), b"damaged");
+        assert_eq!(std::fs::read(file("peer.db.damaged-1-wal")).unwrap(), b"log of the damaged");
     }
 }
 

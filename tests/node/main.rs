@@ -1,5 +1,6 @@
 //! Whole peers in one process, over real sockets and files.
 
+mod any_damage;
 mod clocks;
 mod damage;
 mod many_groups;

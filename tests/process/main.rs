@@ -2,6 +2,8 @@
 
 mod chat;
 mod durability;
+mod failing_disk;
+mod hosts;
 mod mesh;
 mod offline;
 mod partition;

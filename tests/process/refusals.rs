@@ -125,7 +125,7 @@ impl Drop for SmallDisk {
     }
 }
 
-fn output_of(mut command: Command, lines: &[String]) -> Done {
+pub fn output_of(mut command: Command, lines: &[String]) -> Done {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut stdin, input) = (child.stdin.take().unwrap(), lines.join("\n"));
@@ -212,6 +212,7 @@ fn a_file_that_may_not_grow_refuses_and_keeps_what_it_has() {
     assert!(peer.bodies(GROUP).len() >= 2000);
 }
 
+/// Every face on the same damage: commands find it, salvage, and say so in one line.
 #[test]
 fn whatever_page_is_damaged_nothing_wrong_is_shown() {
     const PAGE: usize = 4096;
@@ -223,8 +224,8 @@ fn whatever_page_is_damaged_nothing_wrong_is_shown() {
     let sound = std::fs::read(&database).unwrap();
     let expected: Vec<(String, &str)> = sent.iter().map(id).zip(lines.iter().map(String::as_str)).collect();
     let expected: HashSet<(String, &str)> = expected.into_iter().collect();
-    let (mut refused, mut served) = (0, 0);
-    for _ in 0..40 {
+    let (mut salvaged, mut shown) = (0, 0);
+    for _ in 0..12 {
         let mut bytes = sound.clone();
         let page = 1 + usize::try_from(dice.below((sound.len() / PAGE) as u64 - 1)).unwrap();
         let (from, length) = (dice.below(PAGE as u64 / 2) as usize, 1 + dice.below(PAGE as u64 / 2) as usize);
@@ -233,27 +234,28 @@ fn whatever_page_is_damaged_nothing_wrong_is_shown() {
         }
         std::fs::write(&database, &bytes).unwrap();
         let done = peer.run(&["history", GROUP, "--all", "--json"]);
-        if done.code == 0 {
-            served += 1;
-        } else {
-            refused += 1;
-            let error = done.err.lines().next().unwrap_or_default();
-            assert!(
-                done.code == 1 && done.err.lines().count() == 1 && error.contains("damaged"),
-                "{:?}",
-                done.err
-            );
+        assert_eq!(done.code, 0, "page {page}: {done:?}");
+        let aside = peer.data.join("peer.db.damaged-1");
+        if aside.exists() {
+            salvaged += 1;
+            assert!(done.err.contains("kept as peer.db.damaged-1"), "page {page}: {:?}", done.err);
+            assert_eq!(std::fs::read(&aside).unwrap(), bytes, "the damaged one is kept as it was");
+            std::fs::remove_file(aside).unwrap();
         }
         for line in done.out.lines() {
-            let Ok(row) = serde_json::from_str::<Value>(line) else { continue };
-            let shown = row["kind"] != "message" || expected.contains(&(id(&row), body(&row)));
-            assert!(shown, "page {page}: {row} was never said");
+            let row = serde_json::from_str::<Value>(line).unwrap();
+            let said = row["kind"] != "message" || expected.contains(&(id(&row), body(&row)));
+            assert!(said, "page {page}: {row} was never said");
+            shown += 1;
         }
     }
-    eprintln!("of 40 damaged pages {refused} were refused, and {served} were not needed");
+    eprintln!(
+        "of 12 damaged pages {salvaged} needed a salvage; {} of 3001 rows shown on average",
+        shown / 12
+    );
     std::fs::write(&database, &sound[..sound.len() / 2]).unwrap();
-    let cut = peer.run(&["history", GROUP, "--all"]).failed();
-    assert!(cut.contains("damaged"), "{cut}");
+    let cut = peer.run(&["history", GROUP, "--all"]);
+    assert!(cut.code == 0 && cut.err.contains("damaged") && cut.out.lines().count() > 500, "{:?}", cut.err);
     std::fs::write(&database, &sound).unwrap();
     assert_eq!(peer.bodies(GROUP), lines);
 }

@@ -115,3 +115,21 @@ fn a_change_whose_row_lost_its_hash_is_not_shown_twice() {
     store.commit().unwrap();
     assert_eq!(store.groups().unwrap()[0].entries, 1);
 }
+
+/// A group that has more, or less, than its own row says.
+#[test]
+fn a_group_that_does_not_end_where_its_log_ends_is_noticed_at_opening() {
+    for damage in [
+        "DELETE FROM log WHERE id & 0xffff = 3",
+        "UPDATE grp SET entries = 2",
+        "UPDATE grp SET entries = 9",
+        "UPDATE grp SET heads = x'02'",
+        "UPDATE grp SET heads = x''",
+    ] {
+        let disk = Disk::new();
+        three_messages(&disk);
+        disk.tamper(damage);
+        let error = peer::store::SqliteStore::open(&disk.path(), crate::support::own()).unwrap_err();
+        assert!(error.is_damage(), "{damage}: {error}");
+    }
+}

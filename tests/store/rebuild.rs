@@ -89,7 +89,6 @@ fn what_was_derived_wrongly_is_put_right() {
          UPDATE register SET value = 'wrong', eff = 1e15; DELETE FROM fork;
          UPDATE actor SET last_seq = 7, last_no = 1;
          UPDATE log SET seq = 9, max_op = 9, eff = 9;
-         UPDATE grp SET entries = 2, heads = x'0102';
          INSERT INTO words (words) VALUES ('delete-all');
          INSERT INTO words (rowid, body) VALUES (99, 'wrong');",
     );

@@ -39,6 +39,18 @@ pub(super) fn insert_entry(
     Ok(Some(EntryNo(no as u64)))
 }
 
+pub(super) fn move_entry(
+    conn: &Connection,
+    group: GroupNo,
+    (eff, hash): OrderKey,
+    to: i64,
+) -> rusqlite::Result<()> {
+    let mut update =
+        conn.prepare_cached("UPDATE entry SET eff = ?4 WHERE grp = ?1 AND eff = ?2 AND hash = ?3")?;
+    update.execute(params![group.0, eff, &hash.0[..], to])?;
+    Ok(())
+}
+
 /// The place of entry `no` in the order of display. Looks through the whole group.
 pub(super) fn order_key(
     conn: &Connection,

@@ -98,6 +98,15 @@ pub(super) fn is_late(conn: &Connection, group: GroupRef, no: EntryNo) -> rusqli
     Ok(late.unwrap_or(false))
 }
 
+/// The number of the entry that arrived last.
+pub(super) fn last(conn: &Connection, group: GroupNo) -> rusqlite::Result<EntryNo> {
+    let mut statement =
+        conn.prepare_cached("SELECT id FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1")?;
+    let (from, to) = (row_id(group, EntryNo::GENESIS), row_id(group, EntryNo(u64::MAX)));
+    let last = statement.query_row([from, to], |row| row.get(0)).optional()?;
+    Ok(last.map_or(EntryNo::GENESIS, no_of))
+}
+
 pub(super) const FIND: &str =
     "SELECT id FROM log WHERE substr(hash, 1, 8) = ?1 AND hash = ?2 AND id >> 40 = ?3";
 
@@ -231,7 +240,7 @@ fn content(row: &Row<'_>) -> rusqlite::Result<Option<Content>> {
 }
 
 /// Each dependency as its distance, in groups of seven bits, the lowest first.
-fn encode_deps(no: EntryNo, deps: &[EntryNo]) -> Vec<u8> {
+pub(super) fn encode_deps(no: EntryNo, deps: &[EntryNo]) -> Vec<u8> {
     let mut out = Vec::with_capacity(deps.len() * 2);
     for dep in deps {
         write_number(no.0 - dep.0, &mut out);

@@ -3,11 +3,13 @@
 //! A commit returns when the operating system has the transaction on disk. Readers have connections of their
 //! own and neither wait for the writer nor make it wait. Nothing is read at opening but the list of groups.
 
+mod carve;
 mod feed;
 mod index;
 mod log;
 mod reader;
 mod rebuild;
+mod salvage;
 mod schema;
 mod search;
 mod sent;
@@ -20,9 +22,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
 
+pub use self::carve::Bytes;
 use self::index::OrderKey;
 use self::log::GroupRef;
 pub use self::reader::Reader;
+pub use self::salvage::Salvaged;
 use super::{Fork, GroupRow, KnownPeer, Sent, Snapshot, Store, StoreError};
 use crate::change::{Genesis, Verified};
 use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node};
@@ -78,6 +82,24 @@ impl SqliteStore {
     /// Another connection that only reads. It sees what is committed.
     pub fn reader(&self, mesh: MeshId) -> Result<Reader, StoreError> {
         Reader::open(&self.path, mesh)
+    }
+
+    /// For a database that was not closed, given its write-ahead log: what is in there goes into the database, as
+    /// far as the disk lets it. Damaged is one that has transactions behind what can be read of it.
+    pub fn settle_log(&self, log: &mut dyn Bytes) -> Result<(), StoreError> {
+        let frames = |mode: &str| {
+            let sql = format!("PRAGMA wal_checkpoint({mode})");
+            self.conn.query_row(&sql, [], |row| row.get::<_, i64>(1))
+        };
+        // A full disk can wait: nothing is lost by it.
+        let Ok(readable) = frames("PASSIVE") else { return Ok(()) };
+        let lost = carve::commits_behind(log, schema::PAGE_BYTES, u64::try_from(readable).unwrap_or(0));
+        if lost.map_err(|error| StoreError::Disk { reason: error.to_string() })? {
+            return Err(StoreError::Damaged { reason: "its write-ahead log breaks off".to_owned() });
+        }
+        // What a failed flush left in memory only is written and flushed again.
+        drop(frames("TRUNCATE"));
+        Ok(())
     }
 
     /// Computes everything derived again from the log, in one transaction. Commits.
@@ -304,14 +326,17 @@ impl Store for SqliteStore {
         if hash != change.hash() {
             return Ok(false);
         }
-        let mut deps = Vec::new();
-        for dep in &change.header().deps {
-            deps.extend(log::find(&self.conn, key, dep)?);
-        }
-        if deps.len() < change.header().deps.len() {
-            return Ok(false);
-        }
         self.write(|store| {
+            let Some(deps) = rebuild::places_of(&store.conn, key, no, &change.header().deps)? else {
+                rebuild::give_up(&store.conn, key, no, &hash)?;
+                let held = store.held(group)?;
+                held.changed = true;
+                // What arrived last is always one.
+                if no.0 < held.row.entries {
+                    held.row.heads.retain(|head| *head != no);
+                }
+                return Ok(false);
+            };
             let actor_id = &change.header().actor;
             let actor = match index::actor(&store.conn, group, actor_id)? {
                 Some(actor) => actor,
@@ -320,10 +345,11 @@ impl Store for SqliteStore {
             let late = log::is_late(&store.conn, key, no)?;
             let position = log::Position { no, actor: actor.row, deps: &deps, eff, late };
             log::write(&store.conn, key, change, &position)?;
+            rebuild::settle_order(&store.conn, key, no)?;
             // Whoever follows was not given it while it was damaged.
-            Ok(feed::append(&store.conn, group, no)?)
-        })?;
-        Ok(true)
+            feed::append(&store.conn, group, no)?;
+            Ok(true)
+        })
     }
 
     fn forks(&self) -> Result<Vec<Fork>, StoreError> {
@@ -399,6 +425,13 @@ fn held_groups(conn: &Connection) -> Result<BTreeMap<GroupNo, Held>, StoreError>
     let mut groups = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let row = group_row(row)?;
+        // Nothing depends on what arrived last. Cheap enough to be held against the log at each start.
+        let last = EntryNo(row.entries);
+        if log::last(conn, row.no)? != last || !row.heads.contains(&last) {
+            return Err(StoreError::Damaged {
+                reason: format!("{} does not end where its log ends", row.name),
+            });
+        }
         let newest = index::newest(conn, row.no)?;
         groups.insert(row.no, Held { row, changed: false, newest_committed: newest, newest });
     }

@@ -192,6 +192,10 @@ impl Reader {
         self.damage.take()
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Bytes that the database takes on disk, with what is still in its write-ahead log.
     pub fn size(&self) -> u64 {
         let mut log = self.path.clone().into_os_string();

@@ -14,6 +14,9 @@ const APPLICATION: i64 = 0x5065_6572;
 const VERSION: i64 = 3;
 /// The oldest version that is brought up to date when it is opened: only [`BESIDE`] is new since.
 const VERSION_MIN: i64 = 2;
+/// A version that nothing ever had: bytes that were not written so.
+const VERSION_MAX: i64 = 1000;
+pub(super) const PAGE_BYTES: usize = 4096;
 const BUSY: Duration = Duration::from_secs(5);
 /// Statements kept prepared on one connection: all that there are.
 const STATEMENTS: usize = 64;
@@ -147,6 +150,10 @@ CREATE TABLE sent (
 CREATE INDEX log_late ON log (id) WHERE late = 1;
 ";
 
+const OURS: &str = "SELECT count(*) FROM sqlite_schema WHERE name IN
+    ('actor', 'entry', 'fork', 'grp', 'log', 'peer', 'register', 'shared_heads', 'snapshot', 'value', 'words')";
+const OURS_COUNT: i64 = 11;
+
 /// The one connection that writes. Creates the file unless it is there.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let flags =
@@ -207,22 +214,28 @@ fn is_new(conn: &Connection, path: &Path) -> Result<bool, StoreError> {
     let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     let read = || {
         let objects = number("SELECT count(*) FROM sqlite_schema")?;
-        Ok((number("PRAGMA application_id")?, number("PRAGMA user_version")?, objects))
+        let ours = number(OURS)?;
+        Ok((number("PRAGMA application_id")?, number("PRAGMA user_version")?, objects, ours == OURS_COUNT))
     };
+    let damaged = || StoreError::Damaged { reason: format!("the header of {} is", path.display()) };
     match read().map_err(|error| at_opening(path, error))? {
-        (0, 0, 0) => Ok(true),
-        (APPLICATION, VERSION_MIN..=VERSION, _) => Ok(false),
-        (APPLICATION, found, _) if found > VERSION => {
+        (0, 0, 0, _) => Ok(true),
+        (APPLICATION, VERSION_MIN..=VERSION, _, true) => Ok(false),
+        (APPLICATION, found, ..) if !(1..=VERSION_MAX).contains(&found) => Err(damaged()),
+        (APPLICATION, found, ..) if found > VERSION => {
             Err(StoreError::Newer { path: path.into(), found, known: VERSION })
         }
-        (APPLICATION, found, _) => Err(StoreError::Older { path: path.into(), found, known: VERSION }),
+        (APPLICATION, VERSION_MIN..=VERSION, ..) | (_, VERSION_MIN..=VERSION, _, true) => Err(damaged()),
+        (APPLICATION, found, ..) => Err(StoreError::Older { path: path.into(), found, known: VERSION }),
         _ => Err(StoreError::Foreign { path: path.into() }),
     }
 }
 
 /// All or nothing, still without the WAL: its journal makes the file's name durable too.
 fn create(conn: &Connection) -> rusqlite::Result<()> {
-    conn.execute_batch("PRAGMA page_size = 4096; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;")?;
+    conn.execute_batch(&format!(
+        "PRAGMA page_size = {PAGE_BYTES}; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;"
+    ))?;
     conn.execute_batch(TABLES)?;
     conn.execute_batch(BESIDE)?;
     conn.execute_batch(&format!(

@@ -1,0 +1,344 @@
+//! Records read straight off the pages of a database that SQLite cannot walk any more: each leaf for itself, whatever
+//! has become of what is above it. What comes out may be old, doubled or wrong; whoever takes it checks it.
+//!
+//! Reads the format at <https://www.sqlite.org/fileformat2.html>, of which it needs leaves, records and chains of
+//! overflow pages.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use rusqlite::types::Value;
+
+const WAL_HEADER: u64 = 32;
+const FRAME_HEADER: usize = 24;
+/// More than any row has.
+const COLUMNS_MAX: usize = 64;
+
+/// One row of a table, or one entry of an index or of a table without row ids.
+#[derive(Debug, PartialEq)]
+pub(super) struct Record {
+    pub rowid: Option<i64>,
+    pub values: Vec<Value>,
+}
+
+/// A file that bytes are read from at any place.
+pub trait Bytes: Read + Seek {}
+impl<T: Read + Seek> Bytes for T {}
+
+/// The pages of a database and of its write-ahead log.
+pub(super) struct Pages<'a> {
+    file: &'a mut dyn Bytes,
+    log: Option<&'a mut dyn Bytes>,
+    size: usize,
+    count: u32,
+    /// Where each frame's page lies in the log, the newest last.
+    frames: Vec<(u32, u64)>,
+    latest: BTreeMap<u32, u64>,
+}
+
+impl<'a> Pages<'a> {
+    /// `size`: of a page in bytes; the file's own word for it may be damaged too.
+    pub fn open(
+        file: &'a mut dyn Bytes,
+        mut log: Option<&'a mut dyn Bytes>,
+        size: usize,
+    ) -> io::Result<Self> {
+        let length = file.seek(SeekFrom::End(0))?;
+        let count = u32::try_from(length.div_ceil(size as u64)).unwrap_or(u32::MAX);
+        let (mut frames, mut latest) = (Vec::new(), BTreeMap::new());
+        if let Some(log) = log.as_deref_mut() {
+            let end = log.seek(SeekFrom::End(0))?;
+            let mut at = WAL_HEADER;
+            while at + (FRAME_HEADER + size) as u64 <= end {
+                let mut header = [0; 4];
+                log.seek(SeekFrom::Start(at))?;
+                log.read_exact(&mut header)?;
+                let (page, content) = (u32::from_be_bytes(header), at + FRAME_HEADER as u64);
+                frames.push((page, content));
+                latest.insert(page, content);
+                at = content + size as u64;
+            }
+        }
+        Ok(Self { file, log, size, count, frames, latest })
+    }
+
+    /// Hands out every record that can be made out, the newest version of a page first.
+    pub fn records<E: From<io::Error>>(
+        &mut self,
+        mut take: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for (number, at) in self.frames.clone().into_iter().rev() {
+            let page = self.in_log(at)?;
+            self.leaf(number, &page, &mut take)?;
+        }
+        for number in 1..=self.count {
+            let page = self.in_file(number)?;
+            self.leaf(number, &page, &mut take)?;
+        }
+        Ok(())
+    }
+
+    fn in_file(&mut self, number: u32) -> io::Result<Vec<u8>> {
+        let from = (u64::from(number) - 1) * self.size as u64;
+        read_at(self.file, from, self.size)
+    }
+
+    fn in_log(&mut self, at: u64) -> io::Result<Vec<u8>> {
+        match self.log.as_deref_mut() {
+            Some(log) => read_at(log, at, self.size),
+            None => Ok(vec![0; self.size]),
+        }
+    }
+
+    fn page(&mut self, number: u32) -> io::Result<Vec<u8>> {
+        match self.latest.get(&number) {
+            Some(&at) => self.in_log(at),
+            None => self.in_file(number),
+        }
+    }
+
+    fn leaf<E: From<io::Error>>(
+        &mut self,
+        number: u32,
+        page: &[u8],
+        take: &mut impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let start = if number == 1 { 100 } else { 0 };
+        // Entries of an index, and of a table without row ids, stand on inner pages too.
+        let (is_table, pointers, child) = match page.get(start) {
+            Some(0x0d) => (true, start + 8, 0),
+            Some(0x0a) => (false, start + 8, 0),
+            Some(0x02) => (false, start + 12, 4),
+            _ => return Ok(()),
+        };
+        let cells = usize::from(u16_at(page, start + 3).unwrap_or(0)).min(self.size / 2);
+        for cell in 0..cells {
+            let Some(at) = u16_at(page, pointers + 2 * cell) else { break };
+            if let Some(record) = self.cell(page, usize::from(at) + child, is_table)? {
+                take(record)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cell(&mut self, page: &[u8], at: usize, is_table: bool) -> io::Result<Option<Record>> {
+        let mut at = at;
+        let Some(length) = varint(page, &mut at) else { return Ok(None) };
+        let rowid = if is_table {
+            let Some(rowid) = varint(page, &mut at) else { return Ok(None) };
+            Some(rowid as i64)
+        } else {
+            None
+        };
+        let Some(payload) = self.payload(page, at, length, is_table)? else { return Ok(None) };
+        Ok(values(&payload).map(|values| Record { rowid, values }))
+    }
+
+    /// What does not fit a page goes on over a chain of others.
+    fn payload(
+        &mut self,
+        page: &[u8],
+        at: usize,
+        length: u64,
+        is_table: bool,
+    ) -> io::Result<Option<Vec<u8>>> {
+        let Some(length) = usize::try_from(length).ok().filter(|length| *length <= PAYLOAD_MAX) else {
+            return Ok(None);
+        };
+        let usable = self.size;
+        let most = if is_table { usable - 35 } else { (usable - 12) * 64 / 255 - 23 };
+        let least = (usable - 12) * 32 / 255 - 23;
+        let local = if length <= most {
+            length
+        } else {
+            let fitting = least + (length - least) % (usable - 4);
+            if fitting <= most { fitting } else { least }
+        };
+        let Some(here) = page.get(at..at + local) else { return Ok(None) };
+        let mut payload = here.to_vec();
+        let mut next = if local < length { u32_at(page, at + local) } else { None };
+        while payload.len() < length {
+            let Some(number) = next.filter(|number| *number != 0) else { return Ok(None) };
+            let further = self.page(number)?;
+            next = u32_at(&further, 0);
+            let rest = (length - payload.len()).min(usable - 4);
+            payload.extend_from_slice(&further[4..4 + rest]);
+        }
+        Ok(Some(payload))
+    }
+}
+
+/// Whether a write-ahead log holds the end of a transaction behind its first `readable` frames, of the same age as what
+/// came before. Older ones are left from before the log was begun anew.
+pub(super) fn commits_behind(log: &mut dyn Bytes, size: usize, readable: u64) -> io::Result<bool> {
+    let end = log.seek(SeekFrom::End(0))?;
+    let header = read_at(log, 0, WAL_HEADER as usize)?;
+    let step = (FRAME_HEADER + size) as u64;
+    let mut salts = header[16..24].to_vec();
+    if readable == 0 {
+        // The header may be what is damaged.
+        salts = read_at(log, WAL_HEADER + 8, 8)?;
+    }
+    let mut at = WAL_HEADER + readable * step;
+    while at + step <= end {
+        let frame = read_at(log, at, FRAME_HEADER)?;
+        if frame[8..16] == salts[..] && frame[4..8] != [0; 4] {
+            return Ok(true);
+        }
+        at += step;
+    }
+    Ok(false)
+}
+
+/// No row of ours is longer: the largest body, and what is kept with it.
+const PAYLOAD_MAX: usize = crate::limits::CHANGE_BYTES_MAX + 4096;
+
+fn read_at(file: &mut dyn Bytes, from: u64, length: usize) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::with_capacity(length);
+    file.take(length as u64).read_to_end(&mut bytes)?;
+    // The file may be cut off.
+    bytes.resize(length, 0);
+    Ok(bytes)
+}
+
+fn values(payload: &[u8]) -> Option<Vec<Value>> {
+    let mut at = 0;
+    let header = usize::try_from(varint(payload, &mut at)?).ok()?;
+    let (types, mut content) = (payload.get(..header)?, payload.get(header..)?);
+    let mut values = Vec::new();
+    while at < header {
+        if values.len() == COLUMNS_MAX {
+            return None;
+        }
+        values.push(value(varint(types, &mut at)?, &mut content)?);
+    }
+    content.is_empty().then_some(values)
+}
+
+fn value(serial: u64, content: &mut &[u8]) -> Option<Value> {
+    let mut take = |length: usize| content.split_off(..length);
+    Some(match serial {
+        0 => Value::Null,
+        1..=6 => {
+            let bytes = take([1, 2, 3, 4, 6, 8][serial as usize - 1])?;
+            let sign = if bytes[0] & 0x80 == 0 { 0 } else { -1 };
+            Value::Integer(bytes.iter().fold(sign, |number: i64, byte| (number << 8) | i64::from(*byte)))
+        }
+        7 => Value::Real(f64::from_be_bytes(take(8)?.try_into().ok()?)),
+        8 => Value::Integer(0),
+        9 => Value::Integer(1),
+        10 | 11 => return None,
+        _ => {
+            let bytes = take(usize::try_from((serial - 12) / 2).ok()?)?;
+            match serial % 2 {
+                0 => Value::Blob(bytes.to_vec()),
+                _ => Value::Text(String::from_utf8(bytes.to_vec()).ok()?),
+            }
+        }
+    })
+}
+
+/// Big-endian, in groups of seven bits; the ninth byte counts whole.
+fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut number = 0u64;
+    for place in 0..9 {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        if place == 8 {
+            return Some((number << 8) | u64::from(byte));
+        }
+        number = (number << 7) | u64::from(byte & 0x7f);
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    fn carve(file: &[u8], log: Option<&[u8]>) -> Vec<Record> {
+        let mut records = Vec::new();
+        let mut file = Cursor::new(file);
+        let mut log = log.map(Cursor::new);
+        let mut pages = Pages::open(&mut file, log.as_mut().map(|log| log as &mut dyn Bytes), 4096).unwrap();
+        let taken: io::Result<()> = pages.records(|record| {
+            records.push(record);
+            Ok(())
+        });
+        taken.unwrap();
+        records
+    }
+
+    #[test]
+    fn what_sqlite_wrote_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        conn.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, a, b)").unwrap();
+        let long = "y".repeat(60_000);
+        for number in 0..500i64 {
+            let a = number.pow(5) * if number % 2 == 0 { 1 } else { -1 };
+            let b = if number % 100 == 7 { long.as_str() } else { "short" };
+            conn.execute("INSERT INTO t VALUES (?1, ?2, ?3)", (number, a, b)).unwrap();
+        }
+        drop(conn);
+        let mut bytes = std::fs::read(&path).unwrap();
+        // Neither the header nor the root is needed.
+        bytes[..4096].fill(0);
+        let records = carve(&bytes, None);
+        assert_eq!(records.len(), 500);
+        for record in records {
+            let number = record.rowid.unwrap();
+            let a = number.pow(5) * if number % 2 == 0 { 1 } else { -1 };
+            let b = if number % 100 == 7 { long.clone() } else { "short".to_owned() };
+            assert_eq!(record.values, [Value::Null, Value::Integer(a), Value::Text(b)]);
+        }
+    }
+
+    #[test]
+    fn the_newest_version_of_a_page_comes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        conn.execute_batch(
+            "PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY, a) ;
+             INSERT INTO t VALUES (1, 'old'); PRAGMA wal_checkpoint(TRUNCATE);
+             UPDATE t SET a = 'new'; INSERT INTO t VALUES (2, 'other');",
+        )
+        .unwrap();
+        let (file, log) = (std::fs::read(&path).unwrap(), std::fs::read(dir.path().join("db-wal")).unwrap());
+        let first = carve(&file, Some(&log)).into_iter().find(|record| record.rowid == Some(1)).unwrap();
+        assert_eq!(first.values[1], Value::Text("new".to_owned()));
+        assert!(carve(&file, Some(&log[..100])).iter().all(|record| record.rowid != Some(2)));
+    }
+
+    /// Whatever the bytes are, it ends and does not panic.
+    #[test]
+    fn any_bytes_are_survived() {
+        let mut state = 1u64;
+        let mut dice = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as u8
+        };
+        for _ in 0..200 {
+            let mut bytes: Vec<u8> = (0..4096 * 3 + 77).map(|_| dice()).collect();
+            for page in 0..3 {
+                bytes[page * 4096] = [0x0d, 0x0a, 0x02][usize::from(dice()) % 3];
+            }
+            carve(&bytes, Some(&bytes));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! A disk that fails or is full at the n-th write or flush, whichever it is: nothing is acknowledged that is not there
+//! afterwards, the reason is one line, and the peer goes on or ends cleanly.
+//!
+//! strace(1) makes the system calls fail. `PEER_FAILING_DISK=all` takes each of them in turn instead of a few.
+
+use std::collections::HashSet;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::peer::{Done, Peer, Running};
+use crate::support::{GROUP, Member, converged, id, until};
+
+/// What SQLite writes and flushes with. Nothing else in the program writes so.
+const FAILURES: [(&str, &str); 3] = [("pwrite64", "EIO"), ("pwrite64", "ENOSPC"), ("fsync,fdatasync", "EIO")];
+
+/// Of each scenario and failure, so many points are tried unless all are.
+const POINTS: usize = 3;
+
+fn has_strace() -> bool {
+    let trace = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=fsync:error=EIO:when=1", "true"];
+    let works =
+        Command::new("strace").args(trace).stderr(Stdio::null()).status().is_ok_and(|done| done.success());
+    if !works {
+        assert!(std::env::var_os("PEER_REQUIRE_STRACE").is_none(), "strace does not work here, and must");
+        eprintln!("SKIPPED: a failing disk needs strace(1), and a system that lets it trace");
+    }
+    works
+}
+
+/// The same command, with its calls counted or made to fail.
+fn traced(peer: &Peer, options: &[&str], args: &[&str]) -> Command {
+    let plain = peer.command(args);
+    let mut command = Command::new("strace");
+    command
+        .args(["--seccomp-bpf", "-f", "-qq"])
+        .args(options)
+        .arg(plain.get_program())
+        .args(plain.get_args());
+    command.env_remove("RUST_LOG").env_remove("PEER_DATA");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// How many such calls the command makes when all is well.
+fn count(peer: &Peer, calls: &str, args: &[&str], input: &str) -> usize {
+    let trace = peer.data.with_file_name("trace");
+    let options = ["-o", trace.to_str().unwrap(), "-e", &format!("trace={calls}")];
+    let done = crate::refusals::output_of(traced(peer, &options, args), &[input.to_owned()]);
+    assert_eq!(done.code, 0, "{done:?}");
+    std::fs::read_to_string(trace).unwrap().lines().filter(|line| line.contains("= ")).count()
+}
+
+fn points(count: usize) -> Vec<usize> {
+    assert!(count > 0, "nothing was written");
+    match std::env::var("PEER_FAILING_DISK").as_deref() {
+        Ok("all") => (1..=count).collect(),
+        // The first, the last, and some between.
+        _ => {
+            let mut points: Vec<usize> =
+                (0..POINTS).map(|point| 1 + point * (count - 1) / (POINTS - 1)).collect();
+            points.dedup();
+            points
+        }
+    }
+}
+
+fn inject(calls: &str, error: &str, when: &str) -> [String; 6] {
+    let inject = format!("inject={calls}:error={error}:when={when}");
+    ["-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &inject].map(str::to_owned)
+}
+
+fn run(peer: &Peer, failure: &[String], args: &[&str], input: &str) -> Done {
+    let options: Vec<&str> = failure.iter().map(String::as_str).collect();
+    crate::refusals::output_of(traced(peer, &options, args), &[input.to_owned()])
+}
+
+fn acknowledged(done: &Done) -> HashSet<String> {
+    let rows = done.out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    rows.filter(|row| row["id"].is_string()).map(|row| id(&row)).collect()
+}
+
+/// What was acknowledged is there, and the file is sound.
+#[track_caller]
+fn kept(peer: &Peer, ids: &HashSet<String>, what: &str) {
+    let rows = peer.json(&["history", GROUP, "--all"]);
+    let history: HashSet<String> = rows.iter().map(id).collect();
+    assert!(ids.is_subset(&history), "{what}: something acknowledged is lost");
+    sound(peer, what);
+}
+
+#[track_caller]
+pub fn sound(peer: &Peer, what: &str) {
+    let database = rusqlite::Connection::open(peer.data.join("peer.db")).unwrap();
+    let verdict: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok", "{what}");
+}
+
+/// Why, in one line; before it, where the disk goes on failing, that nothing more can be done.
+#[track_caller]
+fn one_clear_line(done: &Done, what: &str) {
+    let mut said = done.err.lines().collect::<Vec<_>>();
+    assert!(done.code == 0 || done.code == 1, "{what}: {done:?}");
+    let clear = ["the disk is full", "the disk fails", "cannot be written", "cannot open", "cannot use"];
+    assert!(said.iter().all(|line| clear.iter().any(|words| line.contains(words))), "{what}: {said:?}");
+    let last = said.pop();
+    assert_eq!(last.is_some_and(|line| line.starts_with("peer: ")), done.code == 1, "{what}: {done:?}");
+    let given_up = said.iter().filter(|line| line.contains("cannot go on")).count();
+    assert!(said.len() == given_up && given_up <= 1, "{what}: {done:?}");
+}
+
+#[test]
+fn sends_and_imports_keep_what_they_acknowledge() {
+    if !has_strace() {
+        return;
+    }
+    let lines: String = (0..60).map(|number| format!("{number} {}\n", "x".repeat(300))).collect();
+    let message = |number: u64| format!(r#"{{"at":"2004-12-25T09:14:00Z","author":"x","body":"{number}"}}"#);
+    let import: String = (0..1200).map(|number| message(number) + "\n").collect();
+    let (mut tried, mut refused) = (0, 0);
+    for (calls, error) in FAILURES {
+        let peer = Peer::created("anna");
+        let file = peer.file("in.jsonl", &import);
+        let mut imported = 0;
+        for args in [&["send", GROUP, "--json"][..], &["import", GROUP, &file, "--json"]] {
+            for point in points(count(&peer, calls, args, &lines)) {
+                // Once, and from then on.
+                for when in [format!("{point}"), format!("{point}+")] {
+                    let what = format!("{calls} fails with {error} at {when} of {}", args[0]);
+                    let done = run(&peer, &inject(calls, error, &when), args, &lines);
+                    one_clear_line(&done, &what);
+                    kept(&peer, &acknowledged(&done), &what);
+                    tried += 1;
+                    refused += done.code;
+                    imported += usize::from(args[0] == "import" && done.code == 0);
+                    assert!(peer.bodies(GROUP).len() >= 1200 * imported, "{what}: an import is not whole");
+                }
+            }
+        }
+    }
+    assert!(refused > 0);
+    eprintln!(
+        "{tried} failures of sends and imports, {refused} of them refused: nothing acknowledged was lost"
+    );
+}
+
+#[test]
+fn a_first_start_that_fails_is_done_by_the_next() {
+    if !has_strace() {
+        return;
+    }
+    let args = ["join", "--offline", "-"];
+    let anna = Peer::nowhere();
+    let ticket = anna.serve(&[]).ticket();
+    let mut tried = 0;
+    for (calls, error) in FAILURES {
+        for point in points(count(&Peer::nowhere(), calls, &args, &ticket)) {
+            for when in [format!("{point}"), format!("{point}+")] {
+                let what = format!("{calls} fails with {error} at {when} of a first start");
+                let ben = Peer::nowhere();
+                one_clear_line(&run(&ben, &inject(calls, error, &when), &args, &ticket), &what);
+                let again = ben.feed(&args, ticket.as_bytes());
+                assert_eq!((again.code, &*again.err), (0, ""), "{what}");
+                sound(&ben, &what);
+                tried += 1;
+            }
+        }
+    }
+    eprintln!("{tried} failures of a first start, each made good by the next");
+}
+
+/// A peer that runs on: others write to it, it writes, saves documents, and moves its log into the database.
+#[test]
+fn a_server_goes_on_after_a_failure() {
+    if !has_strace() {
+        return;
+    }
+    let all = std::env::var("PEER_FAILING_DISK").as_deref() == Ok("all");
+    let anna = Member::in_group("anna", None);
+    let mut ben = Member::in_group("ben", Some(&anna.ticket()));
+    converged(&[&anna, &ben]);
+    ben.stop();
+    let (mut tried, mut refused, mut ids) = (0, 0, HashSet::new());
+    for (calls, error) in FAILURES {
+        for point in if all { (1..=120).step_by(3).collect() } else { vec![4, 20, 60] } {
+            let what = format!("{calls} fails with {error} at {point} and a while after in a server");
+            let when = format!("{point}..{}+2", point + 6);
+            let options = inject(calls, error, &when);
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            let args = ["serve", "--json", "--listen", "127.0.0.1:0", "--name", "ben"];
+            // strace steps aside: signals are the peer's, and so is the exit code.
+            let options = [&["-D"], &options[..]].concat();
+            let mut server = Running::spawn(traced(&ben, &options, &args));
+            let ready = server.line();
+            tried += 1;
+            if !ready.contains("ready") {
+                let (code, err) = server.end();
+                assert_eq!((code, err.lines().count()), (1, 1), "{what}: {err}");
+                refused += 1;
+                continue;
+            }
+            let lines: Vec<String> = (0..40).map(|number| format!("{what} {number}")).collect();
+            ids.extend(anna.send_lines(&lines));
+            // Until one is taken: what is refused is not there, what is acknowledged is.
+            until(&what, || {
+                let done = ben.feed(&["send", GROUP, "--json"], lines.join("\n").as_bytes());
+                ids.extend(acknowledged(&done));
+                refused += done.code;
+                done.code == 0
+            });
+            until(&what, || ids.is_subset(&acknowledged(&ben.run(&["history", GROUP, "--all", "--json"]))));
+            server.signal("TERM");
+            let (code, err) = server.end();
+            assert!(code == 0 || (code == 1 && err.contains("disk")), "{what}: {code} {err}");
+            kept(&ben, &ids, &what);
+        }
+    }
+    ben.start();
+    let history: HashSet<String> = converged(&[&anna, &ben]).iter().map(id).collect();
+    assert!(ids.is_subset(&history));
+    eprintln!("{tried} failures under a server, {refused} commands refused: {} ids kept", ids.len());
+}

@@ -155,8 +155,8 @@ pub const UNREAD_MAX: u64 = 1_000;
 pub const UNREAD_VISITS_MAX: usize = 4_096;
 /// Keys of sent messages that are remembered: more than any client sends again after a failure.
 pub const SENT_KEYS_MAX: u64 = 10_000;
-/// Longest key of a sent message, in bytes: a UUID or a hash in hexadecimal.
-pub const SENT_KEY_BYTES_MAX: usize = 64;
+/// Longest key of a sent message, in bytes: the id of what is answered, and a few words.
+pub const SENT_KEY_BYTES_MAX: usize = 128;
 /// Streams of events from the local API at once: a few faces with one each.
 pub const EVENTS_MAX: usize = 32;
 /// Entries read at once for a stream of events: with the longest bodies and all streams they stay within 128 MiB.

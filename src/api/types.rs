@@ -256,7 +256,7 @@ pub struct NewMessage {
     pub from: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub re: Option<ChangeHash>,
-    /// What the client calls it: 1 to 64 visible ASCII characters. Sent again under the same key, it is the same
+    /// What the client calls it: 1 to 128 visible ASCII characters. Sent again under the same key, it is the same
     /// message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::peer::{Peer, Server};
 
 pub struct Caller {
-    address: String,
+    pub address: String,
     token: String,
 }
 
@@ -21,21 +21,25 @@ impl Caller {
         Self { address: field("address"), token: field("token") }
     }
 
-    /// Status and JSON body of the answer.
-    fn raw(&self, line: &str, headers: &str, body: &str) -> (u16, Value) {
+    /// Status, head and body of the answer.
+    pub fn exchange(&self, line: &str, headers: &str, body: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
+        let close = if headers.contains("Connection:") { "" } else { "Connection: close\r\n" };
         let length = body.len();
-        let request = format!(
-            "{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
-        );
+        let request = format!("{line} HTTP/1.1\r\n{close}Content-Length: {length}\r\n{headers}\r\n{body}");
         // A server may answer and close before it has read all of a body that is too large.
         let _ = stream.write_all(request.as_bytes());
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_owned(), body.to_owned())
+    }
+
+    /// Status and JSON body of the answer.
+    pub fn raw(&self, line: &str, headers: &str, body: &str) -> (u16, Value) {
+        let (status, _, body) = self.exchange(line, headers, body);
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
     pub fn ask(&self, line: &str, body: &str) -> (u16, Value) {

@@ -1,9 +1,13 @@
 //! The program as people and scripts meet it: real processes, real files, real sockets.
 
 mod api;
+mod bot;
 mod commands;
+mod events;
 mod follow;
 mod hostile_text;
+mod limits;
+mod login;
 mod peer;
 mod private;
 mod refusals;

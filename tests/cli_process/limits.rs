@@ -1,0 +1,50 @@
+//! How much and how slowly one may ask the API.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use peer::limits::{API_CONNECTIONS_MAX, API_HEADER_BYTES_MAX, API_HEADER_FIELDS_MAX, API_HEADER_MS_MAX};
+
+use crate::api::Caller;
+use crate::peer::Peer;
+
+#[test]
+fn an_oversized_header_is_refused() {
+    let peer = Peer::created("anna");
+    let server = peer.serve(&[]);
+    let caller = Caller::new(&peer, &server);
+    let host = format!("Host: {}\r\n", caller.address);
+    let long = format!("{host}X: {}\r\n", "x".repeat(API_HEADER_BYTES_MAX));
+    let many = format!("{host}{}", "X: y\r\n".repeat(API_HEADER_FIELDS_MAX));
+    for headers in [long, many] {
+        let (status, _, _) = caller.exchange("GET /v1", &headers, "");
+        assert_eq!(status, 431);
+    }
+    assert_eq!(caller.ask("GET /v1", "").0, 200);
+    server.stop();
+}
+
+#[test]
+fn a_flood_of_connections_is_told_so_and_who_says_nothing_is_let_go() {
+    let peer = Peer::created("anna");
+    let server = peer.serve(&[]);
+    let caller = Caller::new(&peer, &server);
+    let begun = Instant::now();
+    let mut idle: Vec<TcpStream> =
+        (0..API_CONNECTIONS_MAX).map(|_| TcpStream::connect(&caller.address).unwrap()).collect();
+    // Half a header each, and no more.
+    for stream in &mut idle {
+        stream.write_all(b"GET /v1 HTTP/1.1\r\nHo").unwrap();
+    }
+    let (status, answer) = caller.ask("GET /v1", "");
+    assert_eq!((status, answer["error"]["code"].as_str()), (503, Some("busy")));
+    for stream in &mut idle {
+        stream.set_read_timeout(Some(Duration::from_millis(4 * API_HEADER_MS_MAX))).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(API_HEADER_MS_MAX));
+    while caller.ask("GET /v1", "").0 == 503 {}
+    assert_eq!(caller.ask("GET /v1", "").0, 200);
+    server.stop();
+}

@@ -204,6 +204,9 @@ pub const HANDSHAKE_MS_MAX: u64 = 5_000;
 pub const CLOSE_MS_MAX: u64 = 1_000;
 /// Between two pings on a link.
 pub const PING_EVERY_MS: u64 = 5_000;
+/// Between two pings of a link whose digests are compared, at least: a flood of pings must not cost a look at every
+/// group each time.
+pub const COMPARE_EVERY_MS: u64 = PING_EVERY_MS / 2;
 /// A link that has been silent for this long is dead.
 pub const SILENCE_MS_MAX: u64 = 20_000;
 /// How long a peer waits for others to have an entry by themselves before it speaks up.

@@ -8,9 +8,9 @@ use super::{Effect, Engine};
 use crate::group::GroupNo;
 use crate::id::{GroupId, PeerId};
 use crate::limits::{
-    ACQUAINTED_AFTER_MS, ADDRESSES_MAX, ASKED_AGAIN_BYTES_MAX, ASKED_AGAIN_BYTES_PER_S, GOSSIP_EVERY_MS,
-    GOSSIP_MAX, GROUPS_MAX, HANDSHAKE_MS_MAX, LINK_IN_FLIGHT_BYTES_MAX, PING_EVERY_MS, SENT_AGAIN_BYTES_MAX,
-    SENT_AGAIN_BYTES_PER_S, SILENCE_MS_MAX,
+    ACQUAINTED_AFTER_MS, ADDRESSES_MAX, ASKED_AGAIN_BYTES_MAX, ASKED_AGAIN_BYTES_PER_S, COMPARE_EVERY_MS,
+    GOSSIP_EVERY_MS, GOSSIP_MAX, GROUPS_MAX, HANDSHAKE_MS_MAX, LINK_IN_FLIGHT_BYTES_MAX, PING_EVERY_MS,
+    SENT_AGAIN_BYTES_MAX, SENT_AGAIN_BYTES_PER_S, SILENCE_MS_MAX,
 };
 use crate::store::{KnownPeer, Store};
 use crate::sync::{LinkId, Marks};
@@ -45,6 +45,9 @@ pub(super) struct Link {
     pinged_us: u64,
     next_ping_us: u64,
     pings: u64,
+    /// The last ping that was answered.
+    pongs: u64,
+    next_compare_us: u64,
     pub rtt_us: Option<u64>,
     /// Their wall clock minus ours, in milliseconds.
     pub skew_ms: Option<i64>,
@@ -122,12 +125,25 @@ impl Mesh {
         }
     }
 
-    pub fn ponged(&mut self, link: LinkId, nonce: u64, wall_ms: i64, now: Now) {
-        let Some(link) = self.links.get_mut(&link).filter(|link| link.pings == nonce) else { return };
+    /// False for a pong that does not answer the last ping, or not for the first time.
+    pub fn ponged(&mut self, link: LinkId, nonce: u64, wall_ms: i64, now: Now) -> bool {
+        let unanswered = |link: &&mut Link| link.pings == nonce && link.pongs < nonce;
+        let Some(link) = self.links.get_mut(&link).filter(unanswered) else { return false };
+        link.pongs = nonce;
         let rtt_us = now.ticks_us.saturating_sub(link.pinged_us);
         let half_ms = i64::try_from(rtt_us / 2000).unwrap_or(0);
         link.rtt_us = Some(rtt_us);
         link.skew_ms = Some(wall_ms.saturating_add(half_ms).saturating_sub(now.wall.millis()));
+        true
+    }
+
+    /// Whether it is time to look at the digest of a ping again: that takes a look at every group of the link.
+    pub fn may_compare(&mut self, link: LinkId, now: Now) -> bool {
+        let Some(link) = self.links.get_mut(&link).filter(|link| link.next_compare_us <= now.ticks_us) else {
+            return false;
+        };
+        link.next_compare_us = now.in_ms(COMPARE_EVERY_MS);
+        true
     }
 
     pub fn linked(&self, peer: &PeerId) -> Option<LinkId> {
@@ -197,6 +213,8 @@ impl<S: Store> Engine<S> {
             pinged_us: now.ticks_us,
             next_ping_us: now.ticks_us,
             pings: 0,
+            pongs: 0,
+            next_compare_us: 0,
             rtt_us: None,
             skew_ms: None,
         };

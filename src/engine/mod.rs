@@ -200,13 +200,18 @@ impl<S: Store> Engine<S> {
             Control::Subscribe { groups } => self.subscribed(link, groups),
             Control::Unsubscribe { groups } => self.unsubscribed(link, groups),
             Control::Ping { nonce, digest } => {
-                let ours = self.digest(link);
-                let pong = Control::Pong { nonce, wall_ms: now.wall.millis(), digest: Some(ours) };
+                let ours = self.mesh.may_compare(link, now).then(|| self.digest(link));
+                let pong = Control::Pong { nonce, wall_ms: now.wall.millis(), digest: ours };
                 self.prepared.push_back(Effect::Send { link, frame: pong.into() });
-                self.compare(link, digest == Some(ours))
+                match ours {
+                    Some(ours) => self.compare(link, digest == Some(ours)),
+                    None => Ok(()),
+                }
             }
             Control::Pong { nonce, wall_ms, digest } => {
-                self.mesh.ponged(link, nonce, wall_ms, now);
+                if !self.mesh.ponged(link, nonce, wall_ms, now) {
+                    return Ok(());
+                }
                 let ours = self.digest(link);
                 self.compare(link, digest == Some(ours))
             }

@@ -3,6 +3,7 @@
 use peer::change::Verified;
 use peer::engine::{Command, Draft, Event, Incoming, Outcome, StoredOn};
 use peer::id::ChangeHash;
+use peer::limits::COMPARE_EVERY_MS;
 use peer::sync::LinkId;
 use peer::wire::frame::Control;
 use peer::wire::sync_message::SyncMessage;
@@ -73,6 +74,7 @@ fn an_old_digest_shows_nothing_and_costs_nothing_where_all_was_told() {
     write(&mut bench);
     bench.sent.clear();
     ping(&mut bench, Some(before));
+    bench.now_us += COMPARE_EVERY_MS * 1000;
     ping(&mut bench, None);
     assert_eq!(holders(&mut bench), 1);
     assert_eq!(bench.sent, []);
@@ -91,4 +93,17 @@ fn another_digest_or_none_is_answered_with_heads_that_were_not_told() {
         let heads = bench.heads();
         assert_eq!(bench.sent, [SyncMessage { heads, ..SyncMessage::default() }]);
     }
+}
+
+#[test]
+fn digests_of_a_flood_of_pings_are_not_looked_at() {
+    let mut bench = linked();
+    ping(&mut bench, None);
+    write(&mut bench);
+    let level = digest(&bench.heads());
+    ping(&mut bench, Some(level));
+    assert_eq!(holders(&mut bench), 1);
+    bench.now_us += COMPARE_EVERY_MS * 1000;
+    ping(&mut bench, Some(level));
+    assert_eq!(holders(&mut bench), 2);
 }

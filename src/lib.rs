@@ -9,7 +9,7 @@
 //! 3  store  engine  transport   SQLite and memory; events in, effects out; TLS and WebSocket
 //! 4  node                       the driver that owns engine, store and transport
 //! 5  api                        one local service and its client
-//! 6  cli  web                   the faces; they know the api only
+//! 6  cli  tui  web              the faces; they know the api only
 //! ```
 #![forbid(unsafe_code)]
 
@@ -27,5 +27,6 @@ pub mod sync;
 pub mod text;
 pub mod time;
 pub mod transport;
+pub mod tui;
 pub mod web;
 pub mod wire;

@@ -3,6 +3,7 @@
 //! Commands know the API's client only. They print other people's text through `crate::text`, answers to standard
 //! output, and failures as one line to standard error: what happened, and what to do.
 
+mod chat;
 mod data;
 mod export;
 mod failure;
@@ -25,7 +26,7 @@ mod status;
 mod ticket;
 mod users;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -59,6 +60,8 @@ enum Command {
     Serve(serve::Args),
     /// Show the running peer's page in a browser
     Open(open::Args),
+    /// Chat in the terminal; starts the peer where none runs
+    Chat(chat::Args),
     /// Print a ticket: all that a newcomer needs to enter this mesh
     Invite,
     /// Take a ticket into a new data directory
@@ -95,7 +98,10 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    log::start(cli.verbose);
+    // A log on the terminal would be painted over the chat; in a file or a pipe it is in nobody's way.
+    if !matches!(cli.command, Command::Chat(_)) || !std::io::stderr().is_terminal() {
+        log::start(cli.verbose);
+    }
     // A reader that has seen enough closes the pipe; a writer that is cut off has not done its work.
     let writes = matches!(cli.command, Command::Send(_) | Command::Import(_));
     match run(cli) {
@@ -131,7 +137,9 @@ fn without_tickets(text: &str) -> String {
 fn run(cli: Cli) -> Result<()> {
     let mut context = Context { data: data::directory(cli.data)?, out: Output::new(cli.json) };
     let runtime = match cli.command {
-        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+        Command::Serve(_) | Command::Chat(_) => {
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()
+        }
         // Threads would cost a short command more than they bring.
         _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
     };
@@ -147,6 +155,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<()> {
     match command {
         Command::Serve(args) => serve::run(args, context).await,
         Command::Open(args) => open::run(args, context).await,
+        Command::Chat(args) => chat::run(args, context).await,
         Command::Invite => invite::run(context).await,
         Command::Join(args) => join::run(args, context).await,
         Command::Send(args) => send::run(args, context).await,
@@ -181,6 +190,8 @@ mod tests {
             "serve",
             "serve --listen 127.0.0.1:0 --listen [::1]:0 --advertise a.example:7117 --join T --join @f --name anna",
             "serve --no-api",
+            "chat",
+            "chat --listen 127.0.0.1:0 --join T --name anna",
             "serve --api 127.0.0.1:4000 --json",
             "invite",
             "join peer1abc",

@@ -11,6 +11,16 @@ const PORT: u16 = 7117;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
+    #[command(flatten)]
+    start: Start,
+    /// Offer no local API; other commands then wait until this one ends
+    #[arg(long, conflicts_with = "api")]
+    no_api: bool,
+}
+
+/// How a peer is started, by itself or under a face.
+#[derive(clap::Args, Debug)]
+pub(super) struct Start {
     /// Where to listen for other peers; port 0 takes a free one [default: 0.0.0.0:7117]
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Vec<SocketAddr>,
@@ -26,31 +36,31 @@ pub(super) struct Args {
     /// Where to offer the local API and the page, on this machine only; port 0 takes the one of last time, or a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
     api: SocketAddr,
-    /// Offer no local API; other commands then wait until this one ends
-    #[arg(long, conflicts_with = "api")]
-    no_api: bool,
+}
+
+impl Start {
+    pub(super) fn options(self) -> Result<ServeOptions> {
+        if let Some(name) = &self.name {
+            input::check_line("name", name)?;
+        }
+        let join = self.join.into_iter().map(ticket::read).collect::<Result<_>>()?;
+        let mut listen = self.listen;
+        if listen.is_empty() {
+            listen.push((Ipv4Addr::UNSPECIFIED, PORT).into());
+        }
+        let advertise = self.advertise;
+        let (name, api) = (self.name, Some(self.api));
+        Ok(ServeOptions { listen, advertise, join, name, api, page: crate::web::ASSETS })
+    }
 }
 
 pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
-    if let Some(name) = &args.name {
-        input::check_line("name", name)?;
+    let mut options = args.start.options()?;
+    if args.no_api {
+        options.api = None;
     }
-    let join = args.join.into_iter().map(ticket::read).collect::<Result<_>>()?;
-    let mut listen = args.listen;
-    if listen.is_empty() {
-        listen.push((Ipv4Addr::UNSPECIFIED, PORT).into());
-    }
-    let options = ServeOptions {
-        listen,
-        advertise: args.advertise,
-        join,
-        name: args.name,
-        api: (!args.no_api).then_some(args.api),
-        page: crate::web::ASSETS,
-    };
     // Before the start, so that no signal is missed and whoever reads the ready line may send one.
-    let mut signals =
-        Signals::new().map_err(|error| Failure::new(format!("cannot wait for signals: {error}")))?;
+    let mut signals = Signals::new()?;
     let server = tokio::select! {
         server = Server::start(&context.data, options) => server?,
         () = signals.next() => return Ok(()),
@@ -105,7 +115,7 @@ fn loopback(text: &str) -> std::result::Result<SocketAddr, String> {
 }
 
 /// The requests to stop: SIGINT, and on Unix SIGTERM and SIGHUP.
-struct Signals {
+pub(super) struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -116,17 +126,19 @@ struct Signals {
 
 impl Signals {
     #[cfg(unix)]
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        let wait =
+            |kind| signal(kind).map_err(|error| Failure::new(format!("cannot wait for signals: {error}")));
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
+            interrupt: wait(SignalKind::interrupt())?,
+            terminate: wait(SignalKind::terminate())?,
+            hang_up: wait(SignalKind::hangup())?,
         })
     }
 
     #[cfg(unix)]
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -135,12 +147,12 @@ impl Signals {
     }
 
     #[cfg(not(unix))]
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         Ok(Self {})
     }
 
     #[cfg(not(unix))]
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

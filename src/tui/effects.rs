@@ -1,0 +1,247 @@
+//! Doing what the state asks for. Each effect runs by itself and comes back as an event, but for messages, which
+//! leave in their order.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::event::{Answer, Effect, Event, Part};
+use super::room::{PAGE, WINDOW_MAX};
+use crate::api::{Client, ClientError, HistoryQuery, TextQuery, UsersQuery};
+use crate::id::GroupName;
+use crate::limits::PAGE_MAX;
+use crate::text;
+
+/// Late entries that are looked for when a group is opened.
+const LATE_MAX: usize = 100;
+const HITS_MAX: usize = 100;
+
+/// Why an effect brought nothing.
+#[derive(Debug, thiserror::Error)]
+enum EffectError {
+    #[error("no server answers")]
+    NoService,
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("cannot write {}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("{} exists; choose another name", .0.display())]
+    Exists(PathBuf),
+    #[error("a row cannot be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl EffectError {
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::NoService | Self::Client(ClientError::Gone(_)))
+    }
+}
+
+type Doing = (Option<Arc<Client>>, Effect);
+
+/// Runs effects and hands in what they bring.
+pub struct Runner {
+    events: mpsc::Sender<Event>,
+    outbox: mpsc::UnboundedSender<Doing>,
+}
+
+impl Runner {
+    /// Must be made inside a runtime.
+    pub fn new(events: mpsc::Sender<Event>) -> Self {
+        let (outbox, mut waiting) = mpsc::unbounded_channel::<Doing>();
+        let answers = events.clone();
+        tokio::spawn(async move {
+            while let Some((client, effect)) = waiting.recv().await {
+                let event = event(client, effect).await;
+                if answers.send(event).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { events, outbox }
+    }
+
+    pub fn run(&self, client: Option<Arc<Client>>, effect: Effect) {
+        if matches!(effect, Effect::Send { .. }) {
+            // The receiver lives as long as the program.
+            let _ = self.outbox.send((client, effect));
+            return;
+        }
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            // Nobody is left to tell when the program ends.
+            let _ = events.send(event(client, effect).await).await;
+        });
+    }
+}
+
+async fn event(client: Option<Arc<Client>>, effect: Effect) -> Event {
+    let done = match client {
+        Some(client) => answer(&client, effect.clone()).await,
+        None => Err(EffectError::NoService),
+    };
+    match done {
+        Ok(answer) => Event::Answer(answer),
+        Err(error) => Event::Failed { effect, gone: error.is_gone(), why: error.to_string() },
+    }
+}
+
+async fn answer(client: &Client, effect: Effect) -> Result<Answer, EffectError> {
+    Ok(match effect {
+        // These are the shell's own.
+        Effect::Quit | Effect::Redraw | Effect::Suspend => Answer::Done(String::new()),
+        Effect::LoadGroups => Answer::Groups(client.groups(None).await?),
+        Effect::LoadStatus => Answer::Status(Box::new(client.status().await?)),
+        Effect::LoadPeople => Answer::People(client.users(&UsersQuery::default()).await?),
+        Effect::LoadMembers(group) => Answer::Members(group.clone(), members(client, group).await?),
+        Effect::LoadPage { group, part } => {
+            let page = client.history(&group, &query(part)).await?;
+            Answer::Page { group, part, page }
+        }
+        Effect::LoadLate { group, after } => {
+            let rows = client.late(&group, after, LATE_MAX).await?;
+            Answer::Late { group, rows }
+        }
+        Effect::LoadQuoted { group, id } => {
+            let row = client.entry(&group, id).await?;
+            Answer::Quoted { group, row: Box::new(row) }
+        }
+        Effect::Send { group, message } => {
+            let key = message.key.clone().unwrap_or_default();
+            // Who has stored it is told later; nobody waits for it here.
+            let sent = client.send(&group, vec![message], Duration::ZERO).await?;
+            let sent = sent.into_iter().next().ok_or_else(|| ClientError::Protocol("no id".to_owned()))?;
+            Answer::Sent { group, key, id: sent.id, stored_on: sent.stored_on }
+        }
+        Effect::MarkRead { group, arrival } => {
+            Answer::Marked(Box::new(client.set_read(&group, arrival).await?))
+        }
+        Effect::Join(name) => {
+            client.join(&name).await?;
+            Answer::Entered(name)
+        }
+        Effect::Create(name) => {
+            client.create(&name).await?;
+            Answer::Entered(name)
+        }
+        Effect::Leave(name) => {
+            client.leave(&name).await?;
+            Answer::Left(name)
+        }
+        Effect::SetTopic { group, topic } => {
+            client.set_topic(&group, &topic).await?;
+            Answer::Done(format!("{group} has a new topic"))
+        }
+        Effect::SetName(name) => {
+            client.set_name(&name).await?;
+            Answer::Done(format!("others now call you {name}"))
+        }
+        Effect::Search(words) => {
+            let query =
+                TextQuery { text: words.clone(), group: None, limit: Some(HITS_MAX), context: Some(0) };
+            Answer::Found { words, hits: client.search(&query).await?.hits }
+        }
+        Effect::Whois(user) => {
+            let mut groups = Vec::new();
+            for group in client.groups(None).await?.into_iter().filter(|group| group.joined) {
+                let members = members(client, group.name.clone()).await?;
+                if members.iter().any(|member| member.key == user.key && member.joined) {
+                    groups.push(group.name);
+                }
+            }
+            Answer::Whois { user, groups }
+        }
+        Effect::ShowTicket => Answer::Ticket(client.invite().await?.ticket),
+        Effect::WriteTicket(path) => {
+            let ticket = client.invite().await?.ticket;
+            write_secret(&path, &ticket)?;
+            let path = path.display().to_string();
+            Answer::Done(format!("the ticket is in {}, which only you can read", text::line(&path)))
+        }
+        Effect::Export { group, file } => {
+            let rows = export(client, &group, &file).await?;
+            Answer::Done(format!("wrote {rows} rows to {}", text::line(&file.display().to_string())))
+        }
+    })
+}
+
+async fn members(client: &Client, group: GroupName) -> Result<Vec<crate::api::User>, ClientError> {
+    client.users(&UsersQuery { group: Some(group), search: None }).await
+}
+
+fn query(part: Part) -> HistoryQuery {
+    let page = HistoryQuery { limit: Some(PAGE), ..HistoryQuery::default() };
+    match part {
+        Part::Newest => page,
+        Part::Before(id) => HistoryQuery { before: Some(id), ..page },
+        Part::After(id) | Part::Oldest(id) => HistoryQuery { after: Some(id), ..page },
+        Part::Around(id) => HistoryQuery { around: Some(id), ..page },
+        Part::Again(id) => HistoryQuery { after: Some(id), limit: Some(WINDOW_MAX), ..page },
+    }
+}
+
+/// A new file that nobody else can read.
+fn write_secret(path: &Path, secret: &str) -> Result<(), EffectError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| {
+        writeln!(file, "{secret}")?;
+        file.sync_all()
+    });
+    written.map_err(|source| failed(path, source))
+}
+
+/// The rows of a group as JSON lines, in a file that is there once it is whole.
+async fn export(client: &Client, group: &GroupName, path: &Path) -> Result<u64, EffectError> {
+    if path.exists() {
+        return Err(EffectError::Exists(path.to_owned()));
+    }
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".part");
+    let draft = PathBuf::from(draft);
+    let done = write_rows(client, group, &draft).await;
+    let kept = match done {
+        Ok(rows) => fs::rename(&draft, path).map(|()| rows).map_err(|source| failed(path, source)),
+        Err(error) => Err(error),
+    };
+    if kept.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    kept
+}
+
+async fn write_rows(client: &Client, group: &GroupName, path: &Path) -> Result<u64, EffectError> {
+    let file = File::create(path).map_err(|source| failed(path, source))?;
+    let mut file = BufWriter::new(file);
+    let mut after = client.group(group).await?.id.genesis();
+    let mut rows = 0;
+    loop {
+        let query = HistoryQuery { after: Some(after), limit: Some(PAGE_MAX), ..HistoryQuery::default() };
+        let page = client.history(group, &query).await?;
+        let Some(last) = page.entries.last() else { break };
+        after = last.id;
+        for row in &page.entries {
+            let line = text::json(serde_json::to_string(row)?);
+            writeln!(file, "{line}").map_err(|source| failed(path, source))?;
+            rows += 1;
+        }
+        if page.entries.len() < PAGE_MAX {
+            break;
+        }
+    }
+    file.flush().and_then(|()| file.get_ref().sync_all()).map_err(|source| failed(path, source))?;
+    Ok(rows)
+}
+
+fn failed(path: &Path, source: io::Error) -> EffectError {
+    match source.kind() {
+        io::ErrorKind::AlreadyExists => EffectError::Exists(path.to_owned()),
+        _ => EffectError::File { path: path.to_owned(), source },
+    }
+}

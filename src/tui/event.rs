@@ -1,0 +1,158 @@
+//! What the state is told, and what it asks for. Nothing else passes between it and the world.
+
+use std::path::PathBuf;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+
+use crate::api::{Group, History, Hit, NewMessage, Row, Status, User, What};
+use crate::id::{ChangeHash, GroupName, PeerId};
+
+#[derive(Debug)]
+pub enum Event {
+    Key(KeyEvent),
+    Mouse(MouseEvent),
+    Paste(String),
+    Resize(u16, u16),
+    /// A service answers as this peer; `own` when it runs in this process.
+    Connected {
+        peer: PeerId,
+        own: bool,
+    },
+    /// It does no longer; another is being looked for.
+    Lost(String),
+    /// From the service's stream of events.
+    Feed(What),
+    /// What an effect has brought.
+    Answer(Answer),
+    /// An effect has brought nothing. `gone`: nobody was there to ask, and it may be asked again.
+    Failed {
+        effect: Effect,
+        why: String,
+        gone: bool,
+    },
+}
+
+/// Which part of a group's history.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    Newest,
+    Before(ChangeHash),
+    After(ChangeHash),
+    Around(ChangeHash),
+    /// From the beginning of the group, which is where its genesis is.
+    Oldest(ChangeHash),
+    /// What is held already, but for its first row, since entries have come into the middle of it.
+    Again(ChangeHash),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    Quit,
+    Redraw,
+    Suspend,
+    LoadGroups,
+    LoadStatus,
+    /// Everybody in the mesh.
+    LoadPeople,
+    LoadMembers(GroupName),
+    LoadPage {
+        group: GroupName,
+        part: Part,
+    },
+    LoadLate {
+        group: GroupName,
+        after: u64,
+    },
+    LoadQuoted {
+        group: GroupName,
+        id: ChangeHash,
+    },
+    /// In order, and again under the same key until somebody answers.
+    Send {
+        group: GroupName,
+        message: NewMessage,
+    },
+    MarkRead {
+        group: GroupName,
+        arrival: u64,
+    },
+    Join(GroupName),
+    Create(GroupName),
+    Leave(GroupName),
+    SetTopic {
+        group: GroupName,
+        topic: String,
+    },
+    SetName(String),
+    Search(String),
+    Whois(User),
+    ShowTicket,
+    WriteTicket(PathBuf),
+    Export {
+        group: GroupName,
+        file: PathBuf,
+    },
+}
+
+pub enum Answer {
+    Groups(Vec<Group>),
+    Status(Box<Status>),
+    People(Vec<User>),
+    Members(GroupName, Vec<User>),
+    Page {
+        group: GroupName,
+        part: Part,
+        page: History,
+    },
+    Late {
+        group: GroupName,
+        rows: Vec<Row>,
+    },
+    Quoted {
+        group: GroupName,
+        row: Box<Row>,
+    },
+    Sent {
+        group: GroupName,
+        key: String,
+        id: ChangeHash,
+        stored_on: u32,
+    },
+    Marked(Box<Group>),
+    Entered(GroupName),
+    Left(GroupName),
+    Found {
+        words: String,
+        hits: Vec<Hit>,
+    },
+    Whois {
+        user: User,
+        groups: Vec<GroupName>,
+    },
+    Ticket(String),
+    /// It is done; a line about it.
+    Done(String),
+}
+
+/// A ticket is a secret, so only what kind of answer it is.
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Groups(_) => "Groups",
+            Self::Status(_) => "Status",
+            Self::People(_) => "People",
+            Self::Members(..) => "Members",
+            Self::Page { .. } => "Page",
+            Self::Late { .. } => "Late",
+            Self::Quoted { .. } => "Quoted",
+            Self::Sent { .. } => "Sent",
+            Self::Marked(_) => "Marked",
+            Self::Entered(_) => "Entered",
+            Self::Left(_) => "Left",
+            Self::Found { .. } => "Found",
+            Self::Whois { .. } => "Whois",
+            Self::Ticket(_) => "Ticket",
+            Self::Done(_) => "Done",
+        })
+    }
+}

@@ -1,0 +1,314 @@
+//! A group's history as lines. Pure layout: the view paints it, and scrolling measures with it, so that the two
+//! cannot disagree.
+//!
+//! Every text in it is somebody else's, so all of it is cleaned here.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+
+use super::commands::ACTION;
+use super::room::{Anchor, Pending, Room};
+use super::state::State;
+use super::wrap::{pad, truncate, width, wrap};
+use crate::api::{MESSAGE, Row, kind};
+use crate::id::{ChangeHash, PeerId};
+use crate::text;
+use crate::time::Timestamp;
+
+/// From this many columns on, names have a column of their own.
+const COLUMNS_WIDE: usize = 56;
+const NAME_COLUMNS: usize = 12;
+/// Before the later lines of a message on a narrow screen: no body passes for a row.
+const INDENT: &str = "      ";
+
+/// What is on the screen of a group.
+pub struct Shown {
+    pub lines: Vec<Line<'static>>,
+    /// The first and the last row of which something is shown.
+    pub rows: Option<(usize, usize)>,
+}
+
+/// The lines of `room` that fit, its anchor at the bottom.
+pub fn shown(state: &State, room: &Room, columns: usize, height: usize) -> Shown {
+    let unread = first_unread(state, room);
+    let mut blocks: Vec<Vec<Line<'static>>> = Vec::new();
+    let (bottom, below) = match room.anchor {
+        Anchor::At { id, below } => (room.index(&id), below),
+        Anchor::Newest => {
+            if !room.has_newer {
+                blocks.extend(room.pending.iter().rev().map(|sent| pending(state, room, sent, columns)));
+            }
+            (room.rows.len().checked_sub(1), 0)
+        }
+    };
+    let mut total: usize = blocks.iter().map(Vec::len).sum();
+    let mut top = None;
+    let mut next = bottom;
+    while let Some(index) = next
+        && total < height + below
+    {
+        let block = block(state, room, index, columns, unread);
+        total += block.len();
+        blocks.push(block);
+        top = Some(index);
+        next = index.checked_sub(1);
+    }
+    let mut lines: Vec<_> = blocks.into_iter().rev().flatten().collect();
+    lines.truncate(lines.len().saturating_sub(below));
+    lines.drain(..lines.len().saturating_sub(height));
+    Shown { lines, rows: top.zip(bottom) }
+}
+
+/// How many lines a row takes, with what stands above it.
+pub fn height(state: &State, room: &Room, index: usize, columns: usize) -> usize {
+    block(state, room, index, columns, first_unread(state, room)).len()
+}
+
+fn first_unread(state: &State, room: &Room) -> Option<usize> {
+    room.first_unread(state.me.as_ref()?)
+}
+
+/// A row, with the line where a day or the unread begins above it.
+fn block(
+    state: &State,
+    room: &Room,
+    index: usize,
+    columns: usize,
+    unread: Option<usize>,
+) -> Vec<Line<'static>> {
+    let theme = state.settings.theme;
+    let row = &room.rows[index];
+    let mut lines = Vec::new();
+    let day = date(row.at, &state.settings.zone);
+    let previous = index.checked_sub(1).map(|before| date(room.rows[before].at, &state.settings.zone));
+    let begins = match previous {
+        Some(previous) => previous != day,
+        None => !room.has_older,
+    };
+    if begins && let Some(day) = day {
+        lines.push(rule(&day.strftime("%A, %-d %B %Y").to_string(), columns, theme.quiet()));
+    }
+    if unread == Some(index) {
+        lines.push(rule("unread", columns, theme.notable()));
+    }
+    lines.extend(entry(state, room, row, columns));
+    lines
+}
+
+/// One row, over as many lines as it takes.
+fn entry(state: &State, room: &Room, row: &Row, columns: usize) -> Vec<Line<'static>> {
+    let theme = state.settings.theme;
+    let time = time(row.at, &state.settings.zone);
+    let own = name(state, row.name.as_deref(), &row.author);
+    let body = row.body.as_deref().unwrap_or_default();
+    let mut said = Said {
+        time: (time, theme.quiet()),
+        name: (own.clone(), theme.author(&row.author)),
+        quote: row.re.as_ref().map(|re| quote(state, room, re)),
+        text: text::block(body).into_owned(),
+        style: Style::new(),
+        notes: Vec::new(),
+    };
+    let star = |said: &mut Said, text: String| {
+        said.name = ("*".to_owned(), theme.quiet());
+        (said.text, said.style) = (text, theme.quiet());
+    };
+    match row.kind.as_str() {
+        MESSAGE if row.sealed => star(&mut said, format!("{own} sent something sealed")),
+        MESSAGE => {
+            if let Some(does) = body.strip_prefix(ACTION) {
+                said.name = ("*".to_owned(), theme.author(&row.author));
+                said.text = format!("{own} {}", text::block(does));
+                said.style = theme.author(&row.author);
+            }
+            if let Some(from) = &row.from {
+                said.text = format!("‹{}› {}", text::line(from), said.text);
+            }
+        }
+        kind::JOIN => star(&mut said, format!("{own} joined")),
+        kind::LEAVE => star(&mut said, format!("{own} left")),
+        kind::TOPIC => star(&mut said, format!("{own} set the topic: {}", text::line(body))),
+        other => star(
+            &mut said,
+            format!("{own} sent something this version does not know ({})", text::line(other)),
+        ),
+    }
+    if row.mention {
+        said.name.1 = said.name.1.add_modifier(Modifier::REVERSED);
+        said.style = theme.mention();
+    }
+    if row.late {
+        said.notes.push((" ↥ late".to_owned(), theme.notable()));
+    }
+    if let Some(stored_on) = row.stored_on
+        && row.kind == MESSAGE
+    {
+        let style = if stored_on > 1 { theme.good() } else { theme.quiet() };
+        said.notes.push((format!(" ✓{stored_on}"), style));
+    }
+    if room.found == Some(row.id) {
+        said.time.1 = theme.reverse();
+    }
+    let mut lines = said.lines(columns, theme.quiet());
+    if state.selection == Some(row.id) {
+        for line in &mut lines {
+            let missing = columns.saturating_sub(line.width());
+            line.push_span(" ".repeat(missing));
+            *line = std::mem::take(line).style(theme.reverse());
+        }
+    }
+    lines
+}
+
+/// An own message that is not acknowledged yet: it has no time.
+fn pending(state: &State, room: &Room, sent: &Pending, columns: usize) -> Vec<Line<'static>> {
+    let theme = state.settings.theme;
+    let own = state.status.as_ref().and_then(|status| status.name.as_deref());
+    let said = Said {
+        time: ("  …  ".to_owned(), theme.quiet()),
+        name: match &state.me {
+            Some(me) => (name(state, own, me), theme.author(me)),
+            None => (String::new(), theme.quiet()),
+        },
+        quote: sent.re.as_ref().map(|re| quote(state, room, re)),
+        text: text::block(&sent.body).into_owned(),
+        style: theme.quiet(),
+        notes: vec![(" …".to_owned(), theme.quiet())],
+    };
+    said.lines(columns, theme.quiet())
+}
+
+/// What goes onto the lines of one row. All of it is clean.
+struct Said {
+    time: (String, Style),
+    name: (String, Style),
+    quote: Option<String>,
+    text: String,
+    style: Style,
+    notes: Vec<(String, Style)>,
+}
+
+impl Said {
+    fn lines(self, columns: usize, quiet: Style) -> Vec<Line<'static>> {
+        let wide = columns >= COLUMNS_WIDE;
+        let (head, rest) = if wide {
+            let name = truncate(&self.name.0, NAME_COLUMNS);
+            let blank = " ".repeat(NAME_COLUMNS - width(&name));
+            let head = vec![
+                Span::styled(self.time.0, self.time.1),
+                Span::raw(format!(" {blank}")),
+                Span::styled(name, self.name.1),
+                Span::styled(" │ ", quiet),
+            ];
+            (head, Span::styled(format!("{}│ ", " ".repeat(NAME_COLUMNS + 7)), quiet))
+        } else {
+            let name = truncate(&self.name.0, NAME_COLUMNS);
+            let head = vec![
+                Span::styled(self.time.0, self.time.1),
+                Span::raw(" "),
+                Span::styled(name, self.name.1),
+                Span::raw(" "),
+            ];
+            (head, Span::raw(INDENT))
+        };
+        let taken: usize = head.iter().map(Span::width).sum();
+        let others = rest.width();
+        let mut pieces: Vec<(String, Style)> = Vec::new();
+        if let Some(quote) = self.quote {
+            pieces.push((truncate(&quote, columns.saturating_sub(taken)), quiet));
+        }
+        // On a narrow screen the first line is shorter than the others by the name.
+        let first =
+            if pieces.is_empty() { columns.saturating_sub(taken) } else { columns - others.min(columns) };
+        for piece in wrap_after(&self.text, first, columns.saturating_sub(others)) {
+            pieces.push((piece, self.style));
+        }
+        let mut lines: Vec<Line<'static>> = Vec::new();
+        let mut head = Some(head);
+        for (piece, style) in pieces {
+            let mut spans = head.take().unwrap_or_else(|| vec![rest.clone()]);
+            spans.push(Span::styled(piece, style));
+            lines.push(Line::from(spans));
+        }
+        let notes: usize = self.notes.iter().map(|(note, _)| width(note)).sum();
+        if notes > 0 {
+            if lines.last().is_some_and(|line| line.width() + notes > columns) {
+                lines.push(Line::from(rest));
+            }
+            if let Some(last) = lines.last_mut() {
+                last.extend(self.notes.into_iter().map(|(note, style)| Span::styled(note, style)));
+            }
+        }
+        lines
+    }
+}
+
+/// `text` on lines of which the first has another width.
+fn wrap_after(text: &str, first: usize, others: usize) -> Vec<String> {
+    if first == others {
+        return wrap(text, others).into_iter().map(str::to_owned).collect();
+    }
+    let line_end = text.find('\n').unwrap_or(text.len());
+    let head = wrap(&text[..line_end], first)[0];
+    let rest = text[head.len()..line_end].trim_start_matches(' ');
+    let mut lines = vec![head.to_owned()];
+    if !rest.is_empty() {
+        lines.extend(wrap(rest, others).into_iter().map(str::to_owned));
+    }
+    if line_end < text.len() {
+        lines.extend(wrap(&text[line_end + 1..], others).into_iter().map(str::to_owned));
+    }
+    lines
+}
+
+/// `↳ name: how it begins` of the row that another refers to.
+fn quote(state: &State, room: &Room, re: &ChangeHash) -> String {
+    match room.row(re) {
+        Some(row) => format!("↳ {}", excerpt(state, row)),
+        None => "↳ an earlier message".to_owned(),
+    }
+}
+
+/// A row on one line.
+pub fn excerpt(state: &State, row: &Row) -> String {
+    let body = row.body.as_deref().unwrap_or_default();
+    let first = body.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    format!("{}: {}", name(state, row.name.as_deref(), &row.author), text::line(first))
+}
+
+/// A name, and the beginning of the key where others have the same one.
+pub fn name(state: &State, name: Option<&str>, key: &PeerId) -> String {
+    match name {
+        Some(name) if state.ambiguous.contains(name) => format!("{}~{}", text::line(name), &key.short()[..4]),
+        Some(name) => text::line(name).into_owned(),
+        None => key.short(),
+    }
+}
+
+fn rule(label: &str, columns: usize, style: Style) -> Line<'static> {
+    let label = format!("── {label} ");
+    let rest = columns.saturating_sub(width(&label));
+    Line::styled(truncate(&format!("{label}{}", "─".repeat(rest)), columns), style)
+}
+
+fn date(at: Timestamp, zone: &TimeZone) -> Option<Date> {
+    Some(jiff::Timestamp::from_millisecond(at.millis()).ok()?.to_zoned(zone.clone()).date())
+}
+
+/// `14:03`, in local time.
+pub fn time(at: Timestamp, zone: &TimeZone) -> String {
+    match jiff::Timestamp::from_millisecond(at.millis()) {
+        Ok(time) => time.to_zoned(zone.clone()).strftime("%H:%M").to_string(),
+        Err(_) => pad("??:??", 5),
+    }
+}
+
+/// `2026-01-31 14:03`, in local time.
+pub fn moment(at: Timestamp, zone: &TimeZone) -> String {
+    match jiff::Timestamp::from_millisecond(at.millis()) {
+        Ok(time) => time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
+        Err(_) => at.to_string(),
+    }
+}

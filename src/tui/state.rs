@@ -1,0 +1,208 @@
+//! Everything that is on the screen or behind it, as one value.
+
+use std::collections::{BTreeMap, HashSet};
+
+use jiff::tz::TimeZone;
+
+use super::editor::Editor;
+use super::keys::KeyMap;
+use super::room::Room;
+use super::theme::Theme;
+use crate::api::{Group, Hit, Status, User};
+use crate::id::{ChangeHash, GroupName, PeerId};
+
+/// What does not change while the program runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub theme: Theme,
+    pub keys: KeyMap,
+    pub zone: TimeZone,
+    /// Different in every run: own messages are numbered after it, so that none is stored twice.
+    pub run: u64,
+}
+
+#[derive(Debug)]
+pub struct State {
+    pub settings: Settings,
+    /// Columns and lines of the terminal.
+    pub size: (u16, u16),
+    pub connection: Connection,
+    pub me: Option<PeerId>,
+    /// All that are known, joined or not, by name.
+    pub groups: Vec<Group>,
+    /// What has been looked at.
+    pub rooms: BTreeMap<GroupName, Room>,
+    pub current: Option<GroupName>,
+    /// Just joined; the list of groups may not say so yet.
+    pub(super) entered: Option<GroupName>,
+    pub people: Vec<User>,
+    /// Names that more than one of them has.
+    pub ambiguous: HashSet<String>,
+    pub status: Option<Status>,
+    pub links: u32,
+    pub behind: Vec<GroupName>,
+    pub ahead: Vec<GroupName>,
+    pub editor: Editor,
+    pub overlay: Option<Overlay>,
+    /// The message that is picked.
+    pub selection: Option<ChangeHash>,
+    pub completion: Option<Completion>,
+    /// A line that stays until the next key.
+    pub notice: Option<Notice>,
+    /// Ctrl+C was the last key.
+    pub leaving: bool,
+    pub(super) sent: u64,
+    pub(super) refreshes: Refreshes,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Connection {
+    Starting,
+    /// `own`: the service runs in this process.
+    Open {
+        own: bool,
+    },
+    Lost(String),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Notice {
+    pub text: String,
+    pub wrong: bool,
+}
+
+/// What lies over the screen and takes the keys.
+#[derive(Debug)]
+pub enum Overlay {
+    Help {
+        scroll: usize,
+    },
+    /// Clean lines.
+    Text {
+        title: String,
+        lines: Vec<String>,
+        scroll: usize,
+    },
+    Switcher {
+        filter: Editor,
+        selected: usize,
+    },
+    Found {
+        words: String,
+        hits: Vec<Hit>,
+        selected: usize,
+    },
+    /// Before a ticket is shown.
+    TicketWarning,
+}
+
+/// A word that is being completed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Completion {
+    pub options: Vec<String>,
+    pub selected: usize,
+    /// Bytes before the cursor that the option took.
+    pub taken: usize,
+}
+
+/// Lists that are fetched again when something changed: one request at a time, and one more if more changed.
+#[derive(Debug, Default)]
+pub(super) struct Refreshes {
+    pub groups: Refresh,
+    pub people: Refresh,
+    pub members: Refresh,
+    pub status: Refresh,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Refresh {
+    running: bool,
+    again: bool,
+}
+
+impl Refresh {
+    /// Whether to ask now.
+    pub fn ask(&mut self) -> bool {
+        self.again = self.running;
+        !std::mem::replace(&mut self.running, true)
+    }
+
+    /// An answer came. Whether to ask once more.
+    pub fn done(&mut self) -> bool {
+        self.running = std::mem::take(&mut self.again);
+        self.running
+    }
+
+    pub fn failed(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl State {
+    pub fn new(settings: Settings, size: (u16, u16)) -> Self {
+        Self {
+            settings,
+            size,
+            connection: Connection::Starting,
+            me: None,
+            groups: Vec::new(),
+            rooms: BTreeMap::new(),
+            current: None,
+            entered: None,
+            people: Vec::new(),
+            ambiguous: HashSet::new(),
+            status: None,
+            links: 0,
+            behind: Vec::new(),
+            ahead: Vec::new(),
+            editor: Editor::default(),
+            overlay: None,
+            selection: None,
+            completion: None,
+            notice: None,
+            leaving: false,
+            sent: 0,
+            refreshes: Refreshes::default(),
+        }
+    }
+
+    pub fn room(&self) -> Option<&Room> {
+        self.rooms.get(self.current.as_ref()?)
+    }
+
+    pub fn room_mut(&mut self) -> Option<&mut Room> {
+        self.rooms.get_mut(self.current.as_ref()?)
+    }
+
+    pub fn joined(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().filter(|group| group.joined)
+    }
+
+    pub fn group(&self, name: &GroupName) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name == *name)
+    }
+
+    pub fn is_me(&self, key: &PeerId) -> bool {
+        self.me.as_ref() == Some(key)
+    }
+
+    /// The groups of the switcher: those that have `filter` in their name, own ones first.
+    pub fn switchable(&self, filter: &str) -> Vec<&Group> {
+        let filter = filter.to_lowercase();
+        let (mut own, others): (Vec<_>, Vec<_>) = self
+            .groups
+            .iter()
+            .filter(|group| group.name.as_str().contains(&filter))
+            .partition(|group| group.joined);
+        own.extend(others);
+        own
+    }
+
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), wrong: false });
+    }
+
+    pub fn complain(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), wrong: true });
+    }
+}

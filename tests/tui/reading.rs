@@ -1,0 +1,163 @@
+//! Reading: history that loads by itself, and never moves under the eyes.
+
+use peer::api::{Row, What};
+use peer::tui::room::WINDOW_MAX;
+
+use crate::support::{ANNA, BOB, Chat, id, name, row, talk};
+
+/// The numbers of the messages on the screen.
+fn numbers(chat: &Chat) -> Vec<u64> {
+    let screen = chat.screen();
+    let texts = screen.lines().filter_map(|line| line.split("│ message ").nth(1));
+    texts.filter_map(|text| text.split(' ').next()?.parse().ok()).collect()
+}
+
+fn history(chat: &Chat) -> Vec<String> {
+    let lines = usize::from(chat.state.size.1);
+    let right_of_groups = |line: &str| line.split_once('│').map_or(line, |(_, history)| history).to_owned();
+    chat.screen().lines().skip(1).take(lines - 3).map(right_of_groups).collect()
+}
+
+#[test]
+fn scrolling_loads_the_whole_history_and_holds_a_window_of_it() {
+    let mut chat = Chat::with(60, 24, talk(3000));
+    assert_eq!(numbers(&chat).last(), Some(&3000));
+    let mut lowest = numbers(&chat)[0];
+    for _ in 0..400 {
+        chat.press("pageup");
+        let seen = numbers(&chat);
+        assert!(seen.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{seen:?}");
+        assert!(seen.last().unwrap() + 1 >= lowest, "nothing is skipped: {seen:?} after {lowest}");
+        assert!(chat.state.room().unwrap().rows.len() <= WINDOW_MAX);
+        if seen[0] == lowest {
+            break;
+        }
+        lowest = seen[0];
+    }
+    assert_eq!(numbers(&chat)[0], 1);
+    for _ in 0..400 {
+        let before = numbers(&chat);
+        chat.press("pagedown");
+        let seen = numbers(&chat);
+        assert!(seen[0] <= before.last().unwrap() + 1, "nothing is skipped: {seen:?} after {before:?}");
+        if chat.state.room().unwrap().is_at_newest() {
+            break;
+        }
+    }
+    assert_eq!(numbers(&chat).last(), Some(&3000));
+}
+
+#[test]
+fn a_page_up_and_a_page_down_come_back() {
+    let mut chat = Chat::with(80, 24, talk(300));
+    chat.press("pageup pageup");
+    let before = history(&chat);
+    chat.press("pageup pagedown");
+    assert_eq!(history(&chat), before);
+    chat.press("shift-up shift-up shift-down shift-down");
+    assert_eq!(history(&chat), before);
+}
+
+#[test]
+fn what_arrives_does_not_move_what_one_reads() {
+    let mut chat = Chat::with(80, 24, talk(300));
+    chat.press("pageup");
+    let before = history(&chat);
+    for number in 301..=340 {
+        chat.arrives(row(number, ANNA, &format!("message {number}")));
+    }
+    assert_eq!(history(&chat), before);
+    assert!(chat.screen().contains("↓ 40 new"), "{}", chat.screen());
+    chat.press("alt-end");
+    assert_eq!(numbers(&chat).last(), Some(&340));
+    assert!(!chat.screen().contains("new"));
+}
+
+#[test]
+fn thousands_that_arrive_are_taken_in_and_held_within_bounds() {
+    let mut chat = Chat::with(80, 24, talk(300));
+    chat.write("half a mess");
+    for number in 301..=5300 {
+        chat.arrives(row(number, ANNA, &format!("message {number}")));
+    }
+    chat.write("age");
+    assert_eq!(chat.state.editor.text(), "half a message");
+    assert_eq!(numbers(&chat).last(), Some(&5300));
+    assert!(chat.state.room().unwrap().rows.len() <= WINDOW_MAX);
+    chat.press("pageup pageup");
+    let seen = numbers(&chat);
+    assert!(seen.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{seen:?}");
+}
+
+#[test]
+fn a_late_message_takes_its_place_and_the_bottom_line_stays() {
+    let mut rows = talk(300);
+    rows.remove(249);
+    let mut chat = Chat::with(80, 24, rows);
+    chat.press("pageup pageup");
+    let bottom = history(&chat).last().unwrap().clone();
+    chat.arrives(Row { arrival: 301, late: true, ..row(250, BOB, "message 250") });
+    assert_eq!(*history(&chat).last().unwrap(), bottom);
+    let seen: Vec<u64> = chat
+        .state
+        .room()
+        .unwrap()
+        .rows
+        .iter()
+        .map(|row| u64::from_be_bytes(row.id.0[..8].try_into().unwrap()))
+        .collect();
+    assert!(seen.windows(2).all(|pair| pair[0] < pair[1]));
+    assert!(seen.contains(&250));
+    assert!(chat.screen().contains("↥ 1 late"));
+    chat.press("alt-l");
+    assert!(chat.screen().contains("message 250 ↥ late"), "{}", chat.screen());
+    assert!(!chat.screen().contains("1 late"));
+}
+
+#[test]
+fn a_line_stands_where_unread_begins_until_one_leaves_the_group() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.add("go", talk(6));
+    let group = chat.group("go");
+    (group.read, group.unread) = (4, 2);
+    chat.feed(What::Groups);
+    assert!(chat.screen().contains("go") && chat.screen().contains(" 2│"), "{}", chat.screen());
+    chat.press("alt-a");
+    let screen = chat.screen();
+    let lines: Vec<&str> = screen.lines().collect();
+    let unread = lines.iter().position(|line| line.contains("── unread")).unwrap();
+    assert!(lines[unread - 1].contains("message 4") && lines[unread + 1].contains("message 5"), "{screen}");
+    chat.arrives(Row { group: name("go"), ..row(7, ANNA, "message 7") });
+    assert_eq!(chat.screen().matches("── unread").count(), 1);
+    chat.press("alt-1 alt-2");
+    chat.press("alt-2 alt-1");
+    assert!(!chat.screen().contains("── unread"), "{}", chat.screen());
+}
+
+#[test]
+fn a_search_leads_into_context() {
+    let mut chat = Chat::with(80, 24, talk(2000));
+    chat.write("/search message");
+    chat.press("enter");
+    assert!(chat.screen().contains("found for “message”"), "{}", chat.screen());
+    chat.press("esc");
+    chat.write("/search message 777");
+    chat.press("enter enter");
+    let seen = numbers(&chat);
+    assert!(seen.contains(&776) && seen.contains(&777) && seen.contains(&778), "{seen:?}");
+    assert_eq!(chat.state.room().unwrap().found, Some(id(777)));
+    chat.press("pageup pageup pageup pageup pageup");
+    let up = numbers(&chat);
+    assert!(up[0] < 700 && up.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{up:?}");
+    chat.press("esc");
+    assert_eq!(numbers(&chat).last(), Some(&2000));
+}
+
+#[test]
+fn the_beginning_and_the_end_are_one_key_away() {
+    let mut chat = Chat::with(80, 24, talk(3000));
+    chat.press("ctrl-home");
+    assert_eq!(numbers(&chat)[0], 1);
+    chat.press("ctrl-end");
+    assert_eq!(numbers(&chat).last(), Some(&3000));
+}

@@ -1,0 +1,117 @@
+//! The truth at a glance: whether others are there, what is missing, and where own messages are.
+
+use peer::api::{Row, What};
+use peer::tui::event::Answer;
+use peer::tui::{Effect, Event};
+
+use crate::support::{BOB, Chat, ME, id, link, name, row, talk};
+
+fn says(chat: &Chat, text: &str) {
+    let screen = chat.screen();
+    assert!(screen.contains(text), "no “{text}” in\n{screen}");
+}
+
+#[test]
+fn alone_offline_behind_and_caught_up_look_different() {
+    let mut alone = Chat::started(80, 14);
+    alone.add("rust", talk(1));
+    alone.connect();
+    says(&alone, "alone; /invite somebody");
+
+    let mut chat = Chat::with(80, 14, talk(3));
+    says(&chat, "1 link, caught up");
+    chat.feed(What::Status { links: 2, behind: vec![name("rust")], ahead: Vec::new() });
+    says(&chat, "2 links, behind in rust");
+    chat.feed(What::Status { links: 0, behind: Vec::new(), ahead: Vec::new() });
+    says(&chat, "OFFLINE, messages wait here");
+    chat.tell(Event::Lost("it has stopped".to_owned()));
+    says(&chat, "the server is gone; looking for it");
+}
+
+#[test]
+fn a_wrong_clock_is_told() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.status.links = vec![link(-300_000, Vec::new()), link(-301_000, Vec::new()), link(5, Vec::new())];
+    chat.feed(What::Status { links: 3, behind: Vec::new(), ahead: Vec::new() });
+    says(&chat, "your clock is 5 min ahead");
+}
+
+#[test]
+fn an_own_message_says_how_far_it_has_come() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.write("hello");
+    chat.press("enter");
+    says(&chat, "│ hello …");
+    says(&chat, "1 not stored yet");
+    let asked = chat.asked();
+    let Effect::Send { group, message } = asked[0].clone() else { panic!("{asked:?}") };
+    let key = message.key.unwrap();
+    chat.tell(Event::Answer(Answer::Sent { group: group.clone(), key, id: id(4), stored_on: 1 }));
+    says(&chat, "│ hello …");
+    chat.arrives(row(4, ME, "hello"));
+    says(&chat, "│ hello ✓1");
+    assert!(!chat.screen().contains("not stored"));
+    chat.feed(What::Delivery { group, id: id(4), stored_on: 3 });
+    says(&chat, "│ hello ✓3");
+}
+
+#[test]
+fn the_stream_may_be_faster_than_the_answer() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.write("hello");
+    chat.press("enter");
+    chat.arrives(Row { stored_on: Some(1), ..row(4, ME, "hello") });
+    assert_eq!(chat.screen().matches("│ hello").count(), 1, "{}", chat.screen());
+}
+
+#[test]
+fn what_was_written_while_nobody_answers_is_sent_later_under_the_same_key() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.tell(Event::Lost("it has stopped".to_owned()));
+    chat.write("in a tunnel");
+    chat.press("enter");
+    let first = chat.asked();
+    chat.tell(Event::Failed { effect: first[0].clone(), why: "no server answers".to_owned(), gone: true });
+    says(&chat, "│ in a tunnel …");
+    chat.connect();
+    assert_eq!(chat.asked(), first);
+}
+
+#[test]
+fn what_is_refused_comes_back_into_the_input() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.write("hello");
+    chat.press("enter");
+    let effect = chat.asked().remove(0);
+    chat.tell(Event::Failed { effect, why: "the disk is full".to_owned(), gone: false });
+    assert_eq!(chat.state.editor.text(), "hello");
+    says(&chat, "not sent: the disk is full");
+    assert!(!chat.screen().contains("│ hello"));
+}
+
+#[test]
+fn messages_have_keys_of_their_own() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    for text in ["a", "b", "a"] {
+        chat.write(text);
+        chat.press("enter");
+    }
+    let keys: std::collections::HashSet<_> = chat
+        .asked()
+        .into_iter()
+        .filter_map(|effect| match effect {
+            Effect::Send { message, .. } => message.key,
+            _ => None,
+        })
+        .collect();
+    assert_eq!(keys.len(), 3);
+}
+
+#[test]
+fn after_a_break_everything_is_looked_at_again() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.rows.get_mut(&name("rust")).unwrap().push(row(4, BOB, "while you were away"));
+    chat.group("rust").entries = 4;
+    chat.feed(What::Resync);
+    says(&chat, "while you were away");
+}

@@ -19,6 +19,7 @@ mod guard;
 mod listener;
 mod login;
 mod membership;
+mod qr;
 mod routes;
 mod rows;
 mod server;

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, http};
 use tokio::sync::{Semaphore, watch};
+use zeroize::Zeroizing;
 
 use super::error::ApiError;
 use super::events::{self, Events};
@@ -23,7 +24,7 @@ use super::types::{
     Invitation, LateQuery, Link, MESSAGE, Name, NewMessages, ReadMark, Row, Rows, SearchQuery, Sent,
     SentMessages, Status, TextQuery, Topic, User, Users, UsersQuery,
 };
-use super::{export, socket};
+use super::{export, qr, socket};
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, GroupName, PeerId};
 use crate::limits::{
@@ -60,6 +61,7 @@ pub(super) fn router(service: Service) -> Router {
         .route("/v1", get(hello))
         .route("/v1/status", get(status))
         .route("/v1/invite", get(invite))
+        .route("/v1/invite/qr", get(invite_as_qr))
         .route("/v1/link", post(link))
         .route(SESSION, post(enter).delete(log_out))
         .route("/v1/name", put(set_name))
@@ -146,6 +148,14 @@ async fn status(State(service): State<Service>) -> Answer<Status> {
 
 async fn invite(State(service): State<Service>) -> Json<Invitation> {
     Json(Invitation { ticket: service.node.ticket().to_string() })
+}
+
+async fn invite_as_qr(State(service): State<Service>) -> Result<Response, ApiError> {
+    let ticket = Zeroizing::new(service.node.ticket().to_string());
+    let svg = qr::svg(&ticket).ok_or_else(|| {
+        ApiError::bad_request("the ticket has too many addresses for a QR code; copy its text")
+    })?;
+    Ok(([(header::CONTENT_TYPE, "image/svg+xml")], svg.to_string()).into_response())
 }
 
 async fn link(State(service): State<Service>) -> Answer<Link> {

@@ -1,0 +1,113 @@
+// Messages on their way to the local peer. They are kept in the browser until the peer has said that they are on
+// its disk; each carries a key, so that one that is sent again is not there twice. One at a time, in order.
+
+import { Refused, Unreachable, api } from "./api.js";
+import { changed, kept, state } from "./store.js";
+
+const AGAIN_MS = 2_000;
+
+/** `{key, group, body, re, at, failed}`: `failed` says why the peer will not have it. */
+let waiting = [];
+let sending = false;
+let timer = null;
+/** Own entries that have arrived lately; and messages whose entry has not: they stay on screen until it does. */
+const arrivedIds = new Set();
+let sent = [];
+const ARRIVED_MAX = 200;
+
+export const waitingIn = (group) => [...sent, ...waiting].filter((message) => message.group === group);
+export const waitingCount = () => waiting.length;
+
+/** An own entry has arrived. */
+export function seen(id) {
+  arrivedIds.add(id);
+  if (arrivedIds.size > ARRIVED_MAX) arrivedIds.delete(arrivedIds.values().next().value);
+  if (!sent.some((message) => message.id === id)) return;
+  sent = sent.filter((message) => message.id !== id);
+  changed("outbox");
+}
+
+/** Events were missed: what was sent is read with the history. */
+export function resync() {
+  sent = [];
+  changed("outbox");
+}
+
+/** Takes up what an earlier visit, or another tab that is gone, has left. */
+export function restore() {
+  const known = new Set(waiting.map((message) => message.key));
+  waiting.push(...kept.names("outbox:").map(read).filter((message) => message && !known.has(message.key)));
+  waiting.sort((one, other) => (one.order < other.order ? -1 : 1));
+  changed("outbox");
+  flush();
+}
+
+function read(name) {
+  try {
+    const message = JSON.parse(kept.get(name));
+    const sound = typeof message.key === "string" && typeof message.group === "string" && typeof message.body === "string";
+    return sound ? message : null;
+  } catch {
+    return null;
+  }
+}
+
+export function send(group, body, re) {
+  const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const now = Date.now();
+  const last = waiting.at(-1)?.order ?? 0;
+  const message = { key, group, body, re, at: new Date(now).toISOString(), order: Math.max(now, last + 0.001), failed: null };
+  waiting.push(message);
+  // Where the browser keeps nothing, it is at least in memory.
+  kept.set(`outbox:${key}`, JSON.stringify(message));
+  changed("outbox");
+  flush();
+}
+
+export function retry(message) {
+  message.failed = null;
+  changed("outbox");
+  flush();
+}
+
+/** Takes back what the peer would not have. */
+export function discard(message) {
+  forget(message);
+  changed("outbox");
+}
+
+function forget(message) {
+  waiting = waiting.filter((other) => other.key !== message.key);
+  kept.set(`outbox:${message.key}`, null);
+}
+
+/** Sends what waits; called whenever it may work again. */
+export async function flush() {
+  if (sending) return;
+  sending = true;
+  clearTimeout(timer);
+  try {
+    for (;;) {
+      const message = waiting.find((candidate) => !candidate.failed);
+      if (!message || state.connection === "expired") return;
+      const { key, body, re, at } = message;
+      try {
+        const answer = await api.send(message.group, { key, body, at, ...(re ? { re } : {}) });
+        forget(message);
+        const { id } = answer.messages[0];
+        if (!arrivedIds.has(id)) sent.push({ ...message, id });
+      } catch (error) {
+        if (error instanceof Unreachable || !(error instanceof Refused) || [401, 507].includes(error.status) || error.status >= 500) {
+          timer = setTimeout(flush, AGAIN_MS);
+          return;
+        }
+        message.failed = error.message;
+        kept.set(`outbox:${key}`, JSON.stringify(message));
+      }
+      changed("outbox");
+    }
+  } finally {
+    sending = false;
+    changed("outbox");
+  }
+}

@@ -135,7 +135,7 @@ pub fn common(rows: &[Value]) -> Vec<Value> {
     let mut rows = rows.to_vec();
     for row in &mut rows {
         let fields = row.as_object_mut().unwrap();
-        for local in ["late", "arrival", "name"] {
+        for local in ["late", "arrival", "name", "mention", "stored_on"] {
             fields.remove(local);
         }
     }

@@ -111,8 +111,8 @@ impl Room {
     /// Above which row unread begins.
     pub fn first_unread(&self, me: &PeerId) -> Option<usize> {
         let (read, opened) = self.unread?;
-        let unread =
-            |row: &Row| row.arrival > read && row.arrival <= opened && !row.late && row.author != *me;
+        let of_others = |row: &Row| row.kind == MESSAGE && row.author != *me;
+        let unread = |row: &Row| row.arrival > read && row.arrival <= opened && !row.late && of_others(row);
         let index = self.rows.iter().position(unread)?;
         // At the top of a window it may begin further up.
         (index > 0 || !self.has_older).then_some(index)

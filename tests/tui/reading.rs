@@ -135,6 +135,22 @@ fn a_line_stands_where_unread_begins_until_one_leaves_the_group() {
 }
 
 #[test]
+fn who_merely_joins_leaves_nothing_unread() {
+    let mut rows = talk(6);
+    rows[4] = Row { kind: "join".to_owned(), ..row(5, ANNA, "") };
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.add("go", rows);
+    let group = chat.group("go");
+    (group.read, group.unread) = (4, 1);
+    chat.feed(What::Groups);
+    chat.press("alt-a");
+    let screen = chat.screen();
+    let lines: Vec<&str> = screen.lines().collect();
+    let unread = lines.iter().position(|line| line.contains("── unread")).unwrap();
+    assert!(lines[unread - 1].contains("joined") && lines[unread + 1].contains("message 6"), "{screen}");
+}
+
+#[test]
 fn a_search_leads_into_context() {
     let mut chat = Chat::with(80, 24, talk(2000));
     chat.write("/search message");

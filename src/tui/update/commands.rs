@@ -186,5 +186,8 @@ fn status_lines(state: &State, status: &Status) -> Vec<String> {
         let name = history::name(state, flagged.name.as_deref(), &flagged.peer);
         lines.push(format!(" not to be trusted: {name}, {}", text::line(&flagged.reason)));
     }
+    for file in &status.set_aside {
+        lines.push(format!(" a damaged database was made anew and kept: {}", text::line(file)));
+    }
     lines
 }

@@ -5,6 +5,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::change::ContentError;
@@ -13,7 +14,7 @@ use crate::node::{CommandError, NodeError};
 use crate::store::StoreError;
 
 /// What went wrong, as it is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
     pub code: String,
     pub message: String,
@@ -22,7 +23,8 @@ pub struct ErrorBody {
     pub nearest: Vec<GroupName>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Error")]
 pub(super) struct Envelope {
     pub error: ErrorBody,
 }

@@ -9,7 +9,7 @@ use axum::body::Body as HttpBody;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, http};
 use tokio::sync::{Semaphore, watch};
 use zeroize::Zeroizing;
@@ -18,9 +18,10 @@ use super::error::ApiError;
 use super::events::{self, Events};
 use super::extract::{Body, Path, Query};
 use super::login::Login;
+use super::openapi::{self, Route};
 use super::rows::rows;
 use super::types::{
-    Code, EventsQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hit, Hits,
+    Code, Event, EventsQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hit, Hits,
     Invitation, LateQuery, Link, MESSAGE, Name, NewMessages, ReadMark, Row, Rows, SearchQuery, Sent,
     SentMessages, Status, TextQuery, Topic, User, Users, UsersQuery,
 };
@@ -33,6 +34,9 @@ use crate::limits::{
 };
 use crate::node::{Node, wall_clock};
 use crate::store::{Attention, GroupSummary, Page, Reader, StoreError};
+
+const NDJSON: &str = "application/x-ndjson";
+const AUTOMERGE: &str = "application/vnd.automerge";
 
 const PAGE: usize = 50;
 const SEARCH_HITS: usize = 20;
@@ -57,34 +61,91 @@ pub(super) const SESSION: &str = "/v1/session";
 type Answer<T> = Result<Json<T>, ApiError>;
 
 pub(super) fn router(service: Service) -> Router {
-    Router::new()
-        .route("/v1", get(hello))
-        .route("/v1/status", get(status))
-        .route("/v1/invite", get(invite))
-        .route("/v1/invite/qr", get(invite_as_qr))
-        .route("/v1/link", post(link))
-        .route(SESSION, post(enter).delete(log_out))
-        .route("/v1/name", put(set_name))
-        .route("/v1/users", get(users))
-        .route("/v1/search", get(search))
-        .route("/v1/events", get(happenings))
-        .route("/v1/groups", get(groups).post(create))
-        .route("/v1/groups/{name}", get(group))
-        .route("/v1/groups/{name}/join", post(join))
-        .route("/v1/groups/{name}/leave", post(leave))
-        .route("/v1/groups/{name}/topic", put(set_topic))
-        .route("/v1/groups/{name}/messages", post(send))
-        .route("/v1/groups/{name}/history", get(history))
-        .route("/v1/groups/{name}/entries/{id}", get(entry))
-        .route("/v1/groups/{name}/late", get(late))
-        .route("/v1/groups/{name}/read", put(set_read))
-        .route("/v1/groups/{name}/export", get(export_group))
+    openapi::router(table())
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "this route has other methods")
         })
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "no-such-route", "there is no such route"))
         .layer(DefaultBodyLimit::max(API_BODY_BYTES_MAX))
         .with_state(service)
+}
+
+/// Every route of the API.
+fn table() -> Vec<Route> {
+    vec![
+        Route::new("get", "/v1", get(hello), "Who answers").answer::<Hello>(),
+        Route::new("get", "/v1/openapi.json", get(describe), "This document").answer::<serde_json::Value>(),
+        Route::new("get", "/v1/status", get(status), "This peer, its groups and its links")
+            .answer::<Status>(),
+        Route::new("get", "/v1/invite", get(invite), "A ticket; it holds the mesh secret")
+            .answer::<Invitation>(),
+        Route::new("get", "/v1/invite/qr", get(invite_as_qr), "The ticket as a QR code")
+            .bytes("image/svg+xml"),
+        Route::new("post", "/v1/link", post(link), "A one-time address that logs a browser in")
+            .answer::<Link>(),
+        Route::new("post", SESSION, post(enter), "Exchange the code of such an address for a cookie")
+            .body::<Code>()
+            .open(),
+        Route::new("delete", SESSION, delete(log_out), "Log this browser out"),
+        Route::new("put", "/v1/name", put(set_name), "Change the display name")
+            .body::<Name>()
+            .answer::<Name>(),
+        Route::new("get", "/v1/users", get(users), "People, and who is connected")
+            .query::<UsersQuery>()
+            .answer::<Users>(),
+        Route::new("get", "/v1/search", get(search), "Messages by their words, newest first")
+            .query::<TextQuery>()
+            .answer::<Hits>(),
+        Route::new(
+            "get",
+            "/v1/events",
+            get(happenings),
+            "What happens, as it happens: one event per line, or per message of a WebSocket",
+        )
+        .query::<EventsQuery>()
+        .stream::<Event>(NDJSON),
+        Route::new("get", "/v1/groups", get(groups), "Groups of the mesh")
+            .query::<SearchQuery>()
+            .answer::<Groups>(),
+        Route::new("post", "/v1/groups", post(create), "Create a public group and join it")
+            .body::<GroupRef>()
+            .answer::<GroupCreated>(),
+        Route::new("get", "/v1/groups/{name}", get(group), "One group").answer::<Group>(),
+        Route::new("post", "/v1/groups/{name}/join", post(join), "Join").answer::<GroupCreated>(),
+        Route::new("post", "/v1/groups/{name}/leave", post(leave), "Leave").answer::<GroupRef>(),
+        Route::new("put", "/v1/groups/{name}/topic", put(set_topic), "Set the topic")
+            .body::<Topic>()
+            .answer::<Sent>(),
+        Route::new("put", "/v1/groups/{name}/read", put(set_read), "Say up to where one has read")
+            .body::<ReadMark>()
+            .answer::<Group>(),
+        Route::new("post", "/v1/groups/{name}/messages", post(send), "Send; all of them or none")
+            .body::<NewMessages>()
+            .answer::<SentMessages>(),
+        Route::new(
+            "get",
+            "/v1/groups/{name}/history",
+            get(history),
+            "A page: the newest, or before, after or around an entry",
+        )
+        .query::<HistoryQuery>()
+        .answer::<History>(),
+        Route::new("get", "/v1/groups/{name}/entries/{id}", get(entry), "One entry").answer::<Row>(),
+        Route::new("get", "/v1/groups/{name}/late", get(late), "Late entries, in order of arrival")
+            .query::<LateQuery>()
+            .answer::<Rows>(),
+        Route::new(
+            "get",
+            "/v1/groups/{name}/export",
+            get(export_group),
+            "The group as an Automerge document",
+        )
+        .bytes(AUTOMERGE),
+    ]
+}
+
+async fn describe() -> Json<serde_json::Value> {
+    Json(openapi::document(&table()))
 }
 
 impl Service {
@@ -359,7 +420,7 @@ async fn happenings(
     if socket::is_wanted(request.headers()) {
         return socket::upgrade(request, events, service.stopping);
     }
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], events.lines()).into_response())
+    Ok(([(header::CONTENT_TYPE, NDJSON)], events.lines()).into_response())
 }
 
 async fn users(State(service): State<Service>, Query(query): Query<UsersQuery>) -> Answer<Users> {
@@ -400,7 +461,7 @@ async fn export_group(
     let (no, _) = service.held(&name).await?;
     let document = export::automerge(&service.node, no).await?;
     let headers = [
-        (header::CONTENT_TYPE, "application/vnd.automerge"),
+        (header::CONTENT_TYPE, AUTOMERGE),
         (
             http::HeaderName::from_static(export::REAUTHORED),
             if document.reauthored { "true" } else { "false" },

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use schemars::JsonSchema;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -20,7 +21,7 @@ pub use crate::node::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreacha
 pub const MESSAGE: &str = "message";
 
 /// One entry of a group's history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
     pub id: ChangeHash,
     pub group: GroupName,
@@ -81,13 +82,13 @@ impl From<store::Entry> for Row {
 }
 
 /// Who answers: the first thing that a client asks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hello {
     pub peer: PeerId,
     pub mesh: MeshId,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Group {
     pub name: GroupName,
     pub id: GroupId,
@@ -121,48 +122,48 @@ impl Group {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Groups {
     pub groups: Vec<Group>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SearchQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
 }
 
 /// A group to create, join or leave.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupRef {
     pub name: GroupName,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupCreated {
     pub name: GroupName,
     pub id: GroupId,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Topic {
     pub topic: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Name {
     pub name: String,
 }
 
 /// Up to which arrival this peer's person has read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReadMark {
     pub arrival: u64,
 }
 
 /// Which page of history: the newest, or the one before, after or around an entry. A group's id is that of its
 /// genesis, so `after` it begins the oldest page.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<ChangeHash>,
@@ -175,7 +176,7 @@ pub struct HistoryQuery {
 }
 
 /// One page, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct History {
     pub entries: Vec<Row>,
     /// Everything up to this arrival had been stored when the page was read.
@@ -187,7 +188,7 @@ pub struct History {
 }
 
 /// Late entries that arrived after `after`, in order of arrival.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LateQuery {
     #[serde(default)]
     pub after: u64,
@@ -195,13 +196,13 @@ pub struct LateQuery {
     pub limit: Option<usize>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rows {
     pub entries: Vec<Row>,
 }
 
 /// From where on, and of which group alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EventsQuery {
     /// The cursor of the last event that was handled; absent: from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,7 +212,7 @@ pub struct EventsQuery {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Where to go on after it.
     pub cursor: String,
@@ -219,7 +220,7 @@ pub struct Event {
     pub what: What,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum What {
     /// An entry of a group that this peer has joined, its own ones too; in order of arrival.
@@ -242,11 +243,12 @@ pub enum What {
     Resync,
     /// Of a later version.
     #[serde(other)]
+    #[schemars(skip)]
     Unknown,
 }
 
 /// A message to send.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewMessage {
     pub body: String,
     /// Absent: now.
@@ -293,7 +295,7 @@ impl From<NewMessage> for Draft {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewMessages {
     #[serde(deserialize_with = "at_most_a_batch")]
     pub messages: Vec<NewMessage>,
@@ -330,18 +332,18 @@ fn at_most_a_batch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<New
 }
 
 /// A message that is durable here, and on how many peers it is stored as far as known, this one included.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sent {
     pub id: ChangeHash,
     pub stored_on: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SentMessages {
     pub messages: Vec<Sent>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct User {
     pub key: PeerId,
     pub name: Option<String>,
@@ -349,12 +351,12 @@ pub struct User {
     pub connected: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Users {
     pub users: Vec<User>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsersQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupName>,
@@ -362,7 +364,7 @@ pub struct UsersQuery {
     pub search: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TextQuery {
     pub text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -375,7 +377,7 @@ pub struct TextQuery {
 }
 
 /// A message that was found, and what stands around it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hit {
     #[serde(flatten)]
     pub row: Row,
@@ -390,25 +392,25 @@ impl From<store::Hit> for Hit {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hits {
     pub hits: Vec<Hit>,
 }
 
 /// Holds the mesh secret, so it has no `Debug`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Invitation {
     pub ticket: String,
 }
 
 /// The address that logs one browser in. Holds a secret, so it has no `Debug`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
     pub url: String,
 }
 
 /// What stands behind the `#open=` of such an address.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Code {
     pub code: String,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::links::Bytes;
@@ -12,7 +13,7 @@ use crate::store::{Reader, StoreError};
 use crate::sync::LinkId;
 use crate::time::Timestamp;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     pub peer: PeerId,
     pub name: Option<String>,
@@ -29,7 +30,7 @@ pub struct Status {
     pub set_aside: Vec<String>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct GroupStatus {
     pub name: GroupName,
     pub entries: u64,
@@ -38,7 +39,7 @@ pub struct GroupStatus {
     pub waiting: u64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LinkStatus {
     pub peer: PeerId,
     pub name: Option<String>,
@@ -52,7 +53,7 @@ pub struct LinkStatus {
 }
 
 /// A group that is not level on a link.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Behind {
     pub group: GroupName,
     /// Entries here that the other side has not shown to have.
@@ -61,14 +62,14 @@ pub struct Behind {
     pub unknown_heads: u64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Unreachable {
     pub peer: Option<PeerId>,
     pub address: String,
     pub reason: String,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Flagged {
     pub peer: PeerId,
     pub name: Option<String>,

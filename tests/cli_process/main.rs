@@ -3,6 +3,7 @@
 mod api;
 mod bot;
 mod commands;
+mod described;
 mod events;
 mod follow;
 mod hostile_text;

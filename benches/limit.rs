@@ -1,0 +1,218 @@
+//! What no implementation with these promises can beat on this machine, from its bare parts, and how near the
+//! receive path comes to it, in one run: every signature verified, every entry hashed and flushed to disk before it is
+//! shown.
+//!
+//! `cargo bench --bench limit`
+
+mod history;
+
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use history::{Author, Disk, genesis};
+use peer::change::{Unverified, Verified};
+use peer::group::{Verdict, admit};
+use peer::identity::Identity;
+use peer::store::Store;
+use sha2::{Digest, Sha256};
+
+const MESSAGES: usize = 20_000;
+/// Messages in one commit: about what a batch of a catch-up holds.
+const TOGETHER: usize = 200;
+const ROUNDS: usize = 200;
+
+fn main() {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut author = Author::new();
+    let changes: Vec<Verified> = (0..MESSAGES).map(|_| author.write()).collect();
+    let bytes: usize = changes.iter().map(|change| change.bytes().len()).sum();
+    println!("{MESSAGES} messages of {} bytes, {cores} cores", bytes / MESSAGES);
+
+    let sign = each(1_000, signing());
+    let verify = each(2_000, verifying(2_000));
+    let verified = on_all_cores(cores);
+    let hash = each(MESSAGES, hashing(&changes));
+    let insert = inserting(&changes);
+    let flush = flushing();
+    let trip = round_trip(bytes / MESSAGES);
+    println!("\nbare parts, a message each");
+    row("sign", sign);
+    row("verify", verify);
+    row("verify, on all cores", verified);
+    row("SHA-256", hash);
+    row("SQLite insert, 200 with one flush", insert);
+    row("flush of 4 KiB, median", flush);
+    row("loopback round trip, median", trip);
+
+    let shared = verified + (hash + insert) / cores as u32;
+    let limit = shared.max(insert);
+    let ours = receiving(&changes, cores);
+    println!("\nreceive path");
+    rate("limit", limit);
+    rate("this program", ours);
+    println!("{:<36}{:>9.0} %", "  of the limit", 100.0 * limit.as_secs_f64() / ours.as_secs_f64());
+    println!("\nlive latency, at least: sign, flush, half a round trip, verify, flush");
+    row("limit", sign + flush + trip / 2 + verify + flush);
+    println!("\na fresh join of 100,000, at least");
+    println!("{:<36}{:>9.2} s", "  limit", limit.as_secs_f64() * 100_000.0);
+}
+
+fn row(name: &str, time: Duration) {
+    println!("  {name:<34}{:>9.1} µs", time.as_secs_f64() * 1e6);
+}
+
+fn rate(name: &str, time: Duration) {
+    println!("  {name:<34}{:>9.1} µs {:>9.0} messages/s", time.as_secs_f64() * 1e6, 1.0 / time.as_secs_f64());
+}
+
+/// The time of one of `count`.
+fn each(count: usize, work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed() / count as u32
+}
+
+fn signing() -> impl FnOnce() {
+    let identity = Identity::from_seed(&[7; 32]);
+    move || {
+        for number in 0..1_000u32 {
+            black_box(identity.sign(&message(number)));
+        }
+    }
+}
+
+fn message(number: u32) -> [u8; 250] {
+    let mut message = [7; 250];
+    message[..4].copy_from_slice(&number.to_le_bytes());
+    message
+}
+
+/// Strictly, each with a key that is new to it.
+fn verifying(count: u32) -> impl FnOnce() + Send {
+    let identity = Identity::from_seed(&[7; 32]);
+    let key = identity.peer().0;
+    let signed: Vec<_> = (0..count).map(|number| (number, identity.sign(&message(number)))).collect();
+    move || {
+        for (number, signature) in signed {
+            let key = VerifyingKey::from_bytes(black_box(&key)).expect("a key");
+            key.verify_strict(&message(number), &Signature::from_bytes(&signature))
+                .expect("a good signature");
+        }
+    }
+}
+
+fn on_all_cores(cores: usize) -> Duration {
+    let work: Vec<_> = (0..cores).map(|_| verifying(2_000)).collect();
+    each(2_000 * cores, || {
+        thread::scope(|scope| work.into_iter().for_each(|work| drop(scope.spawn(work))));
+    })
+}
+
+fn hashing(changes: &[Verified]) -> impl FnOnce() {
+    move || {
+        for change in changes {
+            black_box(Sha256::digest(&change.bytes()[8..]));
+        }
+    }
+}
+
+/// The bytes and nothing else, flushed at each commit.
+fn inserting(changes: &[Verified]) -> Duration {
+    let dir = tempfile::tempdir().expect("a directory");
+    let db = rusqlite::Connection::open(dir.path().join("bare.db")).expect("a database");
+    db.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE log (id INTEGER PRIMARY KEY, bytes BLOB)",
+    )
+    .expect("a table");
+    each(changes.len(), || {
+        for part in changes.chunks(TOGETHER) {
+            db.execute_batch("BEGIN").expect("begin");
+            let mut insert = db.prepare_cached("INSERT INTO log (bytes) VALUES (?1)").expect("an insert");
+            for change in part {
+                insert.execute([&change.bytes()[..]]).expect("inserted");
+            }
+            db.execute_batch("COMMIT").expect("commit");
+        }
+    })
+}
+
+fn flushing() -> Duration {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut file = std::fs::File::create(dir.path().join("file")).expect("a file");
+    median(|| {
+        file.write_all(&[1; 4096]).expect("written");
+        file.sync_data().expect("flushed");
+    })
+}
+
+fn round_trip(bytes: usize) -> Duration {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let mut here = TcpStream::connect(listener.local_addr().expect("an address")).expect("connected");
+    let (mut there, _) = listener.accept().expect("accepted");
+    for stream in [&here, &there] {
+        stream.set_nodelay(true).expect("no delay");
+    }
+    let echo = thread::spawn(move || {
+        let mut buffer = vec![0; bytes];
+        while there.read_exact(&mut buffer).and_then(|()| there.write_all(&buffer)).is_ok() {}
+    });
+    let mut buffer = vec![1; bytes];
+    let time = median(|| {
+        here.write_all(&buffer).expect("sent");
+        here.read_exact(&mut buffer).expect("echoed");
+    });
+    drop(here);
+    echo.join().expect("the echo ends");
+    time
+}
+
+fn median(mut work: impl FnMut()) -> Duration {
+    let mut times: Vec<Duration> = (0..ROUNDS).map(|_| each(1, &mut work)).collect();
+    times.sort();
+    times[ROUNDS / 2]
+}
+
+/// Batches from a link, as a node takes them in: decoded and verified on all cores while the one before is
+/// admitted, indexed and committed.
+fn receiving(changes: &[Verified], cores: usize) -> Duration {
+    let mut disk = Disk::of(0);
+    let group = disk.group;
+    let (sender, verified) = std::sync::mpsc::sync_channel::<Vec<Verified>>(4);
+    each(changes.len(), || {
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for batch in changes.chunks(TOGETHER) {
+                    let batch = thread::scope(|scope| {
+                        let shares: Vec<_> = batch
+                            .chunks(TOGETHER.div_ceil(cores))
+                            .map(|share| scope.spawn(|| share.iter().map(gate).collect::<Vec<_>>()))
+                            .collect();
+                        shares.into_iter().flat_map(|share| share.join().expect("verified")).collect()
+                    });
+                    if sender.send(batch).is_err() {
+                        return;
+                    }
+                }
+            });
+            for batch in verified {
+                for change in batch {
+                    let Verdict::Admitted(admitted) = admit(&disk.store, group, change).expect("judged")
+                    else {
+                        panic!("not admitted");
+                    };
+                    disk.store.append(group, &admitted).expect("stored");
+                }
+                disk.store.commit().expect("committed");
+            }
+        });
+    })
+}
+
+fn gate(change: &Verified) -> Verified {
+    let change = Unverified::decode(change.bytes()).expect("well formed");
+    change.verify(genesis().id()).expect("signed")
+}

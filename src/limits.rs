@@ -180,6 +180,9 @@ pub const API_HEADER_BYTES_MAX: usize = 16 * 1024;
 pub const API_HEADER_FIELDS_MAX: usize = 64;
 /// Body of one request to the local API, in bytes.
 pub const API_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The same before a browser is logged in, in bytes: a code, and room. All that a stranger on this machine can make
+/// a peer hold with one request.
+pub const API_CODE_BYTES_MAX: usize = 1024;
 /// One-time links for browsers that are good at once: one for each window that somebody opens, and room.
 pub const LINK_CODES_MAX: usize = 16;
 /// Browsers that are logged in; the one that came first has to log in again.

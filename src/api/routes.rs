@@ -29,8 +29,8 @@ use super::{export, qr, socket};
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, GroupName, PeerId};
 use crate::limits::{
-    API_BODY_BYTES_MAX, EVENTS_MAX, OWN_RECENT_ARRIVALS_MAX, PAGE_MAX, PATIENCE_MS_MAX, SEARCH_CONTEXT_MAX,
-    SEARCH_HITS_MAX, SEND_BATCH_MAX, SENT_KEY_BYTES_MAX,
+    API_BODY_BYTES_MAX, API_CODE_BYTES_MAX, EVENTS_MAX, OWN_RECENT_ARRIVALS_MAX, PAGE_MAX, PATIENCE_MS_MAX,
+    SEARCH_CONTEXT_MAX, SEARCH_HITS_MAX, SEND_BATCH_MAX, SENT_KEY_BYTES_MAX,
 };
 use crate::node::{Node, wall_clock};
 use crate::store::{Attention, GroupSummary, Page, Reader, StoreError};
@@ -83,9 +83,14 @@ fn table() -> Vec<Route> {
             .bytes("image/svg+xml"),
         Route::new("post", "/v1/link", post(link), "A one-time address that logs a browser in")
             .answer::<Link>(),
-        Route::new("post", SESSION, post(enter), "Exchange the code of such an address for a cookie")
-            .body::<Code>()
-            .open(),
+        Route::new(
+            "post",
+            SESSION,
+            post(enter).layer(DefaultBodyLimit::max(API_CODE_BYTES_MAX)),
+            "Exchange the code of such an address for a cookie",
+        )
+        .body::<Code>()
+        .open(),
         Route::new("delete", SESSION, delete(log_out), "Log this browser out"),
         Route::new("put", "/v1/name", put(set_name), "Change the display name")
             .body::<Name>()

@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use peer::limits::{API_CONNECTIONS_MAX, API_HEADER_BYTES_MAX, API_HEADER_FIELDS_MAX, API_HEADER_MS_MAX};
+use peer::limits::{
+    API_CODE_BYTES_MAX, API_CONNECTIONS_MAX, API_HEADER_BYTES_MAX, API_HEADER_FIELDS_MAX, API_HEADER_MS_MAX,
+};
 
 use crate::api::Caller;
 use crate::peer::Peer;
@@ -22,6 +24,19 @@ fn an_oversized_header_is_refused() {
         assert_eq!(status, 431);
     }
     assert_eq!(caller.ask("GET /v1", "").0, 200);
+    server.stop();
+}
+
+#[test]
+fn who_is_not_logged_in_can_say_no_more_than_a_code() {
+    let peer = Peer::created("anna");
+    let server = peer.serve(&[]);
+    let caller = Caller::new(&peer, &server);
+    let headers =
+        format!("Host: {0}\r\nOrigin: http://{0}\r\nContent-Type: application/json\r\n", caller.address);
+    let code = |length| format!(r#"{{"code":"{}"}}"#, "x".repeat(length));
+    assert_eq!(caller.raw("POST /v1/session", &headers, &code(100)).0, 401);
+    assert_eq!(caller.raw("POST /v1/session", &headers, &code(API_CODE_BYTES_MAX)).0, 413);
     server.stop();
 }
 

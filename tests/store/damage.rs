@@ -133,3 +133,19 @@ fn a_group_that_does_not_end_where_its_log_ends_is_noticed_at_opening() {
         assert!(error.is_damage(), "{damage}: {error}");
     }
 }
+
+/// A history that the order of display tells otherwise than the log is no history.
+#[test]
+fn an_order_that_is_not_the_logs_is_noticed() {
+    for damage in [
+        "UPDATE entry SET no = 1 WHERE no = 2",
+        "UPDATE entry SET eff = eff + 100 WHERE no = 1",
+        "UPDATE log SET eff = eff + 100 WHERE id & 0xffff = 2",
+    ] {
+        let disk = Disk::new();
+        let group = three_messages(&disk);
+        disk.tamper(damage);
+        let error = disk.reader().history(group, Page::Newest, 9).unwrap_err();
+        assert!(error.is_damage(), "{damage}: {error}");
+    }
+}

@@ -167,8 +167,13 @@ fn earlier_with_seq(
 ) -> Result<Option<ChangeHash>, StoreError> {
     let mut at = log::node(conn, group, entry.actor.last_no)?;
     while let Some(node) = at.take() {
+        // A proof that cannot be shown is none: a damaged row must not put the blame on its author.
         if node.seq == entry.seq {
-            return Ok(Some(node.hash));
+            return match log::read(conn, group, node.no) {
+                Ok(other) => Ok(other.map(|other| other.hash)),
+                Err(StoreError::Row { .. }) => Ok(None),
+                Err(error) => Err(error),
+            };
         }
         for dep in node.deps {
             let below =

@@ -61,10 +61,26 @@ impl Reader {
         self.in_one_state(|| {
             let source = self.source(group)?;
             let numbers = self.numbers(source.group, page, limit)?;
-            let PageOf { more_before, more_after, .. } = numbers;
             let entries = self.entries(&source, &numbers.entries, &mut HashMap::new())?;
+            let in_order = entries.is_sorted_by(|a, b| (a.eff, a.id) < (b.eff, b.id));
+            if !in_order || !self.ends_where_it_says(group, &numbers)? {
+                let reason = format!("the order of {} is not that of its log", source.name);
+                return Err(StoreError::Damaged { reason });
+            }
+            let PageOf { more_before, more_after, .. } = numbers;
             Ok(PageOf { entries, more_before, more_after })
         })
+    }
+
+    /// A page that has nothing beyond it ends where the whole order ends, which is looked up from that side.
+    fn ends_where_it_says(&self, group: GroupNo, page: &PageOf<EntryNo>) -> Result<bool, StoreError> {
+        let (Some(first), Some(last)) = (page.entries.first(), page.entries.last()) else { return Ok(true) };
+        let end = |sql| {
+            let mut statement = self.conn.prepare_cached(sql)?;
+            statement.query_row([group.0], |row| Ok(EntryNo(row.get::<_, i64>(0)? as u64))).optional()
+        };
+        Ok((page.more_before || end(OLDEST)? == Some(*first))
+            && (page.more_after || end(NEWEST)? == Some(*last)))
     }
 
     /// One entry; nothing when it is damaged.
@@ -358,6 +374,8 @@ impl Reader {
     }
 }
 
+const OLDEST: &str = "SELECT no FROM entry WHERE grp = ?1 ORDER BY eff, hash LIMIT 1";
+const NEWEST: &str = "SELECT no FROM entry WHERE grp = ?1 ORDER BY eff DESC, hash DESC LIMIT 1";
 pub(super) const PAGE_NEWEST: &str =
     "SELECT no FROM entry WHERE grp = ?1 ORDER BY eff DESC, hash DESC LIMIT ?2";
 pub(super) const PAGE_BEFORE: &str = "SELECT no FROM entry WHERE grp = ?1 AND (eff, hash) < (?3, ?4)

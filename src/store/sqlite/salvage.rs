@@ -50,7 +50,13 @@ impl SqliteStore {
         salvage.check_small_things()?;
         salvage.groups(mesh)?;
         let done = salvage.done;
-        conn.execute_batch("DROP TABLE temp.was; COMMIT")?;
+        conn.execute_batch(
+            "DELETE FROM read_mark WHERE arrival > (SELECT entries FROM grp WHERE grp.no = read_mark.grp);
+             DELETE FROM sent WHERE NOT EXISTS (SELECT 1 FROM log
+                 WHERE substr(log.hash, 1, 8) = substr(sent.hash, 1, 8) AND log.hash = sent.hash);
+             DROP TABLE temp.was;
+             COMMIT",
+        )?;
         drop(conn);
         Ok((Self::open(path, own)?, done))
     }
@@ -75,9 +81,9 @@ impl Salvage<'_> {
             "CREATE TEMP TABLE was (grp INTEGER, eff INTEGER, hash BLOB, no INTEGER, PRIMARY KEY (grp, no)) STRICT;",
         )?;
         let mut targets = Vec::new();
-        for (table, has_rowid) in
-            [("log", true), ("actor", true), ("grp", true), ("was", false), ("peer", false), ("value", false)]
-        {
+        let tables = ["log", "actor", "grp", "read_mark", "sent"].map(|table| (table, true));
+        let without_row_ids = ["was", "peer", "value"].map(|table| (table, false));
+        for (table, has_rowid) in tables.into_iter().chain(without_row_ids) {
             let columns: usize =
                 self.conn.query_row("SELECT count(*) FROM pragma_table_info(?1)", [table], |row| {
                     Ok(row.get::<_, i64>(0)? as usize)

@@ -91,6 +91,10 @@ pub const HANDSHAKES_MAX: usize = 1024;
 /// The same from one address (one /64 of IPv6): one stranger does not crowd out the others. Who shares its address gets
 /// in between a thousand of its connections a second.
 pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 256;
+/// Connections that the system holds until they are accepted (it may hold fewer): twice the handshakes, so that a crowd
+/// that comes at once is turned away by this peer. A system whose queue is full leaves members and strangers alike waiting
+/// for an answer that never comes.
+pub const ACCEPT_QUEUE_MAX: u32 = 2048;
 /// Changes verified before it is another link's turn: about 3 ms.
 pub const VERIFIED_IN_ONE_GO_MAX: usize = 64;
 /// Dials under way at once: bounds the sockets that they take.

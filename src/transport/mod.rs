@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
 pub use error::TransportError;
@@ -28,7 +28,7 @@ pub use traffic::Traffic;
 
 use crate::id::PeerId;
 use crate::identity::{Identity, MeshSecret};
-use crate::limits::HANDSHAKE_MS_MAX;
+use crate::limits::{ACCEPT_QUEUE_MAX, HANDSHAKE_MS_MAX};
 use crate::wire::address;
 use handshake::{Member, Proven};
 use tls::Tls;
@@ -72,8 +72,7 @@ impl Transport {
     }
 
     pub async fn bind(&self, address: SocketAddr) -> Result<Listener, TransportError> {
-        let bound = TcpListener::bind(address).await;
-        let listener = bound.map_err(|source| match source.kind() {
+        let listener = listen(address).map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => TransportError::AddressInUse { address },
             _ => TransportError::Bind { address, source },
         })?;
@@ -125,6 +124,16 @@ impl Transport {
         let (reader, writer) = link::halves(socket);
         Ok(Link { peer, dialled: dialled.is_some(), remote, listen, traffic, reader, writer })
     }
+}
+
+/// `TcpListener::bind` with a longer queue.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restarted peer gets its port back at once. On Windows that is so anyway, and the option means something else.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(ACCEPT_QUEUE_MAX)
 }
 
 impl Listener {

@@ -1,6 +1,6 @@
-//! What hostile bytes cost: the most memory held at once, and the time.
+//! What hostile bytes cost: the most memory held at once, and the time of the processor.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The dearest of many.
 #[derive(Default)]
@@ -8,7 +8,7 @@ pub struct Cost {
     pub count: u64,
     pub bytes_max: u64,
     pub longest: Duration,
-    /// How many took longer than 10 ms, which on a busy machine is mostly waiting.
+    /// How many took longer than 10 ms.
     pub slow: u64,
 }
 
@@ -17,9 +17,9 @@ impl Cost {
     #[track_caller]
     pub fn of<T>(&mut self, bytes_max: u64, act: impl FnOnce() -> T) -> T {
         let mut done = None;
-        let begun = Instant::now();
+        let begun = worked();
         let held = allocation_counter::measure(|| done = Some(act()));
-        let elapsed = begun.elapsed();
+        let elapsed = worked().saturating_sub(begun);
         self.longest = self.longest.max(elapsed);
         self.slow += u64::from(elapsed > Duration::from_millis(10));
         self.bytes_max = self.bytes_max.max(held.bytes_max);
@@ -27,6 +27,20 @@ impl Cost {
         assert!(held.bytes_max <= bytes_max, "{} bytes", held.bytes_max);
         done.expect("it has run")
     }
+}
+
+/// How long this thread has worked, which leaves out its waiting for other programs.
+#[cfg(target_os = "linux")]
+fn worked() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::ThreadCPUTime).try_into().expect("no negative time")
+}
+
+/// How long ago this was asked first.
+#[cfg(not(target_os = "linux"))]
+fn worked() -> Duration {
+    static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    FIRST.get_or_init(std::time::Instant::now).elapsed()
 }
 
 impl std::fmt::Display for Cost {

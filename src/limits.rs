@@ -182,8 +182,9 @@ pub const API_TURNED_AWAY_MAX: usize = 64;
 /// Header of one request to the local API, in bytes and in fields.
 pub const API_HEADER_BYTES_MAX: usize = 16 * 1024;
 pub const API_HEADER_FIELDS_MAX: usize = 64;
-/// Body of one request to the local API, in bytes.
-pub const API_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Body of one request to the local API, in bytes: two batches of the longest messages, whatever escapes they need in
+/// JSON, and a few milliseconds of a core to read.
+pub const API_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The same before a browser is logged in, in bytes: a code, and room. All that a stranger on this machine can make
 /// a peer hold with one request.
 pub const API_CODE_BYTES_MAX: usize = 1024;

@@ -1,13 +1,12 @@
 //! `peer export`: a whole group, as JSON lines or as an Automerge document.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::Context;
 use super::failure::{Failure, Result};
-use super::output::{count, encode};
-use super::{Context, history};
-use crate::api::Client;
+use super::output::count;
+use crate::api::{Client, Draft, Pages, json_line};
 use crate::id::GroupName;
 
 #[derive(clap::Args, Debug)]
@@ -40,28 +39,21 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
 
 async fn export(client: &Client, args: &Args, context: &mut Context) -> Result<()> {
     let Some(path) = &args.output else {
-        write(client, args, &mut async |bytes| context.out.bytes(bytes)).await?;
+        write(client, args, &mut |bytes| context.out.bytes(bytes)).await?;
         return context.out.flush();
     };
-    let mut file = Draft::create(path)?;
-    let written = write(client, args, &mut async |bytes| file.write(bytes)).await;
-    match written {
-        Ok(entries) => {
-            file.keep()?;
-            report(entries, path, context)
-        }
-        Err(failure) => {
-            file.discard();
-            Err(failure)
-        }
-    }
+    let failed = |error| cannot_write(path, &error);
+    let mut file = Draft::create(path).map_err(failed)?;
+    let entries = write(client, args, &mut |bytes| file.write(bytes).map_err(failed)).await?;
+    file.keep().map_err(failed)?;
+    report(entries, path, context)
 }
 
 /// Hands on the export in pieces; counts the entries where they are told apart.
 async fn write(
     client: &Client,
     args: &Args,
-    sink: &mut impl AsyncFnMut(&[u8]) -> Result<()>,
+    sink: &mut impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<Option<u64>> {
     if args.format == Format::Automerge {
         let mut document = client.export(&args.group).await?;
@@ -72,20 +64,19 @@ async fn write(
             );
         }
         while let Some(bytes) = document.chunk().await? {
-            sink(&bytes).await?;
+            sink(&bytes)?;
         }
         return Ok(None);
     }
-    let start = client.group(&args.group).await?.id.genesis();
-    let mut entries = 0;
-    history::every(client, &args.group, start, async |row| {
-        entries += 1;
-        let mut line = encode(row)?;
-        line.push('\n');
-        sink(line.as_bytes()).await
-    })
-    .await?;
-    Ok(Some(entries))
+    let mut pages = Pages::whole(client, &args.group).await?;
+    let mut rows = 0;
+    while let Some(page) = pages.next().await? {
+        for row in &page.entries {
+            sink(json_line(row)?.as_bytes())?;
+        }
+        rows += page.entries.len() as u64;
+    }
+    Ok(Some(rows))
 }
 
 fn report(entries: Option<u64>, path: &Path, context: &mut Context) -> Result<()> {
@@ -95,44 +86,6 @@ fn report(entries: Option<u64>, path: &Path, context: &mut Context) -> Result<()
     }
     let what = entries.map_or("the group".to_owned(), |entries| count(entries, "row", "rows"));
     context.out.line(&format!("wrote {what} to {}", crate::text::line(&file)))
-}
-
-/// A file that appears under its name once it is whole.
-struct Draft {
-    file: BufWriter<File>,
-    draft: PathBuf,
-    path: PathBuf,
-}
-
-impl Draft {
-    fn create(path: &Path) -> Result<Self> {
-        let mut draft = path.as_os_str().to_owned();
-        draft.push(".part");
-        let draft = PathBuf::from(draft);
-        let file = File::create(&draft).map_err(|error| cannot_write(path, &error))?;
-        Ok(Self { file: BufWriter::new(file), draft, path: path.to_owned() })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|error| cannot_write(&self.path, &error))
-    }
-
-    fn keep(mut self) -> Result<()> {
-        let kept = self
-            .file
-            .flush()
-            .and_then(|()| self.file.get_ref().sync_all())
-            .and_then(|()| fs::rename(&self.draft, &self.path));
-        kept.map_err(|error| {
-            let failure = cannot_write(&self.path, &error);
-            let _ = fs::remove_file(&self.draft);
-            failure
-        })
-    }
-
-    fn discard(self) {
-        let _ = fs::remove_file(&self.draft);
-    }
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::failure::{Failure, Result};
 use super::{Context, rows};
-use crate::api::{Client, EventsQuery, HistoryQuery, Row, What};
+use crate::api::{Client, EventsQuery, History, HistoryQuery, Pages, Row, What};
 use crate::id::{ChangeHash, GroupName};
 use crate::limits::PAGE_MAX;
 
@@ -41,28 +41,34 @@ async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()>
         return Err(Failure::new("--follow needs a running peer; start one with `peer serve`"));
     }
     let mut shown = HashSet::new();
-    let mut each = async |row: &Row| {
-        if args.follow {
-            shown.insert(row.arrival);
-        }
-        print(row, context)
-    };
-    let (arrival, cursor) = match (args.all, args.after) {
-        (true, _) => {
-            let start = client.group(&args.group).await?.id.genesis();
-            every(client, &args.group, start, &mut each).await?
-        }
-        // A page would leave a gap between its end and what arrives.
-        (false, Some(start)) if args.follow => every(client, &args.group, start, &mut each).await?,
-        (false, after) => {
-            let limit = Some(args.limit.into());
-            let query = HistoryQuery { before: args.before, after, limit, ..HistoryQuery::default() };
-            let page = client.history(&args.group, &query).await?;
-            for row in &page.entries {
-                each(row).await?;
+    let mut show = |page: &History| {
+        page.entries.iter().try_for_each(|row| {
+            if args.follow {
+                shown.insert(row.arrival);
             }
-            (page.arrival, page.cursor)
+            print(row, context)
+        })
+    };
+    let pages = match (args.all, args.after) {
+        (true, _) => Some(Pages::whole(client, &args.group).await?),
+        // A page would leave a gap between its end and what arrives.
+        (false, Some(start)) if args.follow => Some(Pages::after(client, &args.group, start)),
+        _ => None,
+    };
+    // To follow from what was there when the first page was read.
+    let (arrival, cursor) = if let Some(mut pages) = pages {
+        let mut begun = None;
+        while let Some(page) = pages.next().await? {
+            show(&page)?;
+            begun.get_or_insert((page.arrival, page.cursor));
         }
+        begun.unwrap_or_default()
+    } else {
+        let limit = Some(args.limit.into());
+        let query = HistoryQuery { before: args.before, after: args.after, limit, ..HistoryQuery::default() };
+        let page = client.history(&args.group, &query).await?;
+        show(&page)?;
+        (page.arrival, page.cursor)
     };
     if !args.follow {
         return Ok(());
@@ -107,28 +113,4 @@ fn print(row: &Row, context: &mut Context) -> Result<()> {
     }
     let line = rows::row(row, context.out.zone());
     context.out.line(&line)
-}
-
-/// Hands on every row after `start`, page by page. Returns where to follow from: what had arrived when the
-/// first page was read, and the cursor of then.
-pub(super) async fn every(
-    client: &Client,
-    group: &GroupName,
-    start: ChangeHash,
-    mut each: impl AsyncFnMut(&Row) -> Result<()>,
-) -> Result<(u64, String)> {
-    let mut after = start;
-    let mut begun = None;
-    loop {
-        let query = HistoryQuery { after: Some(after), limit: Some(PAGE_MAX), ..HistoryQuery::default() };
-        let page = client.history(group, &query).await?;
-        let begun = begun.get_or_insert((page.arrival, page.cursor));
-        for row in &page.entries {
-            each(row).await?;
-        }
-        match page.entries.last() {
-            Some(last) if page.entries.len() == PAGE_MAX => after = last.id,
-            _ => return Ok(begun.clone()),
-        }
-    }
 }

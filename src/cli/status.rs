@@ -76,15 +76,7 @@ fn link(link: &LinkStatus) -> [String; 6] {
         }
         _ => String::new(),
     };
-    let missing: Vec<String> = link
-        .behind
-        .iter()
-        .map(|behind| match (behind.entries, behind.unknown_heads) {
-            (Some(0) | None, _) => format!("{}: it has more", behind.group),
-            (Some(entries), 0) => format!("{}: it lacks {entries}", behind.group),
-            (Some(entries), _) => format!("{}: it lacks {entries} and has more", behind.group),
-        })
-        .collect();
+    let missing: Vec<String> = link.behind.iter().map(ToString::to_string).collect();
     let level = if missing.is_empty() { "level".to_owned() } else { missing.join(", ") };
     [
         format!("  {}", person(link.name.as_deref(), &link.peer)),

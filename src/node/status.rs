@@ -1,6 +1,7 @@
 //! What `peer status` shows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,17 @@ pub struct Behind {
     pub entries: Option<u64>,
     /// Heads of the other side that are not here.
     pub unknown_heads: u64,
+}
+
+impl fmt::Display for Behind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, entries, unknown_heads } = self;
+        match (entries, unknown_heads) {
+            (Some(0) | None, _) => write!(f, "{group}: it has more"),
+            (Some(entries), 0) => write!(f, "{group}: it lacks {entries}"),
+            (Some(entries), _) => write!(f, "{group}: it lacks {entries} and has more"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

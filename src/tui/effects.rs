@@ -1,8 +1,8 @@
 //! Doing what the state asks for. Each effect runs by itself and comes back as an event, but for messages, which
 //! leave in their order.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,8 @@ use tokio::sync::mpsc;
 
 use super::event::{Answer, Effect, Event, Part};
 use super::room::{PAGE, WINDOW_MAX};
-use crate::api::{Client, ClientError, HistoryQuery, TextQuery, UsersQuery};
+use crate::api::{Client, ClientError, Draft, HistoryQuery, Pages, TextQuery, UsersQuery, json_line};
 use crate::id::GroupName;
-use crate::limits::PAGE_MAX;
 use crate::text;
 
 /// Late entries that are looked for when a group is opened.
@@ -197,45 +196,21 @@ fn write_secret(path: &Path, secret: &str) -> Result<(), EffectError> {
     written.map_err(|source| failed(path, source))
 }
 
-/// The rows of a group as JSON lines, in a file that is there once it is whole.
 async fn export(client: &Client, group: &GroupName, path: &Path) -> Result<u64, EffectError> {
     if path.exists() {
         return Err(EffectError::Exists(path.to_owned()));
     }
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".part");
-    let draft = PathBuf::from(draft);
-    let done = write_rows(client, group, &draft).await;
-    let kept = match done {
-        Ok(rows) => fs::rename(&draft, path).map(|()| rows).map_err(|source| failed(path, source)),
-        Err(error) => Err(error),
-    };
-    if kept.is_err() {
-        let _ = fs::remove_file(&draft);
-    }
-    kept
-}
-
-async fn write_rows(client: &Client, group: &GroupName, path: &Path) -> Result<u64, EffectError> {
-    let file = File::create(path).map_err(|source| failed(path, source))?;
-    let mut file = BufWriter::new(file);
-    let mut after = client.group(group).await?.id.genesis();
+    let failed = |source| failed(path, source);
+    let mut file = Draft::create(path).map_err(failed)?;
+    let mut pages = Pages::whole(client, group).await?;
     let mut rows = 0;
-    loop {
-        let query = HistoryQuery { after: Some(after), limit: Some(PAGE_MAX), ..HistoryQuery::default() };
-        let page = client.history(group, &query).await?;
-        let Some(last) = page.entries.last() else { break };
-        after = last.id;
+    while let Some(page) = pages.next().await? {
         for row in &page.entries {
-            let line = text::json(serde_json::to_string(row)?);
-            writeln!(file, "{line}").map_err(|source| failed(path, source))?;
-            rows += 1;
+            file.write(json_line(row)?.as_bytes()).map_err(failed)?;
         }
-        if page.entries.len() < PAGE_MAX {
-            break;
-        }
+        rows += page.entries.len() as u64;
     }
-    file.flush().and_then(|()| file.get_ref().sync_all()).map_err(|source| failed(path, source))?;
+    file.keep().map_err(failed)?;
     Ok(rows)
 }
 

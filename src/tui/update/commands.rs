@@ -165,15 +165,7 @@ fn status_lines(state: &State, status: &Status) -> Vec<String> {
             }
             _ => String::new(),
         };
-        let missing: Vec<String> = link
-            .behind
-            .iter()
-            .map(|behind| match (behind.entries, behind.unknown_heads) {
-                (Some(0) | None, _) => format!("{}: it has more", behind.group),
-                (Some(entries), 0) => format!("{}: it lacks {entries}", behind.group),
-                (Some(entries), _) => format!("{}: it lacks {entries} and has more", behind.group),
-            })
-            .collect();
+        let missing: Vec<String> = link.behind.iter().map(ToString::to_string).collect();
         let level = if missing.is_empty() { "level".to_owned() } else { missing.join(", ") };
         let name = history::name(state, link.name.as_deref(), &link.peer);
         lines.push(format!(" ● {name}  {}{rtt}, {level}{skew}", text::line(&link.address)));

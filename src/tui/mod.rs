@@ -24,7 +24,7 @@ pub mod room;
 mod service;
 mod shell;
 pub mod state;
-mod terminal;
+pub mod terminal;
 pub mod theme;
 mod update;
 mod view;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use peer::tui::terminal::{Terminal, on_panic};
 use tempfile::TempDir;
 
 use crate::peer::Peer;
@@ -248,6 +249,28 @@ fn every_way_out_gives_the_terminal_back() {
     window.is_given_back();
     window.chat(&ann, "--join nonsense");
     window.shows("peer: ");
+    window.is_given_back();
+}
+
+/// The test runs itself in the window, to panic there.
+#[test]
+fn a_panic_is_told_on_the_screen_that_was_there() {
+    const PANIC: &str = "PEER_TUI_PANIC";
+    if std::env::var_os(PANIC).is_some() {
+        on_panic(|| {});
+        let _terminal = Terminal::take(true).unwrap();
+        panic!("an error of ours");
+    }
+    if !tmux_is_there() {
+        return;
+    }
+    let window = Window::new(100, 30);
+    window.enter("echo as it was");
+    let myself = std::env::current_exe().unwrap();
+    let name = "terminal::a_panic_is_told_on_the_screen_that_was_there";
+    window.enter(&format!("{PANIC}=1 {} --exact {name} --nocapture", myself.display()));
+    let told = |screen: &str| screen.contains("\nas it was") && screen.contains("an error of ours");
+    window.until("the panic", told);
     window.is_given_back();
 }
 

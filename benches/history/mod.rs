@@ -3,11 +3,11 @@
 // Each benchmark uses a part of it.
 #![allow(dead_code)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use peer::change::{Body, Change, Content, Genesis, Header, Verified};
 use peer::group::{ChangeGraph, EntryNo, GroupNo, Verdict, admit};
-use peer::id::{ActorId, ChangeHash, MeshId};
+use peer::id::{ActorId, ChangeHash, GroupId, MeshId, PeerId};
 use peer::identity::Identity;
 use peer::store::{Reader, SqliteStore, Store};
 use peer::time::Timestamp;
@@ -24,13 +24,18 @@ pub fn sizes() -> Vec<u64> {
 }
 
 pub fn genesis() -> Genesis {
-    Genesis::public(MESH, "bench".parse().unwrap())
+    group(MESH, "bench")
+}
+
+pub fn group(mesh: MeshId, name: &str) -> Genesis {
+    Genesis::public(mesh, name.parse().unwrap())
 }
 
 /// Writes a chain of messages, about as long as those of a chat.
 pub struct Author {
     identity: Identity,
     actor: ActorId,
+    group: GroupId,
     last: ChangeHash,
     written: u64,
     max_op: u64,
@@ -38,9 +43,13 @@ pub struct Author {
 
 impl Author {
     pub fn new() -> Self {
+        Self::of(genesis().id())
+    }
+
+    pub fn of(group: GroupId) -> Self {
         let identity = Identity::from_seed(&[7; 32]);
         let actor = ActorId::new(identity.peer(), [9; 8]);
-        Self { identity, actor, last: genesis().id().genesis(), written: 0, max_op: Genesis::MAX_OP }
+        Self { identity, actor, group, last: group.genesis(), written: 0, max_op: Genesis::MAX_OP }
     }
 
     pub fn write(&mut self) -> Verified {
@@ -54,7 +63,7 @@ impl Author {
         };
         let header =
             Header { deps: vec![self.last], actor: self.actor, seq: self.written, start_op: self.max_op + 1 };
-        let change = Change::sign(genesis().id(), header, content, &self.identity).unwrap();
+        let change = Change::sign(self.group, header, content, &self.identity).unwrap();
         self.last = change.hash();
         self.max_op = change.max_op();
         change
@@ -82,6 +91,26 @@ fn body(number: u64) -> String {
     text
 }
 
+/// A group with so many messages in a peer's database, and who goes on writing there.
+pub fn fill(store: &mut SqliteStore, genesis: &Genesis, entries: u64) -> (GroupNo, Author) {
+    let group = store.add_group(genesis, true).unwrap();
+    let mut author = Author::of(genesis.id());
+    for start in (0..entries).step_by(1_000) {
+        append(store, group, &mut author, 1_000.min(entries - start));
+        store.commit().unwrap();
+    }
+    (group, author)
+}
+
+fn append(store: &mut SqliteStore, group: GroupNo, author: &mut Author, count: u64) {
+    for _ in 0..count {
+        let Verdict::Admitted(admitted) = admit(&*store, group, author.write()).unwrap() else {
+            panic!("not admitted");
+        };
+        store.append(group, &admitted).unwrap();
+    }
+}
+
 /// A database in a directory of its own.
 pub struct Disk {
     dir: TempDir,
@@ -93,25 +122,14 @@ pub struct Disk {
 impl Disk {
     pub fn of(entries: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = open(&path(dir.path()));
-        let group = store.add_group(&genesis(), true).unwrap();
-        let mut disk = Self { dir, store, group, author: Author::new() };
-        for start in (0..entries).step_by(1_000) {
-            disk.append(1_000.min(entries - start));
-            disk.store.commit().unwrap();
-        }
-        disk
+        let mut store = open(dir.path(), Identity::from_seed(&[8; 32]).peer());
+        let (group, author) = fill(&mut store, &genesis(), entries);
+        Self { dir, store, group, author }
     }
 
     /// Writes so many more messages, and does not commit.
     pub fn append(&mut self, count: u64) {
-        for _ in 0..count {
-            let written = self.author.write();
-            let Verdict::Admitted(admitted) = admit(&self.store, self.group, written).unwrap() else {
-                panic!("not admitted");
-            };
-            self.store.append(self.group, &admitted).unwrap();
-        }
+        append(&mut self.store, self.group, &mut self.author, count);
     }
 
     pub fn hash(&self, no: u64) -> ChangeHash {
@@ -123,14 +141,11 @@ impl Disk {
     }
 
     pub fn reopen(&self) -> SqliteStore {
-        open(&path(self.dir.path()))
+        open(self.dir.path(), Identity::from_seed(&[8; 32]).peer())
     }
 }
 
-fn path(dir: &Path) -> PathBuf {
-    dir.join("peer.db")
-}
-
-fn open(path: &Path) -> SqliteStore {
-    SqliteStore::open(path, Identity::from_seed(&[8; 32]).peer()).unwrap()
+/// The database in a peer's data directory.
+pub fn open(dir: &Path, peer: PeerId) -> SqliteStore {
+    SqliteStore::open(&dir.join("peer.db"), peer).unwrap()
 }

@@ -27,13 +27,13 @@ use super::types::{
 };
 use super::{export, qr, socket};
 use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, GroupName, PeerId};
+use crate::id::{ChangeHash, GroupName};
 use crate::limits::{
     API_BODY_BYTES_MAX, API_CODE_BYTES_MAX, EVENTS_MAX, OWN_RECENT_ARRIVALS_MAX, PAGE_MAX, PATIENCE_MS_MAX,
     SEARCH_CONTEXT_MAX, SEARCH_HITS_MAX, SEND_BATCH_MAX, SENT_KEY_BYTES_MAX,
 };
 use crate::node::{Node, wall_clock};
-use crate::store::{Attention, GroupSummary, Page, Reader, StoreError};
+use crate::store::{GroupSummary, Page};
 
 const NDJSON: &str = "application/x-ndjson";
 const AUTOMERGE: &str = "application/vnd.automerge";
@@ -264,23 +264,19 @@ async fn groups(State(service): State<Service>, Query(query): Query<SearchQuery>
     let own = service.node.peer();
     let read = service.node.read(move |reader| {
         let found = reader.groups(query.search.as_deref())?;
-        found.into_iter().map(|group| with_attention(reader, &own, group)).collect()
+        let attention = reader.attention(&found, &own)?;
+        Ok(found.into_iter().zip(attention).map(|(group, attention)| Group::new(group, attention)).collect())
     });
     Ok(Json(Groups { groups: read.await? }))
 }
 
 async fn group(State(service): State<Service>, Path(name): Path<GroupName>) -> Answer<Group> {
     let (own, group) = (service.node.peer(), service.group(&name).await?);
-    Ok(Json(service.node.read(move |reader| with_attention(reader, &own, group.clone())).await?))
-}
-
-/// Only who is in a group has something to read there.
-fn with_attention(reader: &Reader, own: &PeerId, group: GroupSummary) -> Result<Group, StoreError> {
-    let attention = match group.no.filter(|_| group.joined) {
-        Some(no) => reader.attention(no, own)?,
-        None => Attention::default(),
-    };
-    Ok(Group::new(group, attention))
+    let read = service.node.read(move |reader| {
+        let attention = reader.attention(std::slice::from_ref(&group), &own)?.pop();
+        Ok(Group::new(group.clone(), attention.unwrap_or_default()))
+    });
+    Ok(Json(read.await?))
 }
 
 async fn set_read(

@@ -16,7 +16,7 @@ fn begun(disk: &Disk) -> (SqliteStore, GroupNo) {
 }
 
 fn attention(disk: &Disk, group: GroupNo) -> Attention {
-    disk.reader().attention(group, &own()).unwrap()
+    disk.attention(group, &own())
 }
 
 #[test]

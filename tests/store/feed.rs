@@ -102,5 +102,5 @@ fn a_database_without_a_feed_gets_one() {
     Author::new(1).say(&mut store, GroupNo(1), 2, "new");
     store.commit().unwrap();
     assert_eq!(after(&disk.reader(), FeedPlace::default()).unwrap().0, ["rust 2"]);
-    assert_eq!(disk.reader().attention(group, &Author::new(9).key()).unwrap().read, EntryNo(0));
+    assert_eq!(disk.attention(group, &Author::new(9).key()).read, EntryNo(0));
 }

@@ -4,7 +4,7 @@ use peer::change::{Body, Change, Content, Genesis, Header};
 use peer::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Verdict, admit};
 use peer::id::{ActorId, ChangeHash, GroupName, MeshId, PeerId};
 use peer::identity::Identity;
-use peer::store::{Reader, SqliteStore, Store, StoreError};
+use peer::store::{Attention, Reader, SqliteStore, Store, StoreError};
 use peer::time::Timestamp;
 use tempfile::TempDir;
 
@@ -135,6 +135,14 @@ impl Disk {
 
     pub fn open(&self) -> SqliteStore {
         SqliteStore::open(&self.path(), own()).unwrap()
+    }
+
+    /// What somebody has to read in a group that is held here.
+    pub fn attention(&self, group: GroupNo, own: &PeerId) -> Attention {
+        let reader = self.reader();
+        let mut groups = reader.groups(None).unwrap();
+        groups.retain(|found| found.no == Some(group));
+        reader.attention(&groups, own).unwrap().remove(0)
     }
 
     pub fn reader(&self) -> Reader {

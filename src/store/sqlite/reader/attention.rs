@@ -15,47 +15,61 @@ use crate::id::{ChangeHash, PeerId};
 use crate::limits::{UNREAD_MAX, UNREAD_VISITS_MAX};
 use crate::store::sqlite::log::{self, GroupRef};
 use crate::store::sqlite::{index, search};
-use crate::store::{Attention, Entry, StoreError};
+use crate::store::{Attention, Entry, GroupSummary, StoreError};
 use crate::time::Timestamp;
 
 impl Reader {
-    /// For the person whose key is `own`.
-    pub fn attention(&self, group: GroupNo, own: &PeerId) -> Result<Attention, StoreError> {
+    /// For the person whose key is `own`, in each of these groups. Only who is in a group has something to read there.
+    pub fn attention(&self, groups: &[GroupSummary], own: &PeerId) -> Result<Vec<Attention>, StoreError> {
         self.in_one_state(|| {
-            let read = self.read_mark(group)?;
-            let (from, to) = (log::row_id(group, read), log::row_id(group, EntryNo(u64::MAX)));
-            let key = self.source(group)?.group;
-            let actors = self.actors_of(group, own)?;
-            let named = self.naming(own, from, to, UNREAD_VISITS_MAX)?;
-            let mut attention = Attention {
-                read,
-                newest: index::newest(&self.conn, group)?.map(|(eff, _)| Timestamp::clamped(eff)),
-                ..Attention::default()
+            let name = self.phrase_of(own)?;
+            let attention = |group: &GroupSummary| match group.no.filter(|_| group.joined) {
+                Some(no) => self.attention_of(no, own, name.as_deref()),
+                None => Ok(Attention::default()),
             };
-            let mut statement = self.conn.prepare_cached(
-                "SELECT id, actor, re, kind IS NULL FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
-            )?;
-            let mut rows = statement.query(params![from, to, UNREAD_VISITS_MAX as i64])?;
-            let mut visited = 0;
-            while let Some(row) = rows.next()? {
-                visited += 1;
-                if !row.get::<_, bool>(3)? || actors.contains(&row.get(1)?) {
-                    continue;
-                }
-                attention.unread += 1;
-                let re = row.get::<_, Option<[u8; 32]>>(2)?.map(ChangeHash);
-                if named.contains(&row.get(0)?) || self.is_of(key, re, &actors)? {
-                    attention.mentions += 1;
-                }
-                if attention.unread == UNREAD_MAX {
-                    break;
-                }
-            }
-            if visited == UNREAD_VISITS_MAX {
-                attention.unread = UNREAD_MAX;
-            }
-            Ok(attention)
+            groups.iter().map(attention).collect()
         })
+    }
+
+    fn attention_of(
+        &self,
+        group: GroupNo,
+        own: &PeerId,
+        name: Option<&str>,
+    ) -> Result<Attention, StoreError> {
+        let read = self.read_mark(group)?;
+        let newest = index::newest(&self.conn, group)?.map(|(eff, _)| Timestamp::clamped(eff));
+        let mut attention = Attention { read, newest, ..Attention::default() };
+        if log::last(&self.conn, group)? <= read {
+            return Ok(attention);
+        }
+        let (from, to) = (log::row_id(group, read), log::row_id(group, EntryNo(u64::MAX)));
+        let key = self.source(group)?.group;
+        let actors = self.actors_of(group, own)?;
+        let named = self.naming(name, from, to, UNREAD_VISITS_MAX)?;
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, actor, re, kind IS NULL FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
+        )?;
+        let mut rows = statement.query(params![from, to, UNREAD_VISITS_MAX as i64])?;
+        let mut visited = 0;
+        while let Some(row) = rows.next()? {
+            visited += 1;
+            if !row.get::<_, bool>(3)? || actors.contains(&row.get(1)?) {
+                continue;
+            }
+            attention.unread += 1;
+            let re = row.get::<_, Option<[u8; 32]>>(2)?.map(ChangeHash);
+            if named.contains(&row.get(0)?) || self.is_of(key, re, &actors)? {
+                attention.mentions += 1;
+            }
+            if attention.unread == UNREAD_MAX {
+                break;
+            }
+        }
+        if visited == UNREAD_VISITS_MAX {
+            attention.unread = UNREAD_MAX;
+        }
+        Ok(attention)
     }
 
     /// Which of these entries of one group are mentions.
@@ -67,21 +81,33 @@ impl Reader {
     ) -> Result<HashSet<EntryNo>, StoreError> {
         let key = self.source(group)?.group;
         let actors = self.actors_of(group, own)?;
+        let name = self.phrase_of(own)?;
         let mut found = HashSet::new();
         for entry in entries.iter().filter(|entry| entry.kind.is_none() && entry.author != *own) {
             let id = log::row_id(group, entry.no);
-            if self.is_of(key, entry.re, &actors)? || self.naming(own, id - 1, id, 1)?.contains(&id) {
+            if self.is_of(key, entry.re, &actors)?
+                || self.naming(name.as_deref(), id - 1, id, 1)?.contains(&id)
+            {
                 found.insert(entry.no);
             }
         }
         Ok(found)
     }
 
+    /// What to search for a person's name with.
+    fn phrase_of(&self, own: &PeerId) -> Result<Option<String>, StoreError> {
+        Ok(self.display_name(own)?.as_deref().and_then(search::phrase))
+    }
+
     /// The rows above `from`, up to `to`, that hold the person's name.
-    fn naming(&self, own: &PeerId, from: i64, to: i64, limit: usize) -> Result<HashSet<i64>, StoreError> {
-        let Some(name) = self.display_name(own)?.as_deref().and_then(search::phrase) else {
-            return Ok(HashSet::new());
-        };
+    fn naming(
+        &self,
+        name: Option<&str>,
+        from: i64,
+        to: i64,
+        limit: usize,
+    ) -> Result<HashSet<i64>, StoreError> {
+        let Some(name) = name else { return Ok(HashSet::new()) };
         let mut statement = self.conn.prepare_cached(
             "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid > ?2 AND rowid <= ?3 ORDER BY rowid LIMIT ?4",
         )?;

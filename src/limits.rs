@@ -223,6 +223,9 @@ pub const ANNOUNCE_AFTER_MS: u64 = 250;
 /// least one with a probability of 95 %, and from the next ping at the latest. More would cost every peer frames in
 /// proportion to the mesh, for nothing in a healthy one.
 pub const ANNOUNCE_PEERS_MAX: usize = 3;
+/// How often a peer is shown that its single entries have come, at most: in a busy group there is mostly something else
+/// to say by then, which shows it as well.
+pub const ACKNOWLEDGE_EVERY_MS: u64 = 20;
 /// A catch-up without progress for this long moves to another link.
 pub const PULL_STALL_MS: u64 = 5_000;
 /// How often one key may link, beyond `LINKS_IN_A_ROW_MAX`.

@@ -94,7 +94,7 @@ impl<S: Store> Engine<S> {
         if pulls && !self.mesh.may_ask(link, now) {
             return self.blame(link, Misconduct::AskedAgain, now);
         }
-        let changes = !incoming.changes.is_empty();
+        let brought_bytes: usize = incoming.changes.iter().map(|change| change.bytes().len()).sum();
         let reset = incoming.have.iter().any(|have| have.last_sync.is_empty() && have.bloom.is_empty());
         let before = (room.entries, room.orphans.len());
         let pull = room.pull.as_ref().filter(|pull| pull.link() == link);
@@ -140,11 +140,17 @@ impl<S: Store> Engine<S> {
             if new {
                 room.pulled |= stored;
                 pull.brought(intake.stored_bytes, unasked, now);
-            } else if reset && !changes {
+            } else if reset && brought_bytes == 0 {
                 pull.was_reset();
             }
         }
-        room.due(link).heads |= changes;
+        room.touched = true;
+        if brought_bytes > 0 {
+            let pulled = room.pull.as_ref().is_some_and(|pull| pull.link() == link);
+            if let Some(session) = room.sessions.get_mut(&link) {
+                session.owe_acknowledgement(brought_bytes, pulled);
+            }
+        }
         self.prepared.push_back(Effect::Changed);
         Ok(())
     }
@@ -172,7 +178,7 @@ impl<S: Store> Engine<S> {
                 let before = on_its_way(room);
                 let link_room = self.mesh.room_on(link);
                 let effects = &mut self.prepared;
-                let bad = speak_on(&self.store, room, link, &heads, link_room, effects)?;
+                let bad = speak_on(&self.store, room, link, &heads, link_room, effects, now)?;
                 damaged.extend(bad.into_iter().map(|bad| (no, bad)));
                 self.mesh.account(link, before, on_its_way(room));
                 let again = room.sessions.get_mut(&link).map_or(0, Session::take_again_bytes);
@@ -478,6 +484,7 @@ fn speak_on<S: Store>(
     heads: &[ChangeHash],
     link_room_bytes: usize,
     effects: &mut std::collections::VecDeque<Effect>,
+    now: Now,
 ) -> Result<Vec<EntryNo>, S::Error> {
     let due = room.due.remove(&link).unwrap_or_default();
     let ours = room.heads();
@@ -492,13 +499,14 @@ fn speak_on<S: Store>(
     session.settle(&ours);
     let mut damaged = Vec::new();
     let mut send = |session: &mut Session, need, have, changes| {
-        session.note_announced(heads);
+        session.note_announced(heads, now);
         let message = SyncMessage { heads: heads.to_vec(), need, have, changes };
         effects.push_back(Effect::Send { link, frame: Frame::Sync { group: id, message } });
     };
     if !silent {
         send(session, need, have, Vec::new());
     }
+    let heads_due = due.heads || session.acknowledge_due_us().is_some_and(|due| due <= now.ticks_us);
     let before = session.in_flight_bytes();
     while session.in_flight_bytes() < before + link_room_bytes {
         let changes = session.take_batch(|entry| {
@@ -512,7 +520,7 @@ fn speak_on<S: Store>(
         send(session, Vec::new(), Vec::new(), changes);
         silent = false;
     }
-    if due.heads && silent {
+    if heads_due && silent {
         send(session, Vec::new(), Vec::new(), Vec::new());
     }
     Ok(damaged)

@@ -124,7 +124,8 @@ impl Room {
             Some(pull) => Some(pull.deadline_us()),
             None => self.awaited.as_ref().map(|awaited| awaited.due_us),
         };
-        [self.announce_due_us, pull].into_iter().flatten().min()
+        let acknowledge = self.sessions.values().filter_map(Session::acknowledge_due_us).min();
+        [self.announce_due_us, pull, acknowledge].into_iter().flatten().min()
     }
 
     pub fn heads(&self) -> Vec<EntryNo> {

@@ -5,7 +5,10 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use super::{Owed, owed};
 use crate::group::{ChangeGraph, EntryNo, GroupNo, missing_within};
 use crate::id::ChangeHash;
-use crate::limits::{BATCH_BYTES, BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_BYTES_MAX, VISIT_BYTES};
+use crate::limits::{
+    ACKNOWLEDGE_EVERY_MS, BATCH_BYTES, BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_BYTES_MAX, VISIT_BYTES,
+};
+use crate::time::Now;
 use crate::wire::sync_message::Have;
 
 /// Entries that may wait to be sent before the link counts as behind and is served anew from its heads.
@@ -79,6 +82,10 @@ pub struct Session {
     theirs: Option<Heads>,
     /// What they were last told of our heads.
     announced: Option<Vec<ChangeHash>>,
+    /// The next acknowledgement goes out no sooner.
+    acknowledge_from_us: u64,
+    /// Changes that they sent since they were last told of our heads, in bytes.
+    unacknowledged_bytes: usize,
     /// Heads that both sides have; older ones from an earlier link at first.
     shared: Vec<EntryNo>,
     /// `shared` is not what was last kept of it.
@@ -129,8 +136,23 @@ impl Session {
         self.announced.as_deref() == Some(ours)
     }
 
-    pub fn note_announced(&mut self, ours: &[ChangeHash]) {
+    pub fn note_announced(&mut self, ours: &[ChangeHash], now: Now) {
         self.announced = Some(ours.to_vec());
+        self.acknowledge_from_us = now.in_ms(ACKNOWLEDGE_EVERY_MS);
+        self.unacknowledged_bytes = 0;
+    }
+
+    /// They have sent changes, and are owed our heads for them: at once where they `wait` for them to send more.
+    pub fn owe_acknowledgement(&mut self, bytes: usize, wait: bool) {
+        self.unacknowledged_bytes += bytes;
+        if wait || self.unacknowledged_bytes >= BATCH_BYTES {
+            self.acknowledge_from_us = 0;
+        }
+    }
+
+    /// When they are to be shown, at the latest, that what they sent has come. Every message does that.
+    pub fn acknowledge_due_us(&self) -> Option<u64> {
+        (self.unacknowledged_bytes > 0).then_some(self.acknowledge_from_us)
     }
 
     /// Takes in the other side's message; its changes are stored, or held aside, already.

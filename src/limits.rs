@@ -226,6 +226,9 @@ pub const ANNOUNCE_PEERS_MAX: usize = 3;
 /// How often a peer is shown that its single entries have come, at most: in a busy group there is mostly something else
 /// to say by then, which shows it as well.
 pub const ACKNOWLEDGE_EVERY_MS: u64 = 20;
+/// How long entries of others wait for more to share a transaction with, counted from the last one: in a quiet group they
+/// do not wait, and in a busy one nobody notices.
+pub const COALESCE_MS: u64 = 2;
 /// A catch-up without progress for this long moves to another link.
 pub const PULL_STALL_MS: u64 = 5_000;
 /// How often one key may link, beyond `LINKS_IN_A_ROW_MAX`.

@@ -41,6 +41,14 @@ pub(super) enum Input {
     },
 }
 
+impl Input {
+    /// Nobody waits for it to be committed: entries of others that come by themselves, and what others have.
+    pub fn is_patient(&self) -> bool {
+        let Self::Event { event: Event::Sync { incoming, .. }, .. } = self else { return false };
+        incoming.need.is_empty() && incoming.have.is_empty()
+    }
+}
+
 /// The way in. Clones are cheap.
 #[derive(Clone)]
 pub(super) struct InputSender(mpsc::Sender<Input>);

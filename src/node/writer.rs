@@ -1,6 +1,7 @@
 //! The engine's thread: the one writer of the database.
 //!
-//! Everything that has queued up is one transaction; its effects go out after the commit. When the store
+//! Everything that has queued up is one transaction, and entries of others wait a little for more to share one with;
+//! its effects go out after the commit. When the store
 //! fails, nothing of that transaction counts: its commands are answered with the error, all links are closed,
 //! and the engine starts again from what is on disk, which is salvaged first where it is damaged.
 
@@ -20,7 +21,7 @@ use super::snapshots::Growth;
 use super::{NodeError, data_dir, wall_clock};
 use crate::engine::{CommandError, Effect, Engine, Event, Settings};
 use crate::group::{EntryNo, GroupNo};
-use crate::limits::{COMMIT_EVENTS_MAX, RESTART_MS, SALVAGE_AGAIN_MS};
+use crate::limits::{COALESCE_MS, COMMIT_EVENTS_MAX, RESTART_MS, SALVAGE_AGAIN_MS};
 use crate::store::{SqliteStore, StoreError};
 use crate::sync::LinkId;
 use crate::time::Now;
@@ -68,6 +69,7 @@ impl Writer {
             changes,
             growth,
             started: Instant::now(),
+            committed: Instant::now(),
             stopping: None,
         };
         thread::Builder::new()
@@ -109,6 +111,8 @@ struct Thread {
     changes: watch::Sender<u64>,
     growth: Growth,
     started: Instant,
+    /// When the last transaction ended.
+    committed: Instant,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -144,18 +148,13 @@ impl Thread {
                 }
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            let now = self.now();
             match input {
-                Ok(input) => self.take(engine, input, now)?,
-                Err(RecvTimeoutError::Timeout) => engine.handle(Event::Tick, now)?,
+                Ok(input) => self.take_all(engine, input)?,
+                Err(RecvTimeoutError::Timeout) => engine.handle(Event::Tick, self.now())?,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            // All that has queued up goes into the same transaction.
-            for _ in 1..COMMIT_EVENTS_MAX {
-                let Ok(input) = self.inputs.try_recv() else { break };
-                self.take(engine, input, now)?;
-            }
-            engine.commit(now)?;
+            engine.commit(self.now())?;
+            self.committed = Instant::now();
             let mut changed = false;
             while let Some(effect) = engine.poll_effect() {
                 changed |= self.act(effect);
@@ -170,6 +169,26 @@ impl Thread {
             engine.handle(Event::LinkDown { link }, now)?;
         }
         engine.commit(now)
+    }
+
+    /// All that has queued up goes into the same transaction. One that nobody waits for is kept open a little for
+    /// more, if there has just been another.
+    fn take_all(&mut self, engine: &mut Engine<SqliteStore>, first: Input) -> Result<(), StoreError> {
+        let open_until = self.committed + Duration::from_millis(COALESCE_MS);
+        let mut patient = first.is_patient();
+        self.take(engine, first, self.now())?;
+        for _ in 1..COMMIT_EVENTS_MAX {
+            let next = match self.inputs.try_recv() {
+                Err(_) if patient => {
+                    self.inputs.recv_timeout(open_until.saturating_duration_since(Instant::now())).ok()
+                }
+                next => next.ok(),
+            };
+            let Some(next) = next else { break };
+            patient &= next.is_patient();
+            self.take(engine, next, self.now())?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, engine: &mut Engine<SqliteStore>, input: Input, now: Now) -> Result<(), StoreError> {

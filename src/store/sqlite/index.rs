@@ -100,18 +100,26 @@ pub(super) struct Written<'a> {
     pub content: &'a Content,
 }
 
-/// Everything that follows from an entry, but for its place in the order and its words.
-pub(super) fn derive(conn: &Connection, group: GroupRef, entry: &Written<'_>) -> Result<(), StoreError> {
-    if entry.seq > entry.actor.last_seq {
-        let mut statement =
-            conn.prepare_cached("UPDATE actor SET last_seq = ?1, last_no = ?2 WHERE id = ?3")?;
-        statement.execute(params![entry.seq as i64, entry.no.0 as i64, entry.actor.row])?;
-    } else {
+/// Everything that follows from an entry, but for its place in the order, its words, and what its actor has come to:
+/// that it gives, where it is something else now, for [`put_actor`] before the commit.
+pub(super) fn derive(
+    conn: &Connection,
+    group: GroupRef,
+    entry: &Written<'_>,
+) -> Result<Option<Actor>, StoreError> {
+    let advanced = entry.seq > entry.actor.last_seq;
+    if !advanced {
         keep_fork(conn, group, entry)?;
     }
     if let Some(register) = register_of(&entry.actor_id.author(), entry.content) {
         set_register(conn, group.no, (entry.eff, entry.hash), &register)?;
     }
+    Ok(advanced.then_some(Actor { last_seq: entry.seq, last_no: entry.no, ..entry.actor }))
+}
+
+pub(super) fn put_actor(conn: &Connection, actor: Actor) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare_cached("UPDATE actor SET last_seq = ?1, last_no = ?2 WHERE id = ?3")?;
+    statement.execute(params![actor.last_seq as i64, actor.last_no.0 as i64, actor.row])?;
     Ok(())
 }
 

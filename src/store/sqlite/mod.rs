@@ -9,6 +9,7 @@ mod index;
 mod log;
 mod reader;
 mod rebuild;
+mod recent;
 mod salvage;
 mod schema;
 mod search;
@@ -26,6 +27,7 @@ pub use self::carve::Bytes;
 use self::index::OrderKey;
 use self::log::GroupRef;
 pub use self::reader::Reader;
+use self::recent::Recent;
 pub use self::salvage::Salvaged;
 use super::{Fork, GroupRow, KnownPeer, Sent, Snapshot, Store, StoreError};
 use crate::change::{Genesis, Verified};
@@ -42,6 +44,7 @@ pub struct SqliteStore {
     path: PathBuf,
     own: PeerId,
     groups: BTreeMap<GroupNo, Held>,
+    recent: Recent,
     /// Bodies appended since the last commit that are not in the full-text index yet.
     words: Vec<(i64, String)>,
     /// A transaction is open.
@@ -72,7 +75,8 @@ impl SqliteStore {
         let conn = schema::open_writer(path)?;
         let groups = held_groups(&conn)?;
         let path = path.to_owned();
-        Ok(Self { conn, path, own, groups, words: Vec::new(), writing: false, stale: false })
+        let recent = Recent::default();
+        Ok(Self { conn, path, own, groups, recent, words: Vec::new(), writing: false, stale: false })
     }
 
     pub fn path(&self) -> &Path {
@@ -112,6 +116,7 @@ impl SqliteStore {
             rebuild::rebuild(&store.conn, store.groups.values_mut().map(|held| &mut held.row))
         })?;
         self.commit()?;
+        self.recent = Recent::default();
         self.groups = held_groups(&self.conn)?;
         Ok(())
     }
@@ -146,6 +151,7 @@ impl SqliteStore {
 
     fn roll_back(&mut self) {
         self.words.clear();
+        self.recent = Recent::default();
         if self.writing && !self.conn.is_autocommit() {
             // Closing the connection would do the same; nothing depends on the answer.
             let _ = self.conn.execute_batch("ROLLBACK");
@@ -160,6 +166,9 @@ impl SqliteStore {
     /// Writes what was held back, and ends the transaction.
     fn flush(&mut self) -> Result<(), StoreError> {
         index::insert_words(&self.conn, &mut self.words)?;
+        for actor in self.recent.take_changed() {
+            index::put_actor(&self.conn, actor)?;
+        }
         let mut update = self.conn.prepare_cached(
             "UPDATE grp SET joined = ?2, caught_up = ?3, entries = ?4, heads = ?5 WHERE no = ?1",
         )?;
@@ -181,7 +190,7 @@ impl SqliteStore {
     }
 
     fn append_to_log(&mut self, group: GroupNo, admitted: &Admitted) -> Result<EntryNo, StoreError> {
-        let Self { conn, groups, own, words, .. } = self;
+        let Self { conn, groups, recent, own, words, .. } = self;
         let held = groups.get_mut(&group).ok_or(StoreError::NoGroup(group))?;
         let key = held.key();
         let change = admitted.verified();
@@ -195,9 +204,12 @@ impl SqliteStore {
             return Ok(no);
         }
         let actor_id = &change.header().actor;
-        let actor = match index::actor(conn, group, actor_id)? {
+        let actor = match recent.actor(group, actor_id) {
             Some(actor) => actor,
-            None => index::add_actor(conn, group, actor_id)?,
+            None => match index::actor(conn, group, actor_id)? {
+                Some(actor) => actor,
+                None => index::add_actor(conn, group, actor_id)?,
+            },
         };
         let late = held.row.caught_up
             && change.author() != *own
@@ -209,7 +221,13 @@ impl SqliteStore {
         let content = change.content();
         let seq = change.header().seq;
         let written = index::Written { no: next, hash: order.1, eff: order.0, actor_id, actor, seq, content };
-        index::derive(conn, key, &written)?;
+        if let Some(actor) = index::derive(conn, key, &written)? {
+            recent.set_actor(group, *actor_id, actor);
+        }
+        let (max_op, deps) = (change.max_op(), admitted.deps().to_vec());
+        let node =
+            Node { no: next, hash: order.1, actor: Some(*actor_id), seq, max_op, eff: order.0, deps };
+        recent.push(group, node);
 
         held.row.entries = next.0;
         held.row.heads.retain(|head| !admitted.deps().contains(head));
@@ -230,10 +248,16 @@ impl ChangeGraph for SqliteStore {
     type Error = StoreError;
 
     fn find(&self, group: GroupNo, hash: &ChangeHash) -> Result<Option<EntryNo>, StoreError> {
+        if let Some(no) = self.recent.find(group, hash) {
+            return Ok(Some(no));
+        }
         self.key(group).map_or(Ok(None), |key| log::find(&self.conn, key, hash))
     }
 
     fn node(&self, group: GroupNo, no: EntryNo) -> Result<Option<Node>, StoreError> {
+        if let Some(node) = self.recent.node(group, no) {
+            return Ok(Some(node.clone()));
+        }
         self.key(group).map_or(Ok(None), |key| log::node(&self.conn, key, no))
     }
 
@@ -242,7 +266,11 @@ impl ChangeGraph for SqliteStore {
     }
 
     fn last_seq(&self, group: GroupNo, actor: &ActorId) -> Result<u64, StoreError> {
-        Ok(index::actor(&self.conn, group, actor)?.map_or(0, |actor| actor.last_seq))
+        let found = match self.recent.actor(group, actor) {
+            Some(actor) => Some(actor),
+            None => index::actor(&self.conn, group, actor)?,
+        };
+        Ok(found.map_or(0, |actor| actor.last_seq))
     }
 }
 
@@ -327,6 +355,7 @@ impl Store for SqliteStore {
             return Ok(false);
         }
         self.write(|store| {
+            store.recent.forget_entries();
             let Some(deps) = rebuild::places_of(&store.conn, key, no, &change.header().deps)? else {
                 rebuild::give_up(&store.conn, key, no, &hash)?;
                 let held = store.held(group)?;

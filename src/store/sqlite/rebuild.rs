@@ -85,7 +85,10 @@ pub(super) fn place(conn: &Connection, group: GroupRef, entry: &Stored) -> Resul
         seq: header.seq,
         content: &entry.change.content,
     };
-    index::derive(conn, group, &written)
+    if let Some(actor) = index::derive(conn, group, &written)? {
+        index::put_actor(conn, actor)?;
+    }
+    Ok(())
 }
 
 /// The numbers of a damaged entry's dependencies, given their hashes. One that nobody knows here was lost together

@@ -1,0 +1,112 @@
+//! What was stored last, in memory: new entries mostly build on it, so most questions of the gate need no query.
+//! Derived like the rest: dropped when a transaction is rolled back, or when a row is repaired.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::index::Actor;
+use crate::group::{EntryNo, GroupNo, Node};
+use crate::id::{ActorId, ChangeHash};
+
+/// Entries of all groups together that are kept.
+const NODES_MAX: usize = 1024;
+/// Actors that are kept from one transaction to the next.
+const ACTORS_MAX: usize = 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    nodes: HashMap<(GroupNo, EntryNo), Node>,
+    numbers: HashMap<(GroupNo, ChangeHash), EntryNo>,
+    /// The oldest first.
+    order: VecDeque<(GroupNo, EntryNo)>,
+    /// What actors have come to; true where their rows do not say so yet.
+    actors: HashMap<(GroupNo, ActorId), (Actor, bool)>,
+}
+
+impl Recent {
+    /// The entry that has just been stored.
+    pub fn push(&mut self, group: GroupNo, node: Node) {
+        if self.order.len() >= NODES_MAX
+            && let Some(oldest) = self.order.pop_front()
+            && let Some(node) = self.nodes.remove(&oldest)
+        {
+            self.numbers.remove(&(oldest.0, node.hash));
+        }
+        self.order.push_back((group, node.no));
+        self.numbers.insert((group, node.hash), node.no);
+        self.nodes.insert((group, node.no), node);
+    }
+
+    /// Rows are not what they were.
+    pub fn forget_entries(&mut self) {
+        self.nodes.clear();
+        self.numbers.clear();
+        self.order.clear();
+    }
+
+    pub fn find(&self, group: GroupNo, hash: &ChangeHash) -> Option<EntryNo> {
+        self.numbers.get(&(group, *hash)).copied()
+    }
+
+    pub fn node(&self, group: GroupNo, no: EntryNo) -> Option<&Node> {
+        self.nodes.get(&(group, no))
+    }
+
+    pub fn actor(&self, group: GroupNo, id: &ActorId) -> Option<Actor> {
+        self.actors.get(&(group, *id)).map(|(actor, _)| *actor)
+    }
+
+    /// To be written before the commit.
+    pub fn set_actor(&mut self, group: GroupNo, id: ActorId, actor: Actor) {
+        self.actors.insert((group, id), (actor, true));
+    }
+
+    /// The actors whose rows are to be written now.
+    pub fn take_changed(&mut self) -> Vec<Actor> {
+        let changed = self.actors.values_mut();
+        let changed = changed.filter_map(|(actor, changed)| std::mem::take(changed).then_some(*actor));
+        let changed = changed.collect();
+        if self.actors.len() > ACTORS_MAX {
+            self.actors.clear();
+        }
+        changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::GroupId;
+
+    fn node(no: u64) -> Node {
+        let mut hash = ChangeHash([0; 32]);
+        hash.0[..8].copy_from_slice(&no.to_le_bytes());
+        Node { no: EntryNo(no), hash, ..Node::genesis(GroupId([0; 32])) }
+    }
+
+    #[test]
+    fn the_oldest_entries_go_first() {
+        let (mut recent, group) = (Recent::default(), GroupNo(1));
+        for no in 1..=NODES_MAX as u64 + 2 {
+            recent.push(group, node(no));
+        }
+        assert_eq!((recent.nodes.len(), recent.numbers.len()), (NODES_MAX, NODES_MAX));
+        for gone in [1, 2] {
+            assert_eq!(recent.find(group, &node(gone).hash), None);
+            assert!(recent.node(group, EntryNo(gone)).is_none());
+        }
+        assert_eq!(recent.find(group, &node(3).hash), Some(EntryNo(3)));
+        assert_eq!(recent.find(GroupNo(2), &node(3).hash), None, "of another group");
+    }
+
+    #[test]
+    fn each_actor_is_written_once() {
+        let (mut recent, id) = (Recent::default(), ActorId([1; 40]));
+        for seq in 1..3 {
+            recent.set_actor(GroupNo(1), id, Actor { row: 7, last_seq: seq, last_no: EntryNo(seq) });
+        }
+        let changed: Vec<u64> = recent.take_changed().iter().map(|actor| actor.last_seq).collect();
+        assert_eq!(changed, [2]);
+        assert!(recent.take_changed().is_empty());
+        assert_eq!(recent.actor(GroupNo(1), &id).map(|actor| actor.last_seq), Some(2));
+    }
+}

@@ -226,6 +226,8 @@ pub const ANNOUNCE_PEERS_MAX: usize = 3;
 /// How often a peer is shown that its single entries have come, at most: in a busy group there is mostly something else
 /// to say by then, which shows it as well.
 pub const ACKNOWLEDGE_EVERY_MS: u64 = 20;
+/// How often new entries of a group are pushed, at most: of a burst, several share a message. The first does not wait.
+pub const PUSH_EVERY_MS: u64 = 2;
 /// How long entries of others wait for more to share a transaction with, counted from the last one: in a quiet group they
 /// do not wait, and in a busy one nobody notices.
 pub const COALESCE_MS: u64 = 2;

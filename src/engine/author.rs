@@ -15,10 +15,13 @@ pub(super) type Answer<E> = Result<Result<Outcome, CommandError>, E>;
 impl<S: Store> Engine<S> {
     pub(super) fn command(&mut self, command: Command, now: Now) -> Answer<S::Error> {
         match command {
-            Command::Write { group, drafts } => match self.rooms.get(&group) {
-                Some(room) if room.joined => self.write_once(group, drafts, now),
-                _ => Ok(Err(CommandError::NotJoined)),
-            },
+            Command::Write { group, drafts } => {
+                let room = self.by_id.get(&group).and_then(|no| self.rooms.get(no));
+                match room.filter(|room| room.joined).map(|room| room.no) {
+                    Some(no) => self.write_once(no, drafts, now),
+                    None => Ok(Err(CommandError::NotJoined)),
+                }
+            }
             Command::Join { name, announce } => self.join(name, announce, now),
             Command::Leave { group } => self.leave(group, now),
             Command::SetName { name } => {
@@ -178,6 +181,7 @@ impl<S: Store> Engine<S> {
             let no = self.store.append(group, &admitted)?;
             room.advance(no, hash, admitted.deps());
             room.fresh.push(no);
+            room.fresh_bytes.insert(no, admitted.verified().bytes().clone());
             writer.last = Some(no);
             ids.push(hash);
         }

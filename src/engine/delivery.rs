@@ -14,7 +14,8 @@ use crate::change::{Unverified, Verified};
 use crate::group::{EntryNo, GroupNo, Verdict, admit, reached, reaches};
 use crate::id::{ChangeHash, GroupId};
 use crate::limits::{
-    ANNOUNCE_AFTER_MS, ANNOUNCE_PEERS_MAX, HEADS_FREE_MAX, HEADS_MAX, NEED_MAX, PULL_STALL_MS, VISIT_BYTES,
+    ANNOUNCE_AFTER_MS, ANNOUNCE_PEERS_MAX, HEADS_FREE_MAX, HEADS_MAX, NEED_MAX, PULL_STALL_MS, PUSH_EVERY_MS,
+    VISIT_BYTES,
 };
 use crate::store::Store;
 use crate::sync::{LinkId, OrphanSpace, Pull, Request, Session, Step, bloom_since};
@@ -165,7 +166,7 @@ impl<S: Store> Engine<S> {
                 self.awake.insert(no);
                 continue;
             }
-            push_fresh(room);
+            push_fresh(room, now);
             let pulled = room.pull.as_ref().map(Pull::link);
             drive_pull(&mut self.store, room, now)?;
             caught_up.extend(pulled.filter(|_| room.pull.is_none()).map(|link| (no, link)));
@@ -183,6 +184,9 @@ impl<S: Store> Engine<S> {
                 self.mesh.account(link, before, on_its_way(room));
                 let again = room.sessions.get_mut(&link).map_or(0, Session::take_again_bytes);
                 self.mesh.charge(link, again, now);
+            }
+            if room.fresh.is_empty() {
+                room.fresh_bytes.clear();
             }
             // What the link had no room for is tried again with every commit, for acknowledgements make room.
             room.touched = room.sessions.values().any(Session::is_starved);
@@ -354,12 +358,16 @@ fn note_damaged_deps<S: Store>(store: &S, room: &mut Room, change: &Verified) ->
     Ok(!room.damaged_of(change).is_empty())
 }
 
-/// Entries written here go to every link at once.
-fn push_fresh(room: &mut Room) {
+/// Entries written here go to every link at once, unless others have just gone.
+fn push_fresh(room: &mut Room, now: Now) {
+    if now.ticks_us < room.push_from_us {
+        return;
+    }
     let fresh = std::mem::take(&mut room.fresh);
     if fresh.is_empty() {
         return;
     }
+    room.push_from_us = now.in_ms(PUSH_EVERY_MS);
     for session in room.sessions.values_mut() {
         session.push(&fresh);
     }
@@ -510,7 +518,10 @@ fn speak_on<S: Store>(
     let before = session.in_flight_bytes();
     while session.in_flight_bytes() < before + link_room_bytes {
         let changes = session.take_batch(|entry| {
-            let bytes = intact(store, no, entry)?;
+            let bytes = match room.fresh_bytes.get(&entry) {
+                Some(bytes) => Some(bytes.to_vec()),
+                None => intact(store, no, entry)?,
+            };
             damaged.extend(bytes.is_none().then_some(entry));
             Ok(bytes)
         })?;

@@ -71,7 +71,7 @@ pub enum Event {
 pub enum Command {
     /// Writes entries, each on top of the one before; all or none.
     Write {
-        group: GroupNo,
+        group: GroupId,
         drafts: Vec<Draft>,
     },
     /// Joins a public group; `announce`: its name is new to the directory.

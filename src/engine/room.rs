@@ -1,6 +1,7 @@
 //! One group as the engine holds it in memory: its heads, its sessions, and what is due.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -76,6 +77,10 @@ pub(super) struct Room {
     pub left_out: BTreeSet<EntryNo>,
     /// Written here since the last commit.
     pub fresh: Vec<EntryNo>,
+    /// Not before then: in a burst, several are pushed together.
+    pub push_from_us: u64,
+    /// Their bytes: mostly they are sent at once, to every link.
+    pub fresh_bytes: BTreeMap<EntryNo, Arc<[u8]>>,
     /// The link that was last pulled from: the next one is another's turn.
     pub last_pulled: Option<LinkId>,
     /// Something happened since the last commit: sessions may have something to say.
@@ -108,6 +113,8 @@ impl Room {
             asked_for_damaged: BTreeSet::new(),
             left_out: BTreeSet::new(),
             fresh: Vec::new(),
+            push_from_us: 0,
+            fresh_bytes: BTreeMap::new(),
             last_pulled: None,
             touched: false,
         }
@@ -125,7 +132,8 @@ impl Room {
             None => self.awaited.as_ref().map(|awaited| awaited.due_us),
         };
         let acknowledge = self.sessions.values().filter_map(Session::acknowledge_due_us).min();
-        [self.announce_due_us, pull, acknowledge].into_iter().flatten().min()
+        let push = (!self.fresh.is_empty()).then_some(self.push_from_us);
+        [self.announce_due_us, pull, acknowledge, push].into_iter().flatten().min()
     }
 
     pub fn heads(&self) -> Vec<EntryNo> {

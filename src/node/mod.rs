@@ -32,6 +32,7 @@ pub use error::NodeError;
 pub use probe::probe;
 pub use status::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
 
+use crate::change::Genesis;
 use crate::engine::{Command, Outcome, Settings};
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
@@ -217,10 +218,16 @@ impl Node {
 
     /// Writes entries, each on top of the one before; they are durable when it returns. All or none.
     pub async fn send(&self, group: &GroupName, drafts: Vec<Draft>) -> Result<Vec<ChangeHash>, NodeError> {
-        let no = self.joined(group).await?;
-        match self.command(Command::Write { group: no, drafts }).await? {
-            Outcome::Written(ids) => Ok(ids),
-            _ => Err(NodeError::Stopped),
+        let id = Genesis::public(self.0.mesh, group.clone()).id();
+        match self.command(Command::Write { group: id, drafts }).await {
+            Ok(Outcome::Written(ids)) => Ok(ids),
+            Ok(_) => Err(NodeError::Stopped),
+            Err(NodeError::Command(CommandError::NotJoined)) => {
+                self.joined(group).await?;
+                // It has been joined since.
+                Err(NodeError::NotJoined { name: group.clone() })
+            }
+            Err(error) => Err(error),
         }
     }
 

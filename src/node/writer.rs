@@ -21,7 +21,7 @@ use super::snapshots::Growth;
 use super::{NodeError, data_dir, wall_clock};
 use crate::engine::{CommandError, Effect, Engine, Event, Settings};
 use crate::group::{EntryNo, GroupNo};
-use crate::limits::{COALESCE_MS, COMMIT_EVENTS_MAX, RESTART_MS, SALVAGE_AGAIN_MS};
+use crate::limits::{COALESCE_MS, COMMIT_EVENTS_MAX, PUSH_EVERY_MS, RESTART_MS, SALVAGE_AGAIN_MS};
 use crate::store::{SqliteStore, StoreError};
 use crate::sync::LinkId;
 use crate::time::Now;
@@ -155,16 +155,14 @@ impl Thread {
             }
             engine.commit(self.now())?;
             self.committed = Instant::now();
-            let mut changed = false;
-            while let Some(effect) = engine.poll_effect() {
-                changed |= self.act(effect);
-            }
-            if changed {
-                self.changes.send_modify(|count| *count += 1);
-            }
+            self.act_on_all(engine);
         }
+        // What was about to be pushed is pushed before the links end.
+        let mut now = self.now();
+        now.ticks_us = now.in_ms(PUSH_EVERY_MS);
+        engine.commit(now)?;
+        self.act_on_all(engine);
         // The end of each link is where what it achieved is put on record.
-        let now = self.now();
         for &link in self.outboxes.keys() {
             engine.handle(Event::LinkDown { link }, now)?;
         }
@@ -226,6 +224,16 @@ impl Thread {
                 self.stopping = Some(done);
                 Ok(())
             }
+        }
+    }
+
+    fn act_on_all(&mut self, engine: &mut Engine<SqliteStore>) {
+        let mut changed = false;
+        while let Some(effect) = engine.poll_effect() {
+            changed |= self.act(effect);
+        }
+        if changed {
+            self.changes.send_modify(|count| *count += 1);
         }
     }
 

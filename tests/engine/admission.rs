@@ -176,7 +176,7 @@ fn an_own_actor_that_somebody_else_uses_is_never_used_again() {
     let mut bench = Bench::linked(&[], &[]);
     let write = |bench: &mut Bench, body: &str| {
         let drafts = vec![Draft { body: body.to_owned(), ..Draft::default() }];
-        bench.handle(Event::Command { token: 1, command: Command::Write { group: bench.no, drafts } });
+        bench.handle(Event::Command { token: 1, command: Command::Write { group: group(), drafts } });
     };
     write(&mut bench, "mine");
     let sent: Vec<Vec<u8>> = bench.sent.iter().flat_map(|message| message.changes.clone()).collect();
@@ -251,7 +251,7 @@ fn more_heads_than_a_change_can_name_are_merged_over_several() {
     let mut bench = Bench::linked(&graph.changes, &[]);
     for (round, left) in [(1, 150 - 64 + 1), (2, 24), (3, 1)] {
         let drafts = vec![Draft { body: format!("merge {round}"), ..Draft::default() }];
-        bench.handle(Event::Command { token: 1, command: Command::Write { group: bench.no, drafts } });
+        bench.handle(Event::Command { token: 1, command: Command::Write { group: group(), drafts } });
         assert_eq!(bench.heads().len(), left, "after {round}");
     }
     assert_eq!(bench.history().len(), 153);

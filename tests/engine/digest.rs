@@ -50,7 +50,7 @@ fn holders(bench: &mut Bench) -> u32 {
 
 fn write(bench: &mut Bench) {
     let drafts = vec![Draft { body: "news".to_owned(), ..Draft::default() }];
-    bench.handle(Event::Command { token: 1, command: Command::Write { group: bench.no, drafts } });
+    bench.handle(Event::Command { token: 1, command: Command::Write { group: group(), drafts } });
 }
 
 fn ping(bench: &mut Bench, digest: Option<u64>) {

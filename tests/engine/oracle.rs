@@ -174,7 +174,7 @@ fn the_library_converges_with_us_while_both_sides_write() {
             left -= 1;
             if rng.chance(50) {
                 let drafts = vec![Draft { body: format!("ours {left}"), ..Draft::default() }];
-                let command = Command::Write { group: bench.no, drafts };
+                let command = Command::Write { group: group(), drafts };
                 bench.handle(Event::Command { token: 1, command });
             } else {
                 let heads = library.heads();

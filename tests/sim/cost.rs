@@ -72,13 +72,13 @@ impl World {
     }
 
     pub fn write(&mut self, peer: usize, from: usize, count: usize) {
-        let Some((group, id)) = self.group(peer, 0) else { panic!("peer {peer} is in no group") };
+        let Some((_, id)) = self.group(peer, 0) else { panic!("peer {peer} is in no group") };
         let bodies: Vec<String> = (from..from + count)
             .map(|number| format!("message {number} of peer {peer}, as long as people write on the average"))
             .collect();
         for part in bodies.chunks(1000) {
             let drafts = part.iter().map(|body| Draft { body: body.clone(), ..Draft::default() }).collect();
-            self.command(peer, Command::Write { group, drafts }, Asked::Write { group: id });
+            self.command(peer, Command::Write { group: id, drafts }, Asked::Write { group: id });
         }
         self.run_until(self.now_us + 100_000);
     }
@@ -265,10 +265,10 @@ fn cost_of_talk_in_a_healthy_mesh() {
     let cost = world.measure(|world| {
         for round in 0..1_000 {
             for peer in 0..4 {
-                let Some((group, id)) = world.group(peer, 0) else { panic!("in no group") };
+                let Some((_, id)) = world.group(peer, 0) else { panic!("in no group") };
                 let body = format!("message {round} of peer {peer}, as long as people write on the average");
                 let drafts = vec![Draft { body, ..Draft::default() }];
-                world.command(peer, Command::Write { group, drafts }, Asked::Write { group: id });
+                world.command(peer, Command::Write { group: id, drafts }, Asked::Write { group: id });
                 let pause = world.rng.between(0, 5_000);
                 world.run_until(world.now_us + pause);
             }

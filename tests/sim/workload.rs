@@ -126,7 +126,7 @@ impl World {
         if messages == 0 {
             return self.join(peer, group);
         }
-        let Some((group, id)) = self.group(peer, group) else { return };
+        let Some((_, id)) = self.group(peer, group) else { return };
         let mut drafts = Vec::new();
         for number in 0..messages {
             let mut body = format!("{}:{}:{number} ", peer, self.next_token);
@@ -138,10 +138,14 @@ impl World {
             drafts[0].body.push_str(" forged");
         }
         if together {
-            self.command(peer, Command::Write { group, drafts }, Asked::Write { group: id });
+            self.command(peer, Command::Write { group: id, drafts }, Asked::Write { group: id });
         } else {
             for draft in drafts {
-                self.command(peer, Command::Write { group, drafts: vec![draft] }, Asked::Write { group: id });
+                self.command(
+                    peer,
+                    Command::Write { group: id, drafts: vec![draft] },
+                    Asked::Write { group: id },
+                );
             }
         }
     }

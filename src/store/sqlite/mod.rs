@@ -225,8 +225,7 @@ impl SqliteStore {
             recent.set_actor(group, *actor_id, actor);
         }
         let (max_op, deps) = (change.max_op(), admitted.deps().to_vec());
-        let node =
-            Node { no: next, hash: order.1, actor: Some(*actor_id), seq, max_op, eff: order.0, deps };
+        let node = Node { no: next, hash: order.1, actor: Some(*actor_id), seq, max_op, eff: order.0, deps };
         recent.push(group, node);
 
         held.row.entries = next.0;

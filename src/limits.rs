@@ -231,6 +231,10 @@ pub const PUSH_EVERY_MS: u64 = 2;
 /// How long entries of others wait for more to share a transaction with, counted from the last one: in a quiet group they
 /// do not wait, and in a busy one nobody notices.
 pub const COALESCE_MS: u64 = 2;
+/// For how long a group must not grow before it is saved as a document: not in the midst of a catch-up.
+pub const SNAPSHOT_QUIET_MS: u64 = 2_000;
+/// How long that is waited for.
+pub const SNAPSHOT_WAIT_MS_MAX: u64 = 60_000;
 /// A catch-up without progress for this long moves to another link.
 pub const PULL_STALL_MS: u64 = 5_000;
 /// How often one key may link, beyond `LINKS_IN_A_ROW_MAX`.

@@ -1,50 +1,63 @@
 //! Keeps a copy of each group as an Automerge document in the database: for Automerge clients, and as a witness
 //! against the log.
 //!
-//! A document is made on a blocking thread, one at a time, loaded again and compared with the log; the writer only
-//! stores it. It is made anew when its group has doubled, so all of them together cost a small multiple of the
+//! A document is made on a blocking thread, one at a time, when its group is quiet, loaded again and compared with the
+//! log; the writer only stores it. It is made anew when its group has doubled, so all of them together cost a small multiple of the
 //! last one. Nothing here is needed to send, to receive or to start.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::input::{Input, InputSender};
 use super::readers::Readers;
 use crate::group::{EntryNo, GroupNo};
-use crate::limits::{SNAPSHOT_ENTRIES_MAX, SNAPSHOT_GROWTH_MIN};
+use crate::limits::{SNAPSHOT_ENTRIES_MAX, SNAPSHOT_GROWTH_MIN, SNAPSHOT_QUIET_MS, SNAPSHOT_WAIT_MS_MAX};
 use crate::store::export::{self, ExportError};
 use crate::store::{Reader, Snapshot};
 
-/// The number of entries at which a group gets its next snapshot; [`NEVER`] while one is being made.
 #[derive(Clone, Default)]
-struct Due(Arc<Mutex<BTreeMap<GroupNo, u64>>>);
+struct Groups(Arc<Mutex<BTreeMap<GroupNo, Size>>>);
+
+struct Size {
+    /// The number of entries.
+    entries: u64,
+    /// That at which the group gets its next snapshot; [`NEVER`] while one is being made.
+    due: u64,
+}
 
 const NEVER: u64 = u64::MAX;
 
 /// The writer's side: hears of every commit, and passes on what matters.
 pub(super) struct Growth {
-    due: Due,
+    groups: Groups,
     /// Holds each group once at most.
     grown: mpsc::UnboundedSender<GroupNo>,
 }
 
 /// Makes the snapshots.
 pub(super) struct Refresher {
-    due: Due,
+    groups: Groups,
     grown: mpsc::UnboundedReceiver<GroupNo>,
     readers: Readers,
 }
 
 pub(super) fn channel(readers: Readers) -> (Growth, Refresher) {
     let (sender, grown) = mpsc::unbounded_channel();
-    let due = Due::default();
-    (Growth { due: due.clone(), grown: sender }, Refresher { due, grown, readers })
+    let groups = Groups::default();
+    (Growth { groups: groups.clone(), grown: sender }, Refresher { groups, grown, readers })
 }
 
-impl Due {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<GroupNo, u64>> {
+impl Default for Size {
+    fn default() -> Self {
+        Self { entries: 0, due: SNAPSHOT_GROWTH_MIN }
+    }
+}
+
+impl Groups {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<GroupNo, Size>> {
         // A panic while the lock was held cannot leave the map half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -53,10 +66,11 @@ impl Due {
 impl Growth {
     /// The group holds entries up to `last`, and they are committed.
     pub fn stored(&self, group: GroupNo, last: EntryNo) {
-        let mut all = self.due.lock();
-        let due = all.entry(group).or_insert(SNAPSHOT_GROWTH_MIN);
-        if last.0 >= *due {
-            *due = NEVER;
+        let mut groups = self.groups.lock();
+        let size = groups.entry(group).or_default();
+        size.entries = last.0;
+        if last.0 >= size.due {
+            size.due = NEVER;
             // An error means that this peer makes no snapshots, or is stopping.
             let _ = self.grown.send(group);
         }
@@ -75,7 +89,22 @@ impl Refresher {
             Err(error) => tracing::warn!("cannot look for groups to save: {error}"),
         }
         while let Some(group) = self.grown.recv().await {
+            self.quiet(group).await;
             self.refresh(group, &input).await;
+        }
+    }
+
+    /// Waits until the group has stopped growing, but not for ever.
+    async fn quiet(&self, group: GroupNo) {
+        let entries = || self.groups.lock().get(&group).map(|size| size.entries);
+        let mut before = entries();
+        for _ in 0..SNAPSHOT_WAIT_MS_MAX / SNAPSHOT_QUIET_MS {
+            tokio::time::sleep(Duration::from_millis(SNAPSHOT_QUIET_MS)).await;
+            let now = entries();
+            if now == before {
+                return;
+            }
+            before = now;
         }
     }
 
@@ -99,7 +128,7 @@ impl Refresher {
                 NEVER
             }
         };
-        self.due.lock().insert(group, due);
+        self.groups.lock().entry(group).or_default().due = due;
     }
 }
 
@@ -149,7 +178,7 @@ mod tests {
     #[test]
     fn growth_is_passed_on_once_until_the_snapshot_is_made() {
         let (sender, mut grown) = mpsc::unbounded_channel();
-        let growth = Growth { due: Due::default(), grown: sender };
+        let growth = Growth { groups: Groups::default(), grown: sender };
         let group = GroupNo(3);
         growth.stored(group, EntryNo(999));
         assert!(grown.try_recv().is_err(), "too small");
@@ -157,7 +186,7 @@ mod tests {
         growth.stored(group, EntryNo(1_001));
         assert_eq!(grown.try_recv(), Ok(group));
         assert!(grown.try_recv().is_err(), "told already");
-        growth.due.lock().insert(group, 2_000);
+        growth.groups.lock().entry(group).or_default().due = 2_000;
         growth.stored(group, EntryNo(1_999));
         assert!(grown.try_recv().is_err(), "not doubled");
         growth.stored(group, EntryNo(2_400));

@@ -69,6 +69,11 @@ pub const SENT_AGAIN_BYTES_PER_S: u64 = 256 * 1024;
 /// What has to come of a pull, in bytes a second, so that it does not count as stalled: one batch within
 /// `SILENCE_MS_MAX`, as of the slowest link that stands.
 pub const PULL_BYTES_PER_S_MIN: u64 = 4_000;
+/// Sync messages below this length, in bytes, are sent as they are: single entries, which hardly get smaller.
+pub const DEFLATE_BYTES_MIN: usize = 2048;
+/// How much longer a sync message may be than what was sent for it. Talk shrinks to a half or a third; what shrinks
+/// more is sent as it is, so that nobody makes others work with few bytes.
+pub const DEFLATE_GROWTH_MAX: usize = 16;
 /// Waiting to be written to one link, in bytes; beyond it the reader counts as wedged.
 pub const LINK_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Taken in from one link and not yet handled, in bytes. Must hold one frame.

@@ -45,6 +45,20 @@ fn every_seed_is_taken_without_a_panic() {
     assert_eq!(targets, TARGETS.len());
 }
 
+#[test]
+fn every_golden_frame_is_taken_without_a_panic() {
+    for entry in fs::read_dir(root().join("fixtures/golden")).expect("golden bytes") {
+        let path = entry.expect("golden bytes").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        if name.starts_with("frame-") && name.ends_with(".hex") {
+            let golden = fs::read_to_string(&path).expect("golden bytes");
+            let bytes = HEXLOWER.decode(golden.trim_end().as_bytes()).expect("hexadecimal");
+            fuzz::frame(&bytes);
+            fuzz::hello(&bytes);
+        }
+    }
+}
+
 /// Makes the seeds from the golden bytes: for a new version of the protocol.
 fn write_seeds() {
     let write = |target: &str, name: &str, bytes: &[u8]| {

@@ -17,11 +17,15 @@ use sha2::{Digest, Sha256};
 
 use door::{Door, Fate, chunk, frame_with, genesis, group, identity};
 
-/// One WebSocket message of a member: what is read is written and read again as the same, and is taken as far as an
-/// engine takes it.
+/// One WebSocket message of a member: what is read is written, compressed or not, and read again as the same, and is
+/// taken as far as an engine takes it.
 pub fn frame(message: &[u8]) {
     if let Ok(frame) = Frame::decode(message) {
-        assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
+        let encoded = frame.encode();
+        if let Some(packed) = Frame::deflate(&encoded) {
+            assert_eq!(Frame::decode(&packed).as_ref(), Ok(&frame));
+        }
+        assert_eq!(Frame::decode(&encoded), Ok(frame));
         let fate = Door::new(&[]).hear(message);
         assert!(!matches!(fate, Fate::NoFrame(_)));
     }
@@ -29,8 +33,8 @@ pub fn frame(message: &[u8]) {
 
 /// The first message of a stranger.
 pub fn hello(message: &[u8]) {
-    if let Ok(addresses) = peer::transport::check_hello(message, &Proof([0xab; 32])) {
-        assert!(addresses.iter().all(|address| peer::wire::address::check(address).is_ok()));
+    if let Ok(told) = peer::transport::check_hello(message, &Proof([0xab; 32])) {
+        assert!(told.listen.iter().all(|address| peer::wire::address::check(address).is_ok()));
     }
 }
 

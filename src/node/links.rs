@@ -143,14 +143,14 @@ impl Links {
     async fn run(self, link: Link, address: String) {
         let Ok(_running) = self.0.running.clone().acquire_owned().await else { return };
         let Some(input) = self.0.input.get().cloned() else { return };
-        let Link { peer, dialled, remote, listen, traffic, mut reader, writer } = link;
+        let Link { peer, dialled, remote, listen, deflate, traffic, mut reader, writer } = link;
         let id = LinkId(self.0.last_link.fetch_add(1, Ordering::Relaxed) + 1);
         self.0.traffic.lock().unwrap_or_else(PoisonError::into_inner).insert(id, traffic);
         let (outbox, outgoing) = Outbox::new(id);
         let listen = reachable(listen, remote, dialled);
         let event = Event::LinkUp { link: id, peer, dialled, address, listen };
         if input.send(Input::LinkUp { event, outbox: outbox.clone() }).is_ok() {
-            let mut writing = std::pin::pin!(write_all(writer, outgoing, &outbox));
+            let mut writing = std::pin::pin!(write_all(writer, outgoing, &outbox, deflate));
             let fault = tokio::select! {
                 fault = receive(id, &mut reader, &input, &self.0.gate) => fault,
                 () = &mut writing => None,
@@ -191,7 +191,7 @@ async fn receive(
             Ok(None) | Err(TransportError::Closed { .. } | TransportError::Broken(_)) => return None,
             Err(error) => return Some(error.close_code()),
         };
-        let length = bytes.len().max(LINK_INBOX_BYTES_MAX / LINK_INBOX_FRAMES_MAX);
+        let length = Frame::decoded_bytes(&bytes).max(LINK_INBOX_BYTES_MAX / LINK_INBOX_FRAMES_MAX);
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         let permit = room.clone().acquire_many_owned(length).await.ok()?;
         let event = match Frame::decode(&bytes) {

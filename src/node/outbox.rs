@@ -79,11 +79,12 @@ impl Outbox {
     }
 }
 
-/// Writes until the link is closed or breaks.
+/// Writes until the link is closed or breaks. `deflate`: long messages are compressed on their way.
 pub(super) async fn write_all(
     mut writer: LinkWriter,
     mut queue: mpsc::UnboundedReceiver<Message>,
     outbox: &Outbox,
+    deflate: bool,
 ) {
     while let Some(message) = queue.recv().await {
         let mut next = Some(message);
@@ -91,7 +92,8 @@ pub(super) async fn write_all(
             match message {
                 Message::Frame(bytes) => {
                     let length = bytes.len();
-                    if writer.send(bytes).await.is_err() {
+                    let packed = if deflate { Frame::deflate(&bytes) } else { None };
+                    if writer.send(packed.unwrap_or(bytes)).await.is_err() {
                         return;
                     }
                     outbox.0.bytes.fetch_sub(length, Ordering::Relaxed);

@@ -38,7 +38,14 @@ pub struct HelloInfo {
 /// A connection to a member of the mesh.
 pub(super) struct Proven {
     pub socket: Socket,
+    pub told: Told,
+}
+
+/// What the other side's hello says beside its proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
     pub listen: Vec<String>,
+    pub deflate: bool,
 }
 
 /// This peer's side of a hello.
@@ -62,8 +69,8 @@ pub(super) async fn dial(channel: Channel, member: Member<'_>) -> Result<Proven,
         .await
         .map_err(websocket_error)?;
     send_hello(&mut socket, proof(Side::Dialler), &member.hello).await?;
-    let listen = expect_hello(&mut socket, proof(Side::Listener)).await?;
-    Ok(Proven { socket, listen })
+    let told = expect_hello(&mut socket, proof(Side::Listener)).await?;
+    Ok(Proven { socket, told })
 }
 
 pub(super) async fn accept(channel: Channel, member: Member<'_>) -> Result<Proven, TransportError> {
@@ -72,13 +79,13 @@ pub(super) async fn accept(channel: Channel, member: Member<'_>) -> Result<Prove
     // WebSocket reserves memory for a message by its header alone, so strangers get the smallest limit.
     let mut socket =
         accept_async_with_config(stream, Some(config(HELLO_BYTES_MAX))).await.map_err(websocket_error)?;
-    let listen = expect_hello(&mut socket, proof(Side::Dialler)).await?;
+    let told = expect_hello(&mut socket, proof(Side::Dialler)).await?;
     // A member may send long messages. Nothing is lost here: a dialler is silent until it is answered.
     let stream = socket.into_inner();
     let mut socket =
         WebSocketStream::from_raw_socket(stream, Role::Server, Some(config(FRAME_BYTES_MAX))).await;
     send_hello(&mut socket, proof(Side::Listener), &member.hello).await?;
-    Ok(Proven { socket, listen })
+    Ok(Proven { socket, told })
 }
 
 pub(super) fn proof(
@@ -107,38 +114,38 @@ pub(super) async fn send_hello(
 ) -> Result<(), TransportError> {
     let addresses = hello.listen.iter().filter(|address| address::check(address).is_ok());
     let listen = addresses.take(ADDRESSES_MAX).cloned().collect();
-    let frame = Frame::Control(Control::Hello { version: PROTOCOL, proof, listen }).encode();
+    let frame = Frame::Control(Control::Hello { version: PROTOCOL, proof, listen, deflate: true }).encode();
     socket.send(Message::Binary(frame.into())).await.map_err(websocket_error)
 }
 
-/// The addresses in the other side's hello, whose proof must be `expected`. Closes the connection if not.
-async fn expect_hello(socket: &mut Socket, expected: Proof) -> Result<Vec<String>, TransportError> {
-    let listen = match read_binary(socket).await {
+/// What the other side's hello says, whose proof must be `expected`. Closes the connection if not.
+async fn expect_hello(socket: &mut Socket, expected: Proof) -> Result<Told, TransportError> {
+    let told = match read_binary(socket).await {
         Ok(Some(bytes)) => check_hello(&bytes, &expected),
         Ok(None) => Err(TransportError::closed(None)),
         Err(error) => Err(error),
     };
-    if let Err(error) = &listen {
+    if let Err(error) = &told {
         close(socket, error.close_code()).await;
     }
-    listen
+    told
 }
 
-/// What is made of the first message of a connection: the addresses in a hello with this proof. Public for those
+/// What is made of the first message of a connection: what a hello with this proof tells. Public for those
 /// who try it with hostile bytes, since nothing else is read of a stranger.
-pub fn check_hello(bytes: &[u8], expected: &Proof) -> Result<Vec<String>, TransportError> {
+pub fn check_hello(bytes: &[u8], expected: &Proof) -> Result<Told, TransportError> {
     if bytes.len() > HELLO_BYTES_MAX {
         return Err(TransportError::TooLarge);
     }
     match Frame::decode(bytes) {
-        Ok(Frame::Control(Control::Hello { version, proof, listen })) => {
+        Ok(Frame::Control(Control::Hello { version, proof, listen, deflate })) => {
             if version != PROTOCOL {
                 return Err(TransportError::Version { theirs: Some(version) });
             }
             if !bool::from(proof.0.ct_eq(&expected.0)) {
                 return Err(TransportError::Stranger);
             }
-            Ok(listen)
+            Ok(Told { listen, deflate })
         }
         _ => Err(TransportError::Protocol("it does not begin with a hello")),
     }

@@ -25,6 +25,8 @@ pub struct Link {
     pub remote: SocketAddr,
     /// Where the other side says that it can be dialled.
     pub listen: Vec<String>,
+    /// The other side reads compressed frames.
+    pub deflate: bool,
     pub traffic: Arc<Traffic>,
     pub reader: LinkReader,
     pub writer: LinkWriter,

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
 pub use error::TransportError;
-pub use handshake::{HelloInfo, check_hello};
+pub use handshake::{HelloInfo, Told, check_hello};
 pub use link::{Link, LinkReader, LinkWriter};
 pub use traffic::Traffic;
 
@@ -120,9 +120,9 @@ impl Transport {
                 (channel.peer, handshake::accept(channel, member).await?)
             }
         };
-        let Proven { socket, listen } = proven;
+        let Proven { socket, told: Told { listen, deflate } } = proven;
         let (reader, writer) = link::halves(socket);
-        Ok(Link { peer, dialled: dialled.is_some(), remote, listen, traffic, reader, writer })
+        Ok(Link { peer, dialled: dialled.is_some(), remote, listen, deflate, traffic, reader, writer })
     }
 }
 

@@ -87,7 +87,7 @@ async fn first_message(first: Message) -> TransportError {
 }
 
 fn hello(version: u32, listen: Vec<String>) -> Vec<u8> {
-    Frame::Control(Control::Hello { version, proof: Proof([0; 32]), listen }).encode()
+    Frame::Control(Control::Hello { version, proof: Proof([0; 32]), listen, deflate: false }).encode()
 }
 
 #[tokio::test]

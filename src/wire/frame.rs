@@ -13,10 +13,14 @@ use crate::limits::{
 };
 use crate::wire::address;
 use crate::wire::close::CloseCode;
+use crate::wire::deflate::{self, InflateError};
 use crate::wire::sync_message::{SyncMessage, SyncMessageError};
 
 const KIND_CONTROL: u8 = 0;
 const KIND_SYNC: u8 = 1;
+const KIND_DEFLATED: u8 = 2;
+/// What comes before a sync message: kind and group.
+const SYNC_HEAD: usize = 33;
 
 /// Why bytes are not a frame. No state changes; the link that brought them is to be closed. No text of
 /// the other side is repeated.
@@ -38,13 +42,17 @@ pub enum FrameError {
     Group,
     #[error("{0}")]
     Sync(#[from] SyncMessageError),
+    #[error("{0}")]
+    Inflate(#[from] InflateError),
 }
 
 impl FrameError {
     /// The code with which the link is closed.
     pub fn close_code(&self) -> CloseCode {
         match self {
-            Self::TooLarge { .. } | Self::TooMany(_) => CloseCode::TooLarge,
+            Self::TooLarge { .. } | Self::TooMany(_) | Self::Inflate(InflateError::TooLarge { .. }) => {
+                CloseCode::TooLarge
+            }
             _ => CloseCode::Protocol,
         }
     }
@@ -66,6 +74,9 @@ pub enum Control {
         proof: Proof,
         /// Where the sender can be dialled.
         listen: Vec<String>,
+        /// The sender reads compressed frames.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        deflate: bool,
     },
     /// Where others can be dialled; made by [`Control::peers`].
     Peers { peers: Vec<PeerRecord> },
@@ -124,6 +135,24 @@ impl Frame {
         }
     }
 
+    /// An encoded frame made smaller, for who said that it reads such frames; `None` where that is not worth it.
+    pub fn deflate(encoded: &[u8]) -> Option<Vec<u8>> {
+        let (head, message) = encoded.split_at_checked(SYNC_HEAD).filter(|(head, _)| head[0] == KIND_SYNC)?;
+        let packed = deflate::deflate(message)?;
+        Some([&[KIND_DEFLATED][..], &head[1..], &packed].concat())
+    }
+
+    /// The memory that a received frame takes once it is decoded, in bytes, about.
+    pub fn decoded_bytes(bytes: &[u8]) -> usize {
+        match bytes.split_at_checked(SYNC_HEAD) {
+            Some(([KIND_DEFLATED, ..], message)) => {
+                // What cannot be read is refused when it is decoded.
+                SYNC_HEAD + deflate::inflated_bytes(message).unwrap_or_default()
+            }
+            _ => bytes.len(),
+        }
+    }
+
     pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
         let (&kind, rest) = bytes.split_first().ok_or(FrameError::Empty)?;
         let max = if kind == KIND_CONTROL { CONTROL_BYTES_MAX } else { FRAME_BYTES_MAX };
@@ -140,6 +169,11 @@ impl Frame {
             KIND_SYNC => {
                 let (group, message) = rest.split_first_chunk().ok_or(FrameError::Group)?;
                 Ok(Self::Sync { group: GroupId(*group), message: SyncMessage::decode(message)? })
+            }
+            KIND_DEFLATED => {
+                let (group, message) = rest.split_first_chunk().ok_or(FrameError::Group)?;
+                let message = SyncMessage::decode(&deflate::inflate(message)?)?;
+                Ok(Self::Sync { group: GroupId(*group), message })
             }
             _ => Err(FrameError::Kind(kind)),
         }

@@ -8,12 +8,14 @@ pub mod address;
 pub mod bloom;
 pub mod close;
 mod cursor;
+mod deflate;
 pub mod frame;
 pub mod sync_message;
 pub mod ticket;
 
 pub use bloom::Bloom;
 pub use close::CloseCode;
+pub use deflate::InflateError;
 pub use frame::{Control, Frame, FrameError, PeerRecord, Proof};
 pub use sync_message::{Have, SyncMessage, SyncMessageError};
 pub use ticket::{Ticket, TicketError};

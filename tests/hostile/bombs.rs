@@ -1,16 +1,18 @@
 //! Small inputs that ask for much: run-length bombs, compression, documents, filters, counts and lengths, deep
 //! nesting. Each is refused, and none makes a peer hold more than 16 MiB on the way.
 
+use std::io::Write;
+
 use automerge::transaction::Transactable;
 use automerge::{AutoCommit, ROOT};
 use data_encoding::BASE32_NOPAD;
 use peer::api::{GroupRef, Name, NewMessages, Topic};
 use peer::change::{DecodeError, Unverified};
 use peer::limits::{
-    API_BODY_BYTES_MAX, CONTROL_BYTES_MAX, FRAME_BYTES_MAX, HEADS_MAX, HELLO_BYTES_MAX, SEND_BATCH_MAX,
-    TICKET_CHARS_MAX,
+    API_BODY_BYTES_MAX, CONTROL_BYTES_MAX, DEFLATE_GROWTH_MAX, FRAME_BYTES_MAX, HEADS_MAX, HELLO_BYTES_MAX,
+    SEND_BATCH_MAX, TICKET_CHARS_MAX,
 };
-use peer::wire::{Frame, FrameError, Proof, Ticket};
+use peer::wire::{Frame, FrameError, InflateError, Proof, Ticket};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
@@ -191,25 +193,66 @@ fn no_number_in_a_frame_is_believed() {
 #[test]
 fn the_largest_messages_stay_within_bounds() {
     let mut cost = Cost::default();
-    let room = FRAME_BYTES_MAX - 64;
-    // As many chunks as fit, each as short as may be.
-    let count = room / 11;
-    let chunks = [number(count as u64), [&[10][..], &[0; 10]].concat().repeat(count)].concat();
-    assert_eq!(hear(&mut cost, &sync(&[&[0, 0, 0], &chunks])), Fate::NoChange);
-    let hashes = [number(HEADS_MAX as u64), vec![7; 32 * HEADS_MAX]].concat();
-    let everywhere = sync(&[&hashes, &hashes, &[4], &[&hashes[..], &[0]].concat().repeat(4), &[0]]);
-    assert_eq!(hear(&mut cost, &everywhere), Fate::Taken(0));
-    // The largest filter, which claims everything.
-    let filter = [number((room * 8 / 10) as u64 - 800), vec![10, 7]].concat();
-    let bits = ((room * 8 / 10 - 800) * 10).div_ceil(8);
-    let length = number((filter.len() + bits) as u64);
-    let claims = sync(&[&[0, 0, 1, 0], &length, &filter, &vec![0xff; bits], &[0]]);
-    assert_eq!(hear(&mut cost, &claims), Fate::Taken(0));
+    for (message, fate) in largest() {
+        assert_eq!(hear(&mut cost, &message), fate);
+        let packed = packed(&message);
+        assert!(packed.len() < message.len() / (DEFLATE_GROWTH_MAX - 1), "{}", packed.len());
+        assert_eq!(hear(&mut cost, &packed), fate, "compressed");
+    }
     assert!(matches!(
         hear(&mut cost, &vec![1; FRAME_BYTES_MAX + 1]),
         Fate::NoFrame(FrameError::TooLarge { .. })
     ));
     eprintln!("largest messages: {cost}");
+}
+
+#[test]
+fn compressed_frames_grow_no_further_than_they_may() {
+    let mut cost = Cost::default();
+    let head = [&[2][..], &group().0].concat();
+    let zeros = deflated(&vec![0; FRAME_BYTES_MAX]);
+    for told in HUGE.into_iter().chain([0, 1, 100_000]) {
+        let fate = hear(&mut cost, &[&head[..], &number(told), &zeros].concat());
+        assert!(matches!(fate, Fate::NoFrame(FrameError::Inflate(_))), "{told}: {fate:?}");
+    }
+    // As much as the bytes allow, and more behind it.
+    let told = number(((zeros.len() + 3) * DEFLATE_GROWTH_MAX) as u64);
+    let fate = hear(&mut cost, &[&head[..], &told, &zeros].concat());
+    assert_eq!(fate, Fate::NoFrame(FrameError::Inflate(InflateError::Damaged)));
+    eprintln!("compressed frames: {cost}");
+}
+
+fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The same message in as few bytes as are let through: blocks that hold nothing fill up what is short of that.
+fn packed(message: &[u8]) -> Vec<u8> {
+    let message = &message[33..];
+    let mut stream = Vec::new();
+    let packed = deflated(message);
+    while (stream.len() + packed.len()) * DEFLATE_GROWTH_MAX < message.len() {
+        stream.extend_from_slice(&[0, 0, 0, 0xff, 0xff]);
+    }
+    [&[2][..], &group().0, &number(message.len() as u64), &stream, &packed].concat()
+}
+
+fn largest() -> [(Vec<u8>, Fate); 3] {
+    let room = FRAME_BYTES_MAX - 64;
+    // As many chunks as fit, each as short as may be.
+    let count = room / 11;
+    let chunks = [number(count as u64), [&[10][..], &[0; 10]].concat().repeat(count)].concat();
+    let hashes = [number(HEADS_MAX as u64), vec![7; 32 * HEADS_MAX]].concat();
+    let everywhere = sync(&[&hashes, &hashes, &[4], &[&hashes[..], &[0]].concat().repeat(4), &[0]]);
+    // The largest filter, which claims everything.
+    let filter = [number((room * 8 / 10) as u64 - 800), vec![10, 7]].concat();
+    let bits = ((room * 8 / 10 - 800) * 10).div_ceil(8);
+    let length = number((filter.len() + bits) as u64);
+    let claims = sync(&[&[0, 0, 1, 0], &length, &filter, &vec![0xff; bits], &[0]]);
+    let chunks = sync(&[&[0, 0, 0], &chunks]);
+    [(chunks, Fate::NoChange), (everywhere, Fate::Taken(0)), (claims, Fate::Taken(0))]
 }
 
 /// JSON that is deep, wide, or hard to read, up to this size.

@@ -58,6 +58,7 @@ fn is_false(value: &bool) -> bool {
 
 impl From<store::Entry> for Row {
     fn from(entry: store::Entry) -> Self {
+        let arrival = entry.arrival();
         let (body, sealed) = match entry.body {
             Body::Text(text) => (Some(text), false),
             Body::Sealed(_) => (None, true),
@@ -74,7 +75,7 @@ impl From<store::Entry> for Row {
             sealed,
             re: entry.re,
             late: entry.late,
-            arrival: entry.no.0,
+            arrival,
             mention: false,
             stored_on: None,
         }

@@ -270,8 +270,8 @@ struct Intake {
     again_bytes: u64,
 }
 
-/// Puts one verified change through the last stage of the gate, then all that waited for it, which may have come
-/// over other links.
+/// Puts one verified change through the last stage of the gate, then all that waited for it: what came over other
+/// links, and what the store kept aside when something beneath it was lost.
 fn take_in<S: Store>(
     store: &mut S,
     room: &mut Room,
@@ -280,30 +280,27 @@ fn take_in<S: Store>(
     change: Verified,
     intake: &mut Intake,
 ) -> Result<(), S::Error> {
-    let mut judged = vec![(link, change)];
+    let mut judged = vec![(Some(link), change)];
     while let Some((link, change)) = judged.pop() {
-        let place = room.damaged.get(&change.hash()).copied();
-        if let Some(no) = place {
-            if no != EntryNo::GENESIS && store.repair(room.no, no, &change)? {
-                room.mended(no, change.hash());
-                note_damaged_deps(store, room, &change)?;
-                judged.extend(room.orphans.released_by(space, &change.hash()));
-                continue;
-            }
-            room.displaced(no, &change.hash());
-        }
-        let (actor, bytes) = (change.header().actor, change.bytes().len() as u64);
-        let lost_its_place = place.is_some();
+        let (actor, hash, bytes) = (change.header().actor, change.hash(), change.bytes().len() as u64);
         let whole = change.bytes().clone();
+        if let Some(no) = room.damaged.get(&hash).copied() {
+            store.repair(room.no, no, &change)?;
+            room.mended(no, hash);
+            note_damaged_deps(store, room, &change)?;
+            let released = room.orphans.released_by(space, &hash);
+            judged.extend(released.into_iter().map(|(link, change)| (Some(link), change)));
+            continue;
+        }
         match admit(store, room.no, change)? {
             Verdict::Known(_) => {
-                intake.again_bytes += bytes;
+                intake.again_bytes += if link.is_some() { bytes } else { 0 };
                 continue;
             }
             Verdict::Refused(reason) => {
                 // Not where it is the disk here that is wrong: judged again when that is mended.
                 let change = Unverified::decode(&whole).ok().and_then(|change| change.verify(room.id).ok());
-                if let Some(change) = change
+                if let (Some(link), Some(change)) = (link, change)
                     && note_damaged_deps(store, room, &change)?
                 {
                     let missing = room.damaged_of(&change);
@@ -312,16 +309,14 @@ fn take_in<S: Store>(
                     }
                     continue;
                 }
-                tracing::warn!(link = link.0, group = %room.id, reason, "refused a change");
-                intake.faults.insert(link, Misconduct::Change);
+                if let Some(link) = link {
+                    tracing::warn!(link = link.0, group = %room.id, reason, "refused a change");
+                    intake.faults.insert(link, Misconduct::Change);
+                }
             }
             Verdict::Waiting(change, missing) => {
-                if lost_its_place {
-                    // Nobody announces what is beneath it: it is asked for like what is damaged.
-                    for hash in &missing {
-                        room.note_damaged(EntryNo::GENESIS, *hash);
-                    }
-                }
+                // What the store has kept aside stays there.
+                let Some(link) = link else { continue };
                 match room.orphans.hold(space, link, change, missing) {
                     Ok(true) => {}
                     Ok(false) => intake.again_bytes += bytes,
@@ -329,11 +324,12 @@ fn take_in<S: Store>(
                 }
             }
             Verdict::Admitted(admitted) => {
-                let hash = admitted.verified().hash();
                 let no = store.append(room.no, &admitted)?;
                 room.advance(no, hash, admitted.deps());
                 intake.stored_bytes += bytes;
-                judged.extend(room.orphans.released_by(space, &hash));
+                let released = room.orphans.released_by(space, &hash);
+                judged.extend(released.into_iter().map(|(link, change)| (Some(link), change)));
+                judged.extend(store.released_by(room.no, &hash)?.into_iter().map(|change| (None, change)));
             }
         }
         // Somebody else writes with our actor: a copy of this peer. Never again with this one.

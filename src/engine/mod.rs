@@ -182,6 +182,11 @@ impl<S: Store> Engine<S> {
         &self.store
     }
 
+    /// Ends the engine. What was not committed is in the store's open transaction.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
     /// For what is kept beside the log and is none of the engine's business. Part of the open transaction,
     /// and news once that is committed. After an error the engine is to be dropped.
     pub fn write_beside_log(

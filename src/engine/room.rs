@@ -69,8 +69,7 @@ pub(super) struct Room {
     /// Links that have sent nothing of what they announced, and since when: others are asked before them.
     pub stalled: BTreeMap<LinkId, u64>,
     pub orphans: Orphans,
-    /// Entries whose rows are damaged: other peers are asked for them, each link once. Under the number of the genesis,
-    /// those that have no place here any more.
+    /// Entries whose rows are damaged: other peers are asked for them, each link once.
     pub damaged: BTreeMap<ChangeHash, EntryNo>,
     pub asked_for_damaged: BTreeSet<LinkId>,
     /// Damaged heads, on which nothing is written.
@@ -194,16 +193,6 @@ impl Room {
             self.touched = true;
         }
         news
-    }
-
-    /// The damaged entry `no` has no place any more: it is to be taken in as a new one.
-    pub fn displaced(&mut self, no: EntryNo, hash: &ChangeHash) {
-        self.damaged.remove(hash);
-        self.left_out.remove(&no);
-        if no != EntryNo::GENESIS && self.heads.remove(&no).is_some() && self.heads.is_empty() {
-            self.heads.insert(EntryNo::GENESIS, self.id.genesis());
-        }
-        self.touched = true;
     }
 
     /// The dependencies of a change that are known to be damaged.

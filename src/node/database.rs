@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use super::NodeError;
 use super::data_dir::make_private;
-use crate::group::{EntryNo, GroupNo};
 use crate::id::{MeshId, PeerId};
 use crate::store::{Bytes, SqliteStore, StoreError};
 
@@ -29,10 +28,9 @@ pub(super) struct Database {
     mesh: MeshId,
 }
 
-/// An open store, and what is to be fetched again.
+/// An open store.
 pub(super) struct Opened {
     pub store: SqliteStore,
-    pub missing: Vec<(GroupNo, EntryNo)>,
     /// It was closed when it was last used. Else what others were sent may be gone, and no actor is to be gone on with.
     pub is_clean: bool,
 }
@@ -52,7 +50,7 @@ impl Database {
         if !is_clean {
             store.settle_log(&mut File::open(&wal).map_err(io)?)?;
         }
-        Ok(Opened { store, missing: Vec::new(), is_clean })
+        Ok(Opened { store, is_clean })
     }
 
     /// Makes a sound database of the damaged one, of which no connection may be open any more that writes, and sets
@@ -71,17 +69,17 @@ impl Database {
         let wal = wal.as_mut().map(|wal| wal as &mut dyn Bytes);
         let (store, done) = SqliteStore::salvage(&mut file, wal, &making, self.own, self.mesh)?;
         // The last to close it: its write-ahead log goes into it.
-        drop(store);
+        store.close();
         File::open(&making).and_then(|made| made.sync_all()).map_err(io)?;
         fs::rename(&making, beside(&self.path, WHOLE)).map_err(io)?;
         let aside = finish(&self.path).map_err(io)?;
         let name = aside.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-        let missing = done.missing.len();
         tracing::error!(
-            "{reason}; {} entries were carried over into a new one, {missing} are asked of other peers; the damaged one is kept as {name}",
+            "{reason}; {} entries were carried over into a new one, {} of them without what is beneath them; other peers are asked for what is lost; the damaged one is kept as {name}",
             done.entries,
+            done.stranded,
         );
-        Ok(Opened { missing: done.missing, is_clean: false, ..self.open()? })
+        Ok(Opened { is_clean: false, ..self.open()? })
     }
 }
 

@@ -94,16 +94,7 @@ impl Node {
             return Err(NodeError::Name { bytes });
         }
         let database = Database::new(dir.database(), peer, secrets.mesh);
-        let mut opened = match take(&database, &dir, &secrets) {
-            Err(NodeError::Store(error)) if error.is_damage() => {
-                let missing = database.salvage(&error)?.missing;
-                Opened { missing, is_clean: false, ..take(&database, &dir, &secrets)? }
-            }
-            taken => taken?,
-        };
-        let readers = Readers::new(dir.database(), secrets.mesh);
         let transport = Transport::new(&secrets.identity, secrets.secret.clone())?;
-
         let mut listeners = Vec::new();
         for address in options.listen.iter().filter(|_| options.network) {
             listeners.push(transport.bind(*address).await?);
@@ -112,18 +103,20 @@ impl Node {
         for listener in &listeners {
             listen.push(listener.local_addr().map_err(NodeError::Socket)?);
         }
-        let addresses = if !options.network {
-            remembered_addresses(&opened.store)?
-        } else if options.advertise.is_empty() {
-            dialable(&listen)
-        } else {
-            options.advertise.clone()
+        let reachable = match options.network {
+            false => None,
+            true if options.advertise.is_empty() => Some(dialable(&listen)),
+            true => Some(options.advertise.clone()),
         };
-        if options.network {
-            let text = serde_json::to_vec(&addresses).unwrap_or_default();
-            opened.store.set_value(ADDRESSES_KEY, &text)?;
-            opened.store.commit()?;
-        }
+        let (opened, addresses) = match take(&database, &dir, &secrets, reachable.as_deref()) {
+            Err(NodeError::Store(error)) if error.is_damage() => {
+                drop(database.salvage(&error)?);
+                let (opened, addresses) = take(&database, &dir, &secrets, reachable.as_deref())?;
+                (Opened { is_clean: false, ..opened }, addresses)
+            }
+            taken => taken?,
+        };
+        let readers = Readers::new(dir.database(), secrets.mesh);
         let ticket = Ticket { mesh: secrets.mesh, secret: secrets.secret.clone(), peer, addresses };
 
         let settings = Settings {
@@ -161,7 +154,7 @@ impl Node {
         let node = Self(Arc::new(inner));
         for ticket in options.join {
             let command = Command::Introduce { peer: ticket.peer, addresses: ticket.addresses };
-            node.command(command).await?;
+            node.insist(command).await?;
         }
         node.take_name(options.name).await?;
         Ok(node)
@@ -171,13 +164,15 @@ impl Node {
     async fn take_name(&self, wanted: Option<String>) -> Result<(), NodeError> {
         let current = self.name().await?;
         match (wanted, current) {
-            (Some(wanted), current) if current.as_ref() != Some(&wanted) => self.set_name(&wanted).await,
+            (Some(name), current) if current.as_ref() != Some(&name) => {
+                self.insist(Command::SetName { name }).await
+            }
             (None, None) => {
                 let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
                 let usable = |name: &String| (1..=NAME_BYTES_MAX).contains(&name.len());
                 let name =
                     user.ok().filter(usable).unwrap_or_else(|| format!("peer-{}", self.0.peer.short()));
-                self.set_name(&name).await
+                self.insist(Command::SetName { name }).await
             }
             _ => Ok(()),
         }
@@ -351,6 +346,15 @@ impl Node {
         Ok(NodeError::UnknownGroup { name: name.clone(), nearest })
     }
 
+    /// The first write may come upon damage; then there is another database to write to.
+    async fn insist(&self, command: Command) -> Result<(), NodeError> {
+        let first = self.command(command.clone()).await;
+        if let Err(NodeError::NotSaved(_)) = first {
+            return self.command(command).await.map(drop);
+        }
+        first.map(drop)
+    }
+
     async fn command(&self, command: Command) -> Result<Outcome, NodeError> {
         let (reply, answer) = oneshot::channel();
         self.0.writer.input().send(Input::Command { command, reply })?;
@@ -363,11 +367,25 @@ impl Node {
     }
 }
 
-/// Opens the database, which must be this peer's.
-fn take(database: &Database, dir: &DataDir, secrets: &Secrets) -> Result<Opened, NodeError> {
+/// Opens the database, which must be this peer's, and keeps in it where this peer is reachable now, or else reads
+/// where it last was.
+fn take(
+    database: &Database,
+    dir: &DataDir,
+    secrets: &Secrets,
+    reachable: Option<&[String]>,
+) -> Result<(Opened, Vec<String>), NodeError> {
     let mut opened = database.open()?;
     own(&mut opened.store, dir, secrets)?;
-    Ok(opened)
+    let addresses = match reachable {
+        None => remembered_addresses(&opened.store)?,
+        Some(addresses) => {
+            opened.store.set_value(ADDRESSES_KEY, &serde_json::to_vec(addresses).unwrap_or_default())?;
+            opened.store.commit()?;
+            addresses.to_vec()
+        }
+    };
+    Ok((opened, addresses))
 }
 
 /// A database belongs to one peer of one mesh from its first use on.

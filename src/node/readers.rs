@@ -20,7 +20,8 @@ pub(super) struct Readers {
     database: PathBuf,
     mesh: MeshId,
     idle: Arc<Mutex<Vec<Reader>>>,
-    /// Counts the databases that there have been: connections to an earlier one are of no use.
+    /// Counts the databases that there have been, and the times between them: connections of an earlier time are of
+    /// no use.
     generation: Arc<AtomicU64>,
     /// Where damage is reported to.
     input: Arc<OnceLock<InputSender>>,
@@ -44,7 +45,11 @@ impl Readers {
         let generation = self.generation.load(Ordering::SeqCst);
         let (answer, read) = self.read_once(read).await?;
         match answer {
-            Err(error) if error.is_damage() && !matches!(error, StoreError::Row { .. }) => {
+            Err(error)
+                if self.generation() != generation
+                    || self.is_between(generation)
+                    || is_to_be_salvaged(&error) =>
+            {
                 self.report(error, generation).await?;
                 self.read_once(read).await?.0.map_err(NodeError::Store)
             }
@@ -94,7 +99,12 @@ impl Readers {
         self.generation.load(Ordering::SeqCst)
     }
 
-    /// The database is about to be another one.
+    /// Whether there was no sound database at that time.
+    fn is_between(&self, generation: u64) -> bool {
+        generation % 2 == 1
+    }
+
+    /// To be called before the database becomes another one, and again after that.
     pub fn renew(&self) {
         let mut idle = self.idle();
         self.generation.fetch_add(1, Ordering::SeqCst);
@@ -110,4 +120,8 @@ impl Readers {
         // A panic while the lock was held cannot leave the list half changed.
         self.idle.lock().unwrap_or_else(|broken| broken.into_inner())
     }
+}
+
+fn is_to_be_salvaged(error: &StoreError) -> bool {
+    error.is_damage() && !matches!(error, StoreError::Row { .. })
 }

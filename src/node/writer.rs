@@ -20,7 +20,6 @@ use super::readers::Readers;
 use super::snapshots::Growth;
 use super::{NodeError, data_dir, wall_clock};
 use crate::engine::{CommandError, Effect, Engine, Event, Settings};
-use crate::group::{EntryNo, GroupNo};
 use crate::limits::{COALESCE_MS, COMMIT_EVENTS_MAX, PUSH_EVERY_MS, RESTART_MS, SALVAGE_AGAIN_MS};
 use crate::store::{SqliteStore, StoreError};
 use crate::sync::LinkId;
@@ -44,11 +43,9 @@ impl Writer {
         let (changes, changed) = watch::channel(0);
         // Before the first dial, which may fail at once: whatever becomes of it has to be heard.
         links.attach(input.clone());
-        let mut missing = opened.missing;
         let engine = match Engine::new(opened.store, settings.clone()) {
             Err(error) if error.is_damage() => {
                 let opened = database.salvage(&error)?;
-                missing = opened.missing;
                 let writer_stamp = data_dir::random()?;
                 Engine::new(opened.store, Settings { writer_stamp, ..settings.clone() })?
             }
@@ -57,7 +54,6 @@ impl Writer {
         let mut thread = Thread {
             database,
             readers,
-            missing,
             salvaged: None,
             waiting: Vec::new(),
             settings,
@@ -96,8 +92,6 @@ impl Writer {
 struct Thread {
     database: Database,
     readers: Readers,
-    /// What a salvage left out: to be told to the engine.
-    missing: Vec<(GroupNo, EntryNo)>,
     /// When the database was last salvaged.
     salvaged: Option<Instant>,
     /// Readers that wait for a sound database.
@@ -120,11 +114,12 @@ impl Thread {
     fn run(&mut self, engine: Engine<SqliteStore>) {
         let mut engine = Some(engine);
         while let Some(mut running) = engine.take() {
-            let ended = self.serve(&mut running);
-            // Closes the database, and with it the write-ahead log.
-            drop(running);
-            if let Err(error) = ended {
-                engine = self.restart(&error);
+            match self.serve(&mut running) {
+                Ok(()) => running.into_store().close(),
+                Err(error) => {
+                    drop(running);
+                    engine = self.restart(&error);
+                }
             }
         }
         self.close_all(CloseCode::Leaving);
@@ -136,9 +131,6 @@ impl Thread {
 
     /// Runs until it is told to stop. After an error nothing since the last commit counts.
     fn serve(&mut self, engine: &mut Engine<SqliteStore>) -> Result<(), StoreError> {
-        for (group, no) in std::mem::take(&mut self.missing) {
-            engine.handle(Event::Damaged { group, no }, self.now())?;
-        }
         self.let_read();
         while self.stopping.is_none() {
             let input = match engine.next_timeout_us() {
@@ -315,8 +307,9 @@ impl Thread {
         }
         self.salvaged = Some(now);
         self.readers.renew();
-        let opened = self.database.salvage(error)?;
-        self.missing = opened.missing;
+        let opened = self.database.salvage(error);
+        self.readers.renew();
+        let opened = opened?;
         Ok(Engine::new(opened.store, self.anew()?)?)
     }
 

@@ -89,15 +89,20 @@ pub trait Store: ChangeGraph {
     }
 
     /// The hash that entry `no` has by the order of display, which is kept apart from the log: what to ask others
-    /// for when the row is damaged. Slow.
+    /// for when the row is damaged. `None` where nobody is to be asked. Slow.
     fn hash_by_order(&self, _group: GroupNo, _no: EntryNo) -> Result<Option<ChangeHash>, Self::Error> {
         Ok(None)
     }
 
-    /// Writes the row of entry `no` anew from the same change, as it came from another peer. False when that is not
-    /// its place, or cannot be: it is then no longer found here, and to be taken in like any other.
-    fn repair(&mut self, _group: GroupNo, _no: EntryNo, _change: &Verified) -> Result<bool, Self::Error> {
-        Ok(false)
+    /// Writes the row of entry `no` anew from the same change, as it came from another peer. After an error, more is
+    /// damaged than the row.
+    fn repair(&mut self, _group: GroupNo, _no: EntryNo, _change: &Verified) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Changes that were kept aside while `stored`, among others perhaps, was lost: to be judged again.
+    fn released_by(&mut self, _group: GroupNo, _stored: &ChangeHash) -> Result<Vec<Verified>, Self::Error> {
+        Ok(Vec::new())
     }
 
     fn forks(&self) -> Result<Vec<Fork>, Self::Error>;

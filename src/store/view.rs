@@ -1,5 +1,6 @@
 //! What readers hand to the faces: entries, groups and people as they are shown.
 
+use super::sqlite::is_stranded;
 use crate::change::Body;
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, GroupId, GroupName, PeerId};
@@ -26,6 +27,13 @@ pub struct Entry {
     pub re: Option<ChangeHash>,
     /// Arrived when newer entries were already there.
     pub late: bool,
+}
+
+impl Entry {
+    /// This peer's own number for it, in the order of arrival; 0 while something beneath it is lost here.
+    pub fn arrival(&self) -> u64 {
+        if is_stranded(self.no) { 0 } else { self.no.0 }
+    }
 }
 
 /// Which page of a history. The genesis (a group's id) counts as before everything.

@@ -38,7 +38,7 @@ pub enum Backing {
 pub struct Database {
     dir: TempDir,
     own: PeerId,
-    store: SqliteStore,
+    store: Box<SqliteStore>,
 }
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub struct Disk {
 
 impl Database {
     fn open(dir: TempDir, own: PeerId) -> Result<Self, StoreError> {
-        let store = SqliteStore::open(&dir.path().join("peer.db"), own)?;
+        let store = Box::new(SqliteStore::open(&dir.path().join("peer.db"), own)?);
         Ok(Self { dir, own, store })
     }
 
@@ -104,7 +104,7 @@ impl Backing {
     pub fn history(&self, mesh: MeshId, group: GroupNo) -> Result<Vec<ChangeHash>, StoreError> {
         let store = match self {
             Self::Memory(store) => return Ok(store.history(group)),
-            Self::Sqlite(database) => &database.store,
+            Self::Sqlite(database) => &*database.store,
         };
         let reader = store.reader(mesh)?;
         let mut shown: Vec<ChangeHash> = Vec::new();
@@ -283,8 +283,12 @@ impl Store for SimStore {
         each!(&self.0.borrow().store, store => store.hash_by_order(group, no))
     }
 
-    fn repair(&mut self, group: GroupNo, no: EntryNo, change: &Verified) -> Result<bool, StoreError> {
+    fn repair(&mut self, group: GroupNo, no: EntryNo, change: &Verified) -> Result<(), StoreError> {
         each!(&mut self.0.borrow_mut().store, store => store.repair(group, no, change))
+    }
+
+    fn released_by(&mut self, group: GroupNo, stored: &ChangeHash) -> Result<Vec<Verified>, StoreError> {
+        each!(&mut self.0.borrow_mut().store, store => store.released_by(group, stored))
     }
 
     fn forks(&self) -> Result<Vec<Fork>, StoreError> {

@@ -77,7 +77,7 @@ fn a_cut_off_file_is_an_error_and_no_panic() {
         Author::again(1, at).write(&mut store, group, message(at as i64, &"long ".repeat(99)));
         store.commit().unwrap();
     }
-    drop(store);
+    store.close();
     let whole = fs::read(disk.path()).unwrap();
     for kept in [1000, 4096, 3 * 4096, whole.len() / 2, whole.len() - 5000] {
         fs::write(disk.path(), &whole[..kept]).unwrap();

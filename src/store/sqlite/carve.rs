@@ -48,16 +48,21 @@ impl<'a> Pages<'a> {
         let (mut frames, mut latest) = (Vec::new(), BTreeMap::new());
         if let Some(log) = log.as_deref_mut() {
             let end = log.seek(SeekFrom::End(0))?;
+            let ages = [WAL_HEADER - 16, WAL_HEADER + 8];
+            let current = ages.map(|at| read_at(log, at, 8)).into_iter().collect::<io::Result<Vec<_>>>()?;
+            // What was left behind the end when the log was last begun anew is older than what is before it.
+            let (mut left, mut of_now) = (Vec::new(), Vec::new());
             let mut at = WAL_HEADER;
             while at + (FRAME_HEADER + size) as u64 <= end {
-                let mut header = [0; 4];
-                log.seek(SeekFrom::Start(at))?;
-                log.read_exact(&mut header)?;
-                let (page, content) = (u32::from_be_bytes(header), at + FRAME_HEADER as u64);
-                frames.push((page, content));
-                latest.insert(page, content);
+                let header = read_at(log, at, FRAME_HEADER)?;
+                let content = at + FRAME_HEADER as u64;
+                let is_of_now = current.iter().any(|age| header[8..16] == age[..]);
+                if is_of_now { &mut of_now } else { &mut left }
+                    .push((u32_at(&header, 0).unwrap_or_default(), content));
                 at = content + size as u64;
             }
+            frames = [left, of_now].concat();
+            latest = frames.iter().copied().collect();
         }
         Ok(Self { file, log, size, count, frames, latest })
     }

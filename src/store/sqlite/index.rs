@@ -39,15 +39,10 @@ pub(super) fn insert_entry(
     Ok(Some(EntryNo(no as u64)))
 }
 
-pub(super) fn move_entry(
-    conn: &Connection,
-    group: GroupNo,
-    (eff, hash): OrderKey,
-    to: i64,
-) -> rusqlite::Result<()> {
-    let mut update =
-        conn.prepare_cached("UPDATE entry SET eff = ?4 WHERE grp = ?1 AND eff = ?2 AND hash = ?3")?;
-    update.execute(params![group.0, eff, &hash.0[..], to])?;
+/// Takes an entry out of the order of display.
+pub(super) fn remove_entry(conn: &Connection, group: GroupNo, (eff, hash): OrderKey) -> rusqlite::Result<()> {
+    let mut delete = conn.prepare_cached("DELETE FROM entry WHERE grp = ?1 AND eff = ?2 AND hash = ?3")?;
+    delete.execute(params![group.0, eff, &hash.0[..]])?;
     Ok(())
 }
 
@@ -124,7 +119,7 @@ pub(super) fn put_actor(conn: &Connection, actor: Actor) -> rusqlite::Result<()>
 }
 
 /// The newest in display order wins, whatever the order of arrival.
-fn set_register(
+pub(super) fn set_register(
     conn: &Connection,
     group: GroupNo,
     (eff, hash): OrderKey,
@@ -143,6 +138,19 @@ fn set_register(
         eff,
         &hash.0[..]
     ])?;
+    Ok(())
+}
+
+/// What the entry of this hash has set is to be set again.
+pub(super) fn forget_register(
+    conn: &Connection,
+    group: GroupNo,
+    register: &Register,
+    hash: &ChangeHash,
+) -> rusqlite::Result<()> {
+    let mut delete =
+        conn.prepare_cached("DELETE FROM register WHERE grp = ?1 AND slot = ?2 AND key = ?3 AND hash = ?4")?;
+    delete.execute(params![group.0, register.slot.as_str(), register.key, &hash.0[..]])?;
     Ok(())
 }
 
@@ -227,6 +235,14 @@ pub(super) fn insert_words(conn: &Connection, texts: &mut Vec<(i64, String)>) ->
         insert.execute(params![row, text])?;
     }
     texts.clear();
+    Ok(())
+}
+
+/// Takes a body out of the full-text index, which does not keep it.
+pub(super) fn remove_words(conn: &Connection, row: i64, text: &str) -> rusqlite::Result<()> {
+    let mut delete =
+        conn.prepare_cached("INSERT INTO words (words, rowid, body) VALUES ('delete', ?1, ?2)")?;
+    delete.execute(params![row, text])?;
     Ok(())
 }
 

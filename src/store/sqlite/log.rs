@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 
 const NO_BITS: u32 = 40;
 const NO_MAX: u64 = (1 << NO_BITS) - 1;
+/// No entry of a log has a higher number. Above it stand those that are stranded.
+pub(super) const LAST: EntryNo = EntryNo((1 << (NO_BITS - 1)) - 1);
 /// Largest group number whose rows still fit a row id.
 pub(super) const GROUP_NO_MAX: u32 = (1 << (63 - NO_BITS)) - 1;
 
@@ -55,7 +57,12 @@ pub(super) fn no_of(row_id: i64) -> EntryNo {
     EntryNo(row_id as u64 & NO_MAX)
 }
 
-/// Writes the row; one of the same number is replaced.
+/// Whether it is an entry that is only kept and shown, and is no part of the log yet.
+pub(in crate::store) fn is_stranded(no: EntryNo) -> bool {
+    no > LAST
+}
+
+/// Writes the row; one of the same number is replaced. One that is stranded needs no numbers of its dependencies.
 pub(super) fn write(
     conn: &Connection,
     group: GroupRef,
@@ -68,6 +75,10 @@ pub(super) fn write(
          (id, late, seq, max_op, eff, hash, actor, deps, at, kind, re, sender, signature, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
+    let deps = match is_stranded(position.no) {
+        true => header.deps.iter().flat_map(|dep| dep.0).collect(),
+        false => encode_deps(position.no, position.deps),
+    };
     let body = match &content.body {
         Body::Text(text) => ValueRef::Text(text.as_bytes()),
         Body::Sealed(bytes) => ValueRef::Blob(bytes),
@@ -80,7 +91,7 @@ pub(super) fn write(
         position.eff,
         change.hash().as_bytes(),
         position.actor,
-        encode_deps(position.no, position.deps),
+        deps,
         content.at.millis(),
         content.kind,
         content.re.as_ref().map(ChangeHash::as_bytes),
@@ -98,11 +109,24 @@ pub(super) fn is_late(conn: &Connection, group: GroupRef, no: EntryNo) -> rusqli
     Ok(late.unwrap_or(false))
 }
 
+pub(super) fn set_late(conn: &Connection, group: GroupNo, no: EntryNo, late: bool) -> rusqlite::Result<()> {
+    let mut update = conn.prepare_cached("UPDATE log SET late = ?2 WHERE id = ?1 AND late <> ?2")?;
+    update.execute(params![row_id(group, no), late])?;
+    Ok(())
+}
+
+/// The effective time that stands in the row.
+pub(super) fn eff(conn: &Connection, group: GroupNo, no: EntryNo) -> Result<Option<i64>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT eff FROM log WHERE id = ?1")?;
+    let eff = statement.query_row([row_id(group, no)], |row| row.get(0)).optional();
+    eff.map_err(StoreError::of_row(group, no))
+}
+
 /// The number of the entry that arrived last.
 pub(super) fn last(conn: &Connection, group: GroupNo) -> rusqlite::Result<EntryNo> {
     let mut statement =
         conn.prepare_cached("SELECT id FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1")?;
-    let (from, to) = (row_id(group, EntryNo::GENESIS), row_id(group, EntryNo(u64::MAX)));
+    let (from, to) = (row_id(group, EntryNo::GENESIS), row_id(group, LAST));
     let last = statement.query_row([from, to], |row| row.get(0)).optional()?;
     Ok(last.map_or(EntryNo::GENESIS, no_of))
 }
@@ -128,7 +152,7 @@ pub(super) fn node(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Op
     if no == EntryNo::GENESIS {
         return Ok(Some(Node::genesis(group.id)));
     }
-    if no.0 > NO_MAX {
+    if no > LAST {
         return Ok(None);
     }
     let mut statement = conn.prepare_cached(
@@ -152,12 +176,13 @@ pub(super) fn nodes_below(
          WHERE log.id > ?1 AND log.id < ?2 ORDER BY log.id DESC LIMIT ?3",
     )?;
     let base = row_id(group.no, EntryNo::GENESIS);
-    let mut rows = statement.query(params![base, row_id(group.no, below), limit as i64])?;
+    let below = row_id(group.no, below.min(EntryNo(LAST.0 + 1)));
+    let mut rows = statement.query(params![base, below, limit as i64])?;
     let mut nodes = Vec::new();
     while let Some(row) = rows.next()? {
         nodes.push(node_of(group, row)?);
     }
-    if nodes.len() < limit && below > EntryNo::GENESIS {
+    if nodes.len() < limit && below > base {
         nodes.push(Node::genesis(group.id));
     }
     Ok(nodes)
@@ -205,8 +230,14 @@ pub(super) fn read(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Op
     let damaged = |reason| StoreError::Row { group: group.no, no, reason };
 
     let hash = ChangeHash(row.get(2).map_err(&shape)?);
-    let deps =
-        decode_deps(group.no, no, row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from).map_err(&shape)?)?;
+    let deps = row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from).map_err(&shape)?;
+    let deps = match is_stranded(no) {
+        true => hashes(deps),
+        false => {
+            let deps = decode_deps(group.no, no, deps)?;
+            deps.into_iter().map(|dep| self::hash(conn, group, dep)).collect::<Result<_, _>>()?
+        }
+    };
     let content = content(row).map_err(&shape)?.ok_or_else(|| damaged("its time is out of range"))?;
     let max_op = row.get::<_, i64>(5).map_err(&shape)? as u64;
     let start_op = max_op
@@ -214,7 +245,7 @@ pub(super) fn read(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Op
         .and_then(|end| end.checked_sub(content.op_count()))
         .ok_or_else(|| damaged("its counter is too small"))?;
     let header = Header {
-        deps: deps.into_iter().map(|dep| self::hash(conn, group, dep)).collect::<Result<_, _>>()?,
+        deps,
         actor: ActorId(row.get(3).map_err(&shape)?),
         seq: row.get::<_, i64>(4).map_err(&shape)? as u64,
         start_op,
@@ -253,6 +284,11 @@ fn decode_deps(group: GroupNo, no: EntryNo, bytes: &[u8]) -> Result<Vec<EntryNo>
     read_numbers(bytes)
         .and_then(|distances| distances.into_iter().map(below).collect())
         .ok_or(StoreError::Row { group, no, reason: "its dependencies are not readable" })
+}
+
+/// The dependencies of a stranded entry: their hashes in full, since some of them have no number here.
+pub(super) fn hashes(bytes: &[u8]) -> Vec<ChangeHash> {
+    bytes.chunks(ChangeHash::BYTES).filter_map(ChangeHash::from_slice).collect()
 }
 
 /// Heads as they are kept with their group.

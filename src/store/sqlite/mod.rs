@@ -15,6 +15,7 @@ mod schema;
 mod search;
 mod sent;
 mod shelf;
+mod stranded;
 #[cfg(test)]
 mod tests;
 
@@ -26,12 +27,14 @@ use rusqlite::{Connection, params};
 pub use self::carve::Bytes;
 use self::index::OrderKey;
 use self::log::GroupRef;
+pub(super) use self::log::is_stranded;
 pub use self::reader::Reader;
 use self::recent::Recent;
 pub use self::salvage::Salvaged;
+use self::stranded::Stranded;
 use super::{Fork, GroupRow, KnownPeer, Sent, Snapshot, Store, StoreError};
-use crate::change::{Genesis, Verified};
-use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node};
+use crate::change::{Content, Genesis, Verified};
+use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node, effective_time};
 use crate::id::{ActorId, ChangeHash, GroupId, GroupName, MeshId, PeerId};
 
 /// Bodies held back for the full-text index within one transaction.
@@ -45,6 +48,7 @@ pub struct SqliteStore {
     own: PeerId,
     groups: BTreeMap<GroupNo, Held>,
     recent: Recent,
+    stranded: Stranded,
     /// Bodies appended since the last commit that are not in the full-text index yet.
     words: Vec<(i64, String)>,
     /// A transaction is open.
@@ -74,13 +78,21 @@ impl SqliteStore {
     pub fn open(path: &Path, own: PeerId) -> Result<Self, StoreError> {
         let conn = schema::open_writer(path)?;
         let groups = held_groups(&conn)?;
+        let stranded = Stranded::load(&conn, groups.values().map(Held::key))?;
         let path = path.to_owned();
-        let recent = Recent::default();
-        Ok(Self { conn, path, own, groups, recent, words: Vec::new(), writing: false, stale: false })
+        let (recent, words) = (Recent::default(), Vec::new());
+        Ok(Self { conn, path, own, groups, recent, stranded, words, writing: false, stale: false })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Closes a sound database: its write-ahead log goes into it, unless somebody still reads. One that is only dropped
+    /// leaves its log as it is, for that may hold what can be read nowhere else.
+    pub fn close(self) {
+        // Where that fails, the log stays, and is settled when the database is opened.
+        let _ = schema::keep_log_at_close(&self.conn, false);
     }
 
     /// Another connection that only reads. It sees what is committed.
@@ -141,7 +153,7 @@ impl SqliteStore {
             return if self.conn.is_autocommit() { Err(StoreError::RolledBack) } else { Ok(()) };
         }
         if self.stale {
-            self.groups = held_groups(&self.conn)?;
+            self.read_again()?;
             self.stale = false;
         }
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
@@ -157,10 +169,13 @@ impl SqliteStore {
             let _ = self.conn.execute_batch("ROLLBACK");
         }
         self.writing = false;
-        match held_groups(&self.conn) {
-            Ok(groups) => self.groups = groups,
-            Err(_) => self.stale = true,
-        }
+        self.stale = self.read_again().is_err();
+    }
+
+    fn read_again(&mut self) -> Result<(), StoreError> {
+        self.groups = held_groups(&self.conn)?;
+        self.stranded = Stranded::load(&self.conn, self.groups.values().map(Held::key))?;
+        Ok(())
     }
 
     /// Writes what was held back, and ends the transaction.
@@ -181,6 +196,14 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// Begins to know a group whose row was just written.
+    fn hold_group(&mut self, group: GroupNo) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare_cached(&format!("{GROUPS} WHERE no = ?1"))?;
+        let row = statement.query_row([group.0], |row| Ok(group_row(row)))??;
+        self.groups.insert(group, Held { row, changed: true, newest_committed: None, newest: None });
+        Ok(())
+    }
+
     fn held(&mut self, group: GroupNo) -> Result<&mut Held, StoreError> {
         self.groups.get_mut(&group).ok_or(StoreError::NoGroup(group))
     }
@@ -190,7 +213,7 @@ impl SqliteStore {
     }
 
     fn append_to_log(&mut self, group: GroupNo, admitted: &Admitted) -> Result<EntryNo, StoreError> {
-        let Self { conn, groups, recent, own, words, .. } = self;
+        let Self { conn, groups, recent, own, words, stranded, .. } = self;
         let held = groups.get_mut(&group).ok_or(StoreError::NoGroup(group))?;
         let key = held.key();
         let change = admitted.verified();
@@ -200,6 +223,19 @@ impl SqliteStore {
         }
 
         let next = EntryNo(held.row.entries + 1);
+        let mut late = held.row.caught_up
+            && change.author() != *own
+            && held.newest_committed.is_some_and(|newest| order < newest);
+        if stranded.any_in(group) {
+            // Shown and read before: what comes back is no news.
+            if held.newest >= Some(order) {
+                shelf::read_on(conn, group, next)?;
+            }
+            if let Some((row, was_late)) = stranded.take(conn, key, change)? {
+                late = was_late;
+                forget_words(conn, words, row, change.content())?;
+            }
+        }
         if let Some(no) = index::insert_entry(conn, group, next, order)? {
             return Ok(no);
         }
@@ -211,9 +247,6 @@ impl SqliteStore {
                 None => index::add_actor(conn, group, actor_id)?,
             },
         };
-        let late = held.row.caught_up
-            && change.author() != *own
-            && held.newest_committed.is_some_and(|newest| order < newest);
         let position =
             log::Position { no: next, actor: actor.row, deps: admitted.deps(), eff: order.0, late };
         log::write(conn, key, change, &position)?;
@@ -250,7 +283,8 @@ impl ChangeGraph for SqliteStore {
         if let Some(no) = self.recent.find(group, hash) {
             return Ok(Some(no));
         }
-        self.key(group).map_or(Ok(None), |key| log::find(&self.conn, key, hash))
+        let Some(key) = self.key(group) else { return Ok(None) };
+        Ok(log::find(&self.conn, key, hash)?.filter(|no| !log::is_stranded(*no)))
     }
 
     fn node(&self, group: GroupNo, no: EntryNo) -> Result<Option<Node>, StoreError> {
@@ -344,27 +378,31 @@ impl Store for SqliteStore {
     }
 
     fn hash_by_order(&self, group: GroupNo, no: EntryNo) -> Result<Option<ChangeHash>, StoreError> {
-        Ok(index::order_key(&self.conn, group, no)?.map(|(_, hash)| hash))
+        // Whoever came upon it may have read another database.
+        if self.groups.get(&group).is_none_or(|held| no.0 > held.row.entries) {
+            return Ok(None);
+        }
+        match index::order_key(&self.conn, group, no)? {
+            Some((_, hash)) => Ok(Some(hash)),
+            None => Err(nowhere(no)),
+        }
     }
 
-    fn repair(&mut self, group: GroupNo, no: EntryNo, change: &Verified) -> Result<bool, StoreError> {
+    fn repair(&mut self, group: GroupNo, no: EntryNo, change: &Verified) -> Result<(), StoreError> {
         let key = self.key(group).ok_or(StoreError::NoGroup(group))?;
-        let Some((eff, hash)) = index::order_key(&self.conn, group, no)? else { return Ok(false) };
-        if hash != change.hash() {
-            return Ok(false);
-        }
         self.write(|store| {
             store.recent.forget_entries();
-            let Some(deps) = rebuild::places_of(&store.conn, key, no, &change.header().deps)? else {
-                rebuild::give_up(&store.conn, key, no, &hash)?;
-                let held = store.held(group)?;
-                held.changed = true;
-                // What arrived last is always one.
-                if no.0 < held.row.entries {
-                    held.row.heads.retain(|head| *head != no);
-                }
-                return Ok(false);
-            };
+            let mut deps = Vec::with_capacity(change.header().deps.len());
+            for hash in &change.header().deps {
+                let below = log::find(&store.conn, key, hash)?.filter(|dep| *dep < no);
+                let node = below.map(|dep| log::node(&store.conn, key, dep)).transpose()?.flatten();
+                deps.push(node.ok_or_else(|| nowhere(no))?);
+            }
+            let eff = effective_time(change.content().at.millis(), &deps);
+            if index::order_key(&store.conn, group, no)? != Some((eff, change.hash())) {
+                return Err(nowhere(no));
+            }
+            let deps: Vec<EntryNo> = deps.iter().map(|dep| dep.no).collect();
             let actor_id = &change.header().actor;
             let actor = match index::actor(&store.conn, group, actor_id)? {
                 Some(actor) => actor,
@@ -373,11 +411,18 @@ impl Store for SqliteStore {
             let late = log::is_late(&store.conn, key, no)?;
             let position = log::Position { no, actor: actor.row, deps: &deps, eff, late };
             log::write(&store.conn, key, change, &position)?;
-            rebuild::settle_order(&store.conn, key, no)?;
             // Whoever follows was not given it while it was damaged.
             feed::append(&store.conn, group, no)?;
-            Ok(true)
+            Ok(())
         })
+    }
+
+    fn released_by(&mut self, group: GroupNo, stored: &ChangeHash) -> Result<Vec<Verified>, StoreError> {
+        if self.stranded.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = self.key(group).ok_or(StoreError::NoGroup(group))?;
+        self.stranded.released_by(&self.conn, key, stored)
     }
 
     fn forks(&self) -> Result<Vec<Fork>, StoreError> {
@@ -446,9 +491,28 @@ impl Store for SqliteStore {
     }
 }
 
+/// More is wrong than the one row: log and order do not belong together.
+fn nowhere(no: EntryNo) -> StoreError {
+    StoreError::Damaged { reason: format!("entry {} has lost its place", no.0) }
+}
+
+/// Undoes what an entry has written, or is about to write, to the full-text index.
+fn forget_words(
+    conn: &Connection,
+    held_back: &mut Vec<(i64, String)>,
+    row: i64,
+    content: &Content,
+) -> Result<(), StoreError> {
+    let Some(text) = index::words_of(content) else { return Ok(()) };
+    match held_back.iter().rposition(|(held, _)| *held == row) {
+        Some(place) => drop(held_back.swap_remove(place)),
+        None => index::remove_words(conn, row, text)?,
+    }
+    Ok(())
+}
+
 fn held_groups(conn: &Connection) -> Result<BTreeMap<GroupNo, Held>, StoreError> {
-    let mut statement =
-        conn.prepare_cached("SELECT no, id, name, joined, caught_up, entries, heads FROM grp ORDER BY no")?;
+    let mut statement = conn.prepare_cached(&format!("{GROUPS} ORDER BY no"))?;
     let mut rows = statement.query([])?;
     let mut groups = BTreeMap::new();
     while let Some(row) = rows.next()? {
@@ -466,7 +530,9 @@ fn held_groups(conn: &Connection) -> Result<BTreeMap<GroupNo, Held>, StoreError>
     Ok(groups)
 }
 
-/// Of a query for `no, id, name, joined, caught_up, entries, heads`.
+/// For [`group_row`].
+const GROUPS: &str = "SELECT no, id, name, joined, caught_up, entries, heads FROM grp";
+
 fn group_row(row: &rusqlite::Row<'_>) -> Result<GroupRow, StoreError> {
     Ok(GroupRow {
         no: GroupNo(row.get(0)?),

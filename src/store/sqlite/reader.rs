@@ -106,7 +106,7 @@ impl Reader {
     /// message (joins, topics, …), not what is.
     pub fn messages_after(&self, group: GroupNo, after: EntryNo) -> Result<u64, StoreError> {
         let mut statement = self.conn.prepare_cached(MESSAGES_AFTER)?;
-        let (from, to) = (log::row_id(group, after), log::row_id(group, EntryNo(u64::MAX)));
+        let (from, to) = (log::row_id(group, after), log::row_id(group, log::LAST));
         let count: Option<i64> =
             statement.query_row(params![group.0, after.0 as i64, from, to], |row| row.get(0)).optional()?;
         Ok(count.ok_or(StoreError::NoGroup(group))?.max(0) as u64)
@@ -286,8 +286,11 @@ impl Reader {
 
     fn order_key(&self, group: GroupRef, id: ChangeHash) -> Result<index::OrderKey, StoreError> {
         let no = log::find(&self.conn, group, &id)?.ok_or(StoreError::NoEntry(id))?;
-        let node = log::node(&self.conn, group, no)?.ok_or(StoreError::NoEntry(id))?;
-        Ok((node.eff, id))
+        let eff = match no {
+            EntryNo::GENESIS => 0,
+            no => log::eff(&self.conn, group.no, no)?.ok_or(StoreError::NoEntry(id))?,
+        };
+        Ok((eff, id))
     }
 
     fn arrived(
@@ -298,7 +301,7 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<EntryNo>, StoreError> {
         let mut statement = self.conn.prepare_cached(sql)?;
-        let (from, to) = (log::row_id(group, after), log::row_id(group, EntryNo(u64::MAX)));
+        let (from, to) = (log::row_id(group, after), log::row_id(group, log::LAST));
         let numbers =
             statement.query_map(params![from, to, limit as i64], |row| Ok(log::no_of(row.get(0)?)))?;
         Ok(numbers.collect::<Result<_, _>>()?)

@@ -47,7 +47,7 @@ CREATE TABLE actor (
 ) STRICT;
 
 -- id: the group's number times 2^40, plus the entry's arrival number. deps: how many numbers below its own
--- each dependency is, in the order of their hashes.
+-- each dependency is, in the order of their hashes. In the upper half of a group's numbers: what is stranded.
 CREATE TABLE log (
     id INTEGER PRIMARY KEY,
     late INTEGER NOT NULL,
@@ -159,6 +159,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = open(path, flags)?;
+    keep_log_at_close(&conn, true)?;
     if conn.is_readonly("main")? {
         return Err(StoreError::ReadOnly { reason: format!("{} is read-only", path.display()) });
     }
@@ -180,6 +181,11 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         return Err(StoreError::Unopenable { path: path.into(), reason });
     }
     Ok(conn)
+}
+
+/// Whether the write-ahead log stays as it is when the last connection is closed.
+pub(super) fn keep_log_at_close(conn: &Connection, keep: bool) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(drop)
 }
 
 /// A connection that can only read. The file must have been made by [`open_writer`].
@@ -241,6 +247,16 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
+}
+
+/// A database without a name that is gone with its connection. Large ones go to the disk.
+pub(super) fn open_scratch() -> rusqlite::Result<Connection> {
+    let conn = Connection::open("")?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    conn.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
+    conn.execute_batch(TABLES)?;
+    conn.execute_batch(BESIDE)?;
+    Ok(conn)
 }
 
 /// All or nothing. What is in the log already is in no feed: who follows begins anew.

@@ -79,6 +79,19 @@ pub(super) fn set_read_mark(conn: &Connection, group: GroupNo, arrival: EntryNo)
     Ok(())
 }
 
+pub(super) fn read_mark(conn: &Connection, group: GroupNo) -> rusqlite::Result<EntryNo> {
+    let mut statement = conn.prepare_cached("SELECT arrival FROM read_mark WHERE grp = ?1")?;
+    let mark: Option<i64> = statement.query_row([group.0], |row| row.get(0)).optional()?;
+    Ok(EntryNo(mark.map_or(0, |mark| mark.max(0) as u64)))
+}
+
+/// Where all was read before entry `no`, that is read too.
+pub(super) fn read_on(conn: &Connection, group: GroupNo, no: EntryNo) -> rusqlite::Result<()> {
+    conn.prepare_cached("UPDATE read_mark SET arrival = ?2 WHERE grp = ?1 AND arrival = ?2 - 1")?
+        .execute(params![group.0, no.0 as i64])?;
+    Ok(())
+}
+
 pub(super) fn snapshot(conn: &Connection, group: GroupNo) -> rusqlite::Result<Option<Snapshot>> {
     let mut statement = conn.prepare_cached("SELECT entries, bytes FROM snapshot WHERE grp = ?1")?;
     statement

@@ -14,7 +14,7 @@ use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, PeerId};
 use crate::limits::{UNREAD_MAX, UNREAD_VISITS_MAX};
 use crate::store::sqlite::log::{self, GroupRef};
-use crate::store::sqlite::{index, search};
+use crate::store::sqlite::{index, search, shelf};
 use crate::store::{Attention, Entry, GroupSummary, StoreError};
 use crate::time::Timestamp;
 
@@ -37,13 +37,13 @@ impl Reader {
         own: &PeerId,
         name: Option<&str>,
     ) -> Result<Attention, StoreError> {
-        let read = self.read_mark(group)?;
+        let read = shelf::read_mark(&self.conn, group)?;
         let newest = index::newest(&self.conn, group)?.map(|(eff, _)| Timestamp::clamped(eff));
         let mut attention = Attention { read, newest, ..Attention::default() };
         if log::last(&self.conn, group)? <= read {
             return Ok(attention);
         }
-        let (from, to) = (log::row_id(group, read), log::row_id(group, EntryNo(u64::MAX)));
+        let (from, to) = (log::row_id(group, read), log::row_id(group, log::LAST));
         let key = self.source(group)?.group;
         let actors = self.actors_of(group, own)?;
         let named = self.naming(name, from, to, UNREAD_VISITS_MAX)?;
@@ -135,11 +135,5 @@ impl Reader {
             self.conn.prepare_cached("SELECT id FROM actor WHERE grp = ?1 AND bytes BETWEEN ?2 AND ?3")?;
         let found = statement.query_map(params![group.0, first, last], |row| row.get(0))?;
         Ok(found.collect::<Result<_, _>>()?)
-    }
-
-    fn read_mark(&self, group: GroupNo) -> Result<EntryNo, StoreError> {
-        let mut statement = self.conn.prepare_cached("SELECT arrival FROM read_mark WHERE grp = ?1")?;
-        let mark: Option<i64> = statement.query_row([group.0], |row| row.get(0)).optional()?;
-        Ok(EntryNo(mark.unwrap_or(0) as u64))
     }
 }

@@ -1,0 +1,179 @@
+//! Entries that were carried over from a damaged database while something beneath them is lost.
+//!
+//! They match their hashes and signatures, so they are shown and found, in the place that they had. They are no part of
+//! the log: it has no gaps, and neither heads, walks nor counts know them. So other peers send what is missing as to
+//! anybody who never had it, and what is stranded goes through the gate again, like anything that arrives, once all
+//! beneath it is there. Their rows stand above all numbers of the log, with the hashes of their dependencies in full.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::Connection;
+
+use super::index;
+use super::log::{self, GroupRef};
+use crate::change::{Unverified, Verified};
+use crate::group::{EntryNo, GroupNo, register_of};
+use crate::id::ChangeHash;
+use crate::store::StoreError;
+
+/// What is stranded, by what it waits for: as much memory as the damage took entries, and none without damage.
+#[derive(Debug, Default)]
+pub(super) struct Stranded(BTreeMap<GroupNo, Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    count: usize,
+    last: Option<EntryNo>,
+    by_dep: HashMap<ChangeHash, Vec<EntryNo>>,
+}
+
+impl Waiting {
+    fn add(
+        &mut self,
+        conn: &Connection,
+        group: GroupRef,
+        no: EntryNo,
+        deps: &[ChangeHash],
+    ) -> Result<(), StoreError> {
+        self.count += 1;
+        self.last = self.last.max(Some(no));
+        for dep in deps {
+            if log::find(conn, group, dep)?.is_none_or(log::is_stranded) {
+                self.by_dep.entry(*dep).or_default().push(no);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Stranded {
+    pub fn load(conn: &Connection, groups: impl Iterator<Item = GroupRef>) -> Result<Self, StoreError> {
+        let mut stranded = Self::default();
+        let mut statement = conn.prepare_cached("SELECT id, deps FROM log WHERE id > ?1 AND id <= ?2")?;
+        for group in groups {
+            let mut rows = statement.query(rows_of(group.no))?;
+            while let Some(row) = rows.next()? {
+                let (no, deps) = (log::no_of(row.get(0)?), row.get::<_, Vec<u8>>(1)?);
+                stranded.0.entry(group.no).or_default().add(conn, group, no, &log::hashes(&deps))?;
+            }
+        }
+        Ok(stranded)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn any_in(&self, group: GroupNo) -> bool {
+        self.0.contains_key(&group)
+    }
+
+    /// Keeps `change` aside, shown at `eff`. Gives its row, by which its words are to be found.
+    pub fn add(
+        &mut self,
+        conn: &Connection,
+        group: GroupRef,
+        change: &Verified,
+        eff: i64,
+        late: bool,
+    ) -> Result<i64, StoreError> {
+        let waiting = self.0.entry(group.no).or_default();
+        let no = EntryNo(waiting.last.unwrap_or(log::LAST).0 + 1);
+        let actor_id = &change.header().actor;
+        let actor = match index::actor(conn, group.no, actor_id)? {
+            Some(actor) => actor,
+            None => index::add_actor(conn, group.no, actor_id)?,
+        };
+        log::write(conn, group, change, &log::Position { no, actor: actor.row, deps: &[], eff, late })?;
+        waiting.add(conn, group, no, &change.header().deps)?;
+        show(conn, group, no, eff, change)?;
+        Ok(log::row_id(group.no, no))
+    }
+
+    /// What has waited for `dep`, among other things perhaps.
+    pub fn released_by(
+        &mut self,
+        conn: &Connection,
+        group: GroupRef,
+        dep: &ChangeHash,
+    ) -> Result<Vec<Verified>, StoreError> {
+        let Some(waiting) = self.0.get_mut(&group.no) else { return Ok(Vec::new()) };
+        let mut released = Vec::new();
+        for no in waiting.by_dep.remove(dep).unwrap_or_default() {
+            released.extend(read(conn, group, no)?);
+        }
+        Ok(released)
+    }
+
+    /// `change` is about to become part of the log: it is stranded no more. Gives its row, whose words are to be
+    /// forgotten, and whether it was late.
+    pub fn take(
+        &mut self,
+        conn: &Connection,
+        group: GroupRef,
+        change: &Verified,
+    ) -> Result<Option<(i64, bool)>, StoreError> {
+        let hash = change.hash();
+        let Some(no) = log::find(conn, group, &hash)?.filter(|no| log::is_stranded(*no)) else {
+            return Ok(None);
+        };
+        let (id, late) = (log::row_id(group.no, no), log::is_late(conn, group, no)?);
+        if let Some(eff) = log::eff(conn, group.no, no)? {
+            index::remove_entry(conn, group.no, (eff, hash))?;
+        }
+        if let Some(register) = register_of(&change.author(), change.content()) {
+            index::forget_register(conn, group.no, &register, &hash)?;
+        }
+        conn.prepare_cached("DELETE FROM log WHERE id = ?1")?.execute([id])?;
+        if let Some(waiting) = self.0.get_mut(&group.no) {
+            waiting.count -= 1;
+            if waiting.count == 0 {
+                self.0.remove(&group.no);
+            }
+        }
+        Ok(Some((id, late)))
+    }
+}
+
+/// Everything derived from what is stranded in this group, again. Gives the rows that can be found by words.
+pub(super) fn derive(conn: &Connection, group: GroupRef) -> Result<Vec<(i64, String)>, StoreError> {
+    let mut statement = conn.prepare("SELECT id, eff FROM log WHERE id > ?1 AND id <= ?2")?;
+    let rows = statement.query_map(rows_of(group.no), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut words = Vec::new();
+    for (id, eff) in rows.collect::<Result<Vec<(i64, i64)>, _>>()? {
+        let Some(change) = read(conn, group, log::no_of(id))? else { continue };
+        show(conn, group, log::no_of(id), eff, &change)?;
+        words.extend(index::words_of(change.content()).map(|text| (id, text.to_owned())));
+    }
+    Ok(words)
+}
+
+fn show(
+    conn: &Connection,
+    group: GroupRef,
+    no: EntryNo,
+    eff: i64,
+    change: &Verified,
+) -> Result<(), StoreError> {
+    index::insert_entry(conn, group.no, no, (eff, change.hash()))?;
+    if let Some(register) = register_of(&change.author(), change.content()) {
+        index::set_register(conn, group.no, (eff, change.hash()), &register)?;
+    }
+    Ok(())
+}
+
+/// Nothing if it is damaged itself: then it comes back as what is lost does.
+fn read(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Option<Verified>, StoreError> {
+    match log::read(conn, group, no) {
+        Ok(stored) => Ok(stored.and_then(|stored| {
+            let change = Unverified::decode(&stored.bytes).ok()?;
+            change.verify(group.id).ok()
+        })),
+        Err(StoreError::Row { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn rows_of(group: GroupNo) -> [i64; 2] {
+    [log::row_id(group, log::LAST), log::row_id(group, EntryNo(u64::MAX))]
+}

@@ -201,6 +201,9 @@ pub const SESSIONS_MAX: usize = 32;
 pub const SESSION_S_MAX: i64 = 30 * 24 * 3600;
 /// Messages found by one search.
 pub const SEARCH_HITS_MAX: usize = 200;
+/// Matches of a search that are looked at in a group, those that arrived last: looking at more takes longer than a
+/// person waits. Where there are more, older ones are not found.
+pub const SEARCH_LOOKED_AT_MAX: usize = 1000;
 /// Entries shown before and after each message found.
 pub const SEARCH_CONTEXT_MAX: usize = 20;
 /// A group is saved as an Automerge document when it has doubled, but not for fewer new entries than this.

@@ -83,6 +83,33 @@ fn hits_come_newest_first_in_display_order_with_context() {
 }
 
 #[test]
+fn of_a_common_word_the_newest_are_found_in_whatever_group() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let rust = store.add_group(&genesis("rust"), true).unwrap();
+    let c = store.add_group(&genesis("c"), true).unwrap();
+    let many = 1_200;
+    // Both groups hold more than is looked at; the newest stand in the one with the smaller number.
+    for (group, number, start) in [(rust, 1, 10_000), (c, 2, 0)] {
+        let author = Author::new(number);
+        let mut last = EntryNo::GENESIS;
+        for at in start..start + many {
+            let admitted = author.write_on(&store, group, &[last], message(at, &format!("needle {at}")));
+            last = store.append(group, &admitted).unwrap();
+        }
+    }
+    store.commit().unwrap();
+    let reader = disk.reader();
+    let newest = |start: i64, count: i64| -> Vec<String> {
+        (0..count).map(|back| format!("needle {}", start + many - 1 - back)).collect()
+    };
+    assert_eq!(found(&reader, "needle", None), newest(10_000, 10));
+    assert_eq!(found(&reader, "needle", Some(c)), newest(0, 10));
+    assert_eq!(found(&reader, "needle 7", Some(c)).len(), 10, "a rarer one is found wherever it stands");
+    assert_eq!(found(&reader, "needle 77", Some(c))[9], "needle 770");
+}
+
+#[test]
 fn only_messages_are_found() {
     let disk = Disk::new();
     let mut store = disk.open();

@@ -3,9 +3,11 @@
 
 use rusqlite::{Connection, params};
 
+use super::index::{self, OrderKey};
 use super::log;
 use crate::group::{EntryNo, GroupNo};
-use crate::limits::SEARCH_WORDS_MAX;
+use crate::id::ChangeHash;
+use crate::limits::{SEARCH_LOOKED_AT_MAX, SEARCH_WORDS_MAX};
 use crate::store::StoreError;
 
 /// The words of `text` as a query for all of them, the last one as a beginning; `None` when there are none.
@@ -25,7 +27,8 @@ pub(super) fn phrase(name: &str) -> Option<String> {
     text.chars().any(char::is_alphanumeric).then(|| format!("\"{text}\""))
 }
 
-/// The newest `limit` in display order, newest first. Looks at each entry that holds the words.
+/// The newest `limit` in display order, newest first. Of each group it looks at the matches that arrived last, at most
+/// `SEARCH_LOOKED_AT_MAX` of them, so that a word of every message costs no more than a rarer one.
 pub(super) fn search(
     conn: &Connection,
     query: &str,
@@ -34,15 +37,58 @@ pub(super) fn search(
 ) -> Result<Vec<(GroupNo, EntryNo)>, StoreError> {
     let first = group.unwrap_or(GroupNo(0));
     let last = group.unwrap_or(GroupNo(log::GROUP_NO_MAX));
+    let mut found = matches(conn, query, first, last)?;
+    if group.is_none() && found.len() == SEARCH_LOOKED_AT_MAX {
+        // These are of the groups with the largest numbers only.
+        found = in_turn(conn, query, limit)?;
+    }
+    Ok(newest_first(found, limit).into_iter().map(|(_, id)| (log::group_of(id), log::no_of(id))).collect())
+}
+
+/// Matches with their places in the order of display.
+type Found = Vec<(OrderKey, i64)>;
+
+/// Group by group, beginning with the one that holds the newest entry of all, until the others hold nothing newer
+/// than what was found.
+fn in_turn(conn: &Connection, query: &str, limit: usize) -> Result<Found, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT no FROM grp")?;
+    let numbers = statement.query_map([], |row| Ok(GroupNo(row.get(0)?)))?;
+    let mut groups = Vec::new();
+    for no in numbers {
+        let no = no?;
+        groups.extend(index::newest(conn, no)?.map(|newest| (newest, no)));
+    }
+    groups.sort_unstable_by(|a, b| b.cmp(a));
+    let mut found = Found::new();
+    for (newest, no) in groups {
+        if found.len() >= limit && found.last().is_none_or(|(key, _)| *key > newest) {
+            break;
+        }
+        found.extend(matches(conn, query, no, no)?);
+        found = newest_first(found, limit);
+    }
+    Ok(found)
+}
+
+fn newest_first(mut found: Found, limit: usize) -> Found {
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found.truncate(limit);
+    found
+}
+
+/// Those that arrived last in these groups.
+fn matches(conn: &Connection, query: &str, first: GroupNo, last: GroupNo) -> Result<Found, StoreError> {
     let (from, to) = (log::row_id(first, EntryNo::GENESIS), log::row_id(last, EntryNo(u64::MAX)));
     let mut statement = conn.prepare_cached(
-        "SELECT log.id FROM words CROSS JOIN log ON log.id = words.rowid
-         WHERE words MATCH ?1 AND words.rowid BETWEEN ?2 AND ?3
-         ORDER BY log.eff DESC, log.hash DESC LIMIT ?4",
+        "SELECT eff, hash, id FROM (
+             SELECT rowid AS match FROM words WHERE words MATCH ?1 AND rowid BETWEEN ?2 AND ?3
+             ORDER BY rowid DESC LIMIT ?4
+         ) CROSS JOIN log ON log.id = match",
     )?;
-    let found = statement.query_map(params![query, from, to, limit as i64], |row| {
-        let id = row.get(0)?;
-        Ok((log::group_of(id), log::no_of(id)))
+    let limit = SEARCH_LOOKED_AT_MAX as i64;
+    let found = statement.query_map(params![query, from, to, limit], |row| {
+        // A damaged row is nothing to fail for here: it is noticed when it is read whole.
+        Ok(((row.get(0).unwrap_or_default(), ChangeHash(row.get(1).unwrap_or_default())), row.get(2)?))
     })?;
     Ok(found.collect::<Result<_, _>>()?)
 }

@@ -568,7 +568,7 @@ fn intact<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<Option<Vec
     match store.change(group, no) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if S::is_one_row(&error) => {
-            tracing::error!("{error}");
+            tracing::debug!("{error}");
             Ok(None)
         }
         Err(error) => Err(error),

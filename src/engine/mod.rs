@@ -231,7 +231,7 @@ fn intact_node<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<Optio
     match store.change(group, no).and_then(|_| store.node(group, no)) {
         Ok(node) => Ok(node),
         Err(error) if S::is_one_row(&error) => {
-            tracing::error!("{error}");
+            tracing::debug!("{error}");
             Ok(None)
         }
         Err(error) => Err(error),

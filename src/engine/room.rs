@@ -189,6 +189,7 @@ impl Room {
     pub fn note_damaged(&mut self, no: EntryNo, hash: ChangeHash) -> bool {
         let news = self.damaged.len() < NEED_MAX && self.damaged.insert(hash, no).is_none();
         if news {
+            tracing::error!(group = %self.id, %hash, "an entry is damaged in the database; other peers are asked for it");
             self.asked_for_damaged.clear();
             self.touched = true;
         }

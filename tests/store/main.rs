@@ -9,5 +9,6 @@ mod history;
 mod names;
 mod opening;
 mod rebuild;
+mod salvage;
 mod search;
 mod support;

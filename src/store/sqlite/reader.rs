@@ -317,9 +317,9 @@ impl Reader {
         for &no in numbers {
             match self.stored(source, no) {
                 Ok(stored) => entries.push(self.entry(source, stored, names)?),
-                // Not shown, and no reason to withhold the others.
+                // Not shown, and no reason to withhold the others. Whoever repairs it says so, once.
                 Err(error @ StoreError::Row { group, no, .. }) => {
-                    tracing::error!("{error}");
+                    tracing::debug!("{error}");
                     self.damage.borrow_mut().push((group, no));
                 }
                 Err(error) => return Err(error),

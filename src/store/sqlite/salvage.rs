@@ -323,12 +323,16 @@ impl Salvage {
         self.add_group(no, genesis)?;
         self.fill_from_order(no)?;
         let mark = super::shelf::read_mark(&self.store.conn, no)?;
-        let (mut after, mut read, mut end) = (EntryNo::GENESIS, EntryNo::GENESIS, false);
+        let (mut after, mut last, mut read, mut end) =
+            (EntryNo::GENESIS, EntryNo::GENESIS, EntryNo::GENESIS, false);
         while !end {
             let batch = self.candidates(no, after, 1000)?;
             end = batch.is_empty();
             for entry in batch {
                 after = entry;
+                if !log::is_stranded(entry) {
+                    last = entry;
+                }
                 let Some((change, late, eff)) = self.read_by_any_hash(group, entry)? else { continue };
                 let shown = self.shown_at(no, entry, eff, &change)?;
                 self.store.take_again(group, change, late, shown, &mut self.done)?;
@@ -339,7 +343,7 @@ impl Salvage {
         }
         if mark > EntryNo::GENESIS {
             // What is stranded counts as read when it is back, if all was.
-            let all = mark >= after || !self.store.stranded.any_in(no);
+            let all = mark >= last || !self.store.stranded.any_in(no);
             let read = if all { read.0 } else { read.0.saturating_sub(1) };
             super::shelf::set_read_mark(&self.store.conn, no, EntryNo(read))?;
         }

@@ -154,6 +154,25 @@ const OURS: &str = "SELECT count(*) FROM sqlite_schema WHERE name IN
     ('actor', 'entry', 'fork', 'grp', 'log', 'peer', 'register', 'shared_heads', 'snapshot', 'value', 'words')";
 const OURS_COUNT: i64 = 11;
 
+/// What must be there for every statement to be understood. A schema that was damaged is found out here, and not by
+/// what SQLite says of a statement in the midst of the work.
+const COLUMNS: [(&str, &str); 14] = [
+    ("grp", "no, id, name, genesis, joined, caught_up, entries, heads"),
+    ("actor", "id, grp, bytes, last_seq, last_no"),
+    ("log", "id, late, seq, max_op, eff, hash, actor, deps, at, kind, re, sender, signature, body"),
+    ("entry", "grp, eff, hash, no"),
+    ("register", "grp, slot, key, value, eff, hash"),
+    ("fork", "grp, actor, seq, first, second"),
+    ("snapshot", "grp, entries, bytes"),
+    ("peer", "key, addresses, last_linked_ms"),
+    ("shared_heads", "peer, grp, heads"),
+    ("value", "key, value"),
+    ("words", "rowid, body"),
+    ("feed", "seq, log"),
+    ("read_mark", "grp, arrival"),
+    ("sent", "no, key, digest, hash"),
+];
+
 /// The one connection that writes. Creates the file unless it is there.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let flags =
@@ -167,6 +186,10 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         create(&conn).map_err(|error| at_opening(path, error))?;
     }
     upgrade(&conn).map_err(|error| at_opening(path, error))?;
+    for (table, columns) in COLUMNS {
+        let probe = conn.prepare(&format!("SELECT {columns} FROM {table}"));
+        probe.map_err(|error| of_schema(path, error))?;
+    }
     conn.execute_batch(
         "PRAGMA journal_size_limit = 8388608;
          PRAGMA synchronous = FULL;
@@ -278,5 +301,13 @@ fn at_opening(path: &Path, error: rusqlite::Error) -> StoreError {
             StoreError::Damaged { reason: format!("{} is not a database", path.display()) }
         }
         _ => error.into(),
+    }
+}
+
+/// Our statements are understood by the schema that we wrote.
+fn of_schema(path: &Path, error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::Unknown) => StoreError::Damaged { reason: error.to_string() },
+        _ => at_opening(path, error),
     }
 }

@@ -1,0 +1,189 @@
+//! A database made anew of a damaged one: its log has no gaps; what is above one is shown until it can follow.
+
+use std::fs::{self, File};
+
+use peer::change::Body;
+use peer::group::{ChangeGraph, EntryNo, GroupNo, Verdict, admit};
+use peer::id::ChangeHash;
+use peer::store::{Bytes, Entry, Page, Salvaged, SqliteStore, Store};
+
+use crate::support::{Author, Disk, MESH, genesis, of_kind, own};
+
+/// Six entries, each on top of the one before; the third is none that anybody can rebuild.
+fn damaged() -> (Disk, GroupNo, Vec<Entry>, Vec<u8>) {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let group = store.add_group(&genesis("rust"), true).unwrap();
+    for at in 1..=4 {
+        Author::new(1).say(&mut store, group, at, &format!("number {at}"));
+    }
+    Author::new(1).write(&mut store, group, of_kind(5, "topic", "above the gap"));
+    Author::new(2).say(&mut store, group, 6, "number 6");
+    store.set_read_mark(group, EntryNo(6)).unwrap();
+    store.commit().unwrap();
+    let lost = store.change(group, EntryNo(3)).unwrap();
+    let whole = disk.reader().history(group, Page::Newest, 9).unwrap();
+    store.close();
+    disk.tamper("UPDATE log SET body = 'forged' WHERE id & 0xffff = 3");
+    (disk, group, whole, lost)
+}
+
+fn salvage(disk: &Disk) -> (Disk, SqliteStore, Salvaged) {
+    let new = Disk::new();
+    let mut file = File::open(disk.path()).unwrap();
+    let mut log = File::open(disk.path().with_extension("db-wal")).ok();
+    let log = log.as_mut().map(|log| log as &mut dyn Bytes);
+    let (store, done) = SqliteStore::salvage(&mut file, log, &new.path(), own(), MESH).unwrap();
+    (new, store, done)
+}
+
+fn ids(entries: &[Entry]) -> Vec<ChangeHash> {
+    entries.iter().map(|entry| entry.id).collect()
+}
+
+/// As the engine does: `change`, and all that it releases.
+fn take_in(store: &mut SqliteStore, group: GroupNo, change: &[u8]) {
+    let id = store.groups().unwrap().remove(0).id;
+    let change = peer::change::Unverified::decode(change).unwrap().verify(id).unwrap();
+    let mut judged = vec![change];
+    while let Some(change) = judged.pop() {
+        let Verdict::Admitted(admitted) = admit(store, group, change).unwrap() else { continue };
+        store.append(group, &admitted).unwrap();
+        judged.extend(store.released_by(group, &admitted.verified().hash()).unwrap());
+    }
+    store.commit().unwrap();
+}
+
+#[test]
+fn what_is_above_a_gap_is_shown_and_is_no_part_of_the_log() {
+    let (disk, group, whole, _) = damaged();
+    let (new, store, done) = salvage(&disk);
+    assert_eq!(done, Salvaged { entries: 5, stranded: 3 });
+    let row = store.groups().unwrap().remove(0);
+    assert_eq!((row.entries, row.heads), (2, vec![EntryNo(2)]));
+    assert_eq!(store.nodes_below(group, EntryNo(u64::MAX), 9).unwrap().len(), 3);
+
+    let reader = new.reader();
+    let shown = reader.history(group, Page::Newest, 9).unwrap();
+    let left = [0, 1, 3, 4, 5].map(|place: usize| whole[place].id);
+    assert_eq!(ids(&shown), left);
+    assert_eq!(shown.iter().map(Entry::arrival).collect::<Vec<_>>(), [1, 2, 0, 0, 0]);
+    assert_eq!(store.find(group, &left[2]).unwrap(), None, "nothing is to be built on it");
+    assert_eq!(reader.entry_of(group, left[2]).unwrap().unwrap().body, Body::Text("number 4".to_owned()));
+    assert_eq!(ids(&reader.history(group, Page::Before(left[4]), 2).unwrap()), left[2..4]);
+    assert_eq!(reader.search("number 6", None, 9, 1).unwrap()[0].before[0].id, left[3]);
+    assert_eq!(
+        reader.group(&"rust".parse().unwrap()).unwrap().unwrap().topic.as_deref(),
+        Some("above the gap")
+    );
+    assert_eq!(reader.changes(group).count(), 2);
+    assert_eq!(reader.messages_after(group, EntryNo::GENESIS).unwrap(), 2);
+}
+
+#[test]
+fn what_is_above_a_gap_follows_when_the_gap_is_filled() {
+    let (disk, group, whole, lost) = damaged();
+    let (new, store, _) = salvage(&disk);
+    // It is known after a restart, too, and after another salvage.
+    store.close();
+    let (newer, store, done) = salvage(&new);
+    assert_eq!(done, Salvaged { entries: 5, stranded: 3 });
+    store.close();
+    let mut store = newer.open();
+    take_in(&mut store, group, &lost);
+
+    let row = store.groups().unwrap().remove(0);
+    assert_eq!((row.entries, row.heads), (6, vec![EntryNo(6)]));
+    let again = newer.reader().history(group, Page::Newest, 9).unwrap();
+    let place = |entry: &Entry| (entry.id, entry.eff, entry.body.clone(), entry.no);
+    assert_eq!(again.iter().map(place).collect::<Vec<_>>(), whole.iter().map(place).collect::<Vec<_>>());
+    for text in ["number 1", "number 3", "number 4", "number 6"] {
+        assert_eq!(newer.reader().search(text, None, 9, 0).unwrap().len(), 1, "{text}");
+    }
+    assert_eq!(newer.reader().changes(group).count(), 6);
+    // All was read before, and none of it is news.
+    assert_eq!(newer.attention(group, &own()).unread, 0);
+    Author::new(2).say(&mut store, group, 7, "this is");
+    store.commit().unwrap();
+    assert_eq!(newer.attention(group, &own()).unread, 1);
+}
+
+#[test]
+fn what_is_stranded_is_derived_again_with_the_rest() {
+    let (disk, group, _, lost) = damaged();
+    let (new, mut store, _) = salvage(&disk);
+    let shown = new.reader().history(group, Page::Newest, 9).unwrap();
+    store.rebuild().unwrap();
+    assert_eq!(new.reader().history(group, Page::Newest, 9).unwrap(), shown);
+    assert_eq!(new.reader().search("number", None, 9, 0).unwrap().len(), 4);
+    take_in(&mut store, group, &lost);
+    assert_eq!(new.reader().search("number", None, 9, 0).unwrap().len(), 5);
+}
+
+/// A newest version that is damaged does not stand in the way of an older one that is whole.
+#[test]
+fn an_older_version_of_a_row_is_better_than_none() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let group = store.add_group(&genesis("rust"), true).unwrap();
+    let ids: Vec<_> = (1..=3)
+        .map(|at| {
+            let id = Author::new(1).say(&mut store, group, at, &format!("number {at}"));
+            store.commit().unwrap();
+            id
+        })
+        .collect();
+    let log = disk.path().with_extension("db-wal");
+    let mut bytes = fs::read(&log).unwrap();
+    let last = bytes.windows(8).rposition(|part| part == b"number 1").unwrap();
+    bytes[last] = b'N';
+    let other = Disk::new();
+    fs::copy(disk.path(), other.path()).unwrap();
+    fs::write(other.path().with_extension("db-wal"), bytes).unwrap();
+    let (new, ..) = salvage(&other);
+    assert_eq!(self::ids(&new.reader().history(group, Page::Newest, 9).unwrap()), ids);
+}
+
+/// SQLite reads a log up to the first frame that is damaged, and would cut it off there.
+#[test]
+fn a_log_that_breaks_off_is_kept_and_read_to_its_end() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let group = store.add_group(&genesis("rust"), true).unwrap();
+    for at in 1..=9 {
+        Author::new(1).say(&mut store, group, at, &format!("number {at}"));
+        store.commit().unwrap();
+    }
+    let other = Disk::new();
+    let log = other.path().with_extension("db-wal");
+    fs::copy(disk.path(), other.path()).unwrap();
+    let mut bytes = fs::read(disk.path().with_extension("db-wal")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&log, &bytes).unwrap();
+
+    // Whether it is noticed in what can be read, or in what cannot.
+    let noticed = SqliteStore::open(&other.path(), own())
+        .and_then(|store| store.settle_log(&mut File::open(&log).unwrap()));
+    assert!(noticed.unwrap_err().is_damage());
+    assert_eq!(fs::read(&log).unwrap(), bytes);
+    let (new, ..) = salvage(&other);
+    assert_eq!(new.reader().history(group, Page::Newest, 99).unwrap().len(), 9);
+}
+
+#[test]
+fn a_schema_that_is_damaged_is_noticed_at_opening() {
+    for damage in [
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'max_op', 'max_oq') WHERE name = 'log'",
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'columnsize', 'columnsise') WHERE name = 'words'",
+        "UPDATE words_config SET v = 0 WHERE k = 'version'",
+    ] {
+        let (disk, ..) = damaged();
+        let conn = rusqlite::Connection::open(disk.path()).unwrap();
+        conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false).unwrap();
+        conn.execute_batch(damage).unwrap();
+        drop(conn);
+        let error = SqliteStore::open(&disk.path(), own()).unwrap_err();
+        assert!(error.is_damage(), "{damage}: {error}");
+    }
+}

@@ -108,6 +108,26 @@ fn what_is_above_a_gap_follows_when_the_gap_is_filled() {
     assert_eq!(newer.attention(group, &own()).unread, 1);
 }
 
+/// Of a row that is not whole, log and order may give different hashes: what names it tells which is right.
+#[test]
+fn what_names_a_lost_entry_tells_its_hash() {
+    for damage in [
+        "UPDATE entry SET hash = zeroblob(32) WHERE no = 3",
+        "UPDATE log SET hash = zeroblob(32) WHERE id & 0xffff = 3",
+    ] {
+        let (disk, group, whole, lost) = damaged();
+        disk.tamper(damage);
+        let store = disk.open();
+        assert!(store.hash_by_order(group, EntryNo(3)).unwrap_err().is_damage(), "{damage}");
+        store.close();
+        let (new, mut store, done) = salvage(&disk);
+        assert_eq!(done, Salvaged { entries: 5, stranded: 3 }, "{damage}");
+        take_in(&mut store, group, &lost);
+        let again = new.reader().history(group, Page::Newest, 9).unwrap();
+        assert_eq!(ids(&again), ids(&whole), "{damage}");
+    }
+}
+
 #[test]
 fn what_is_stranded_is_derived_again_with_the_rest() {
     let (disk, group, _, lost) = damaged();

@@ -382,9 +382,13 @@ impl Store for SqliteStore {
         if self.groups.get(&group).is_none_or(|held| no.0 > held.row.entries) {
             return Ok(None);
         }
+        let key = self.key(group).ok_or(StoreError::NoGroup(group))?;
         match index::order_key(&self.conn, group, no)? {
-            Some((_, hash)) => Ok(Some(hash)),
-            None => Err(nowhere(no)),
+            Some((_, hash)) if log::hash(&self.conn, key, no).is_ok_and(|in_row| in_row == hash) => {
+                Ok(Some(hash))
+            }
+            // Which of them to ask for, only a look at the whole can tell.
+            _ => Err(nowhere(no)),
         }
     }
 

@@ -43,7 +43,8 @@ impl SqliteStore {
         let mut store = Self::open(path, own)?;
         store.begin()?;
         let found = schema::open_scratch()?;
-        let mut salvage = Salvage { store, found, others: BTreeMap::new(), done: Salvaged::default() };
+        let (others, doubtful) = (BTreeMap::new(), Vec::new());
+        let mut salvage = Salvage { store, found, others, doubtful, done: Salvaged::default() };
         salvage.collect(file, wal)?;
         salvage.check_small_things()?;
         salvage.groups(mesh)?;
@@ -121,6 +122,9 @@ impl SqliteStore {
     }
 }
 
+/// Rows that are tried with another hash each time one cannot be rebuilt.
+const DOUBTFUL_MAX: usize = 64;
+
 /// All columns of the log's table; `?1` to `?14`.
 const LOG_VALUES: &str = "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
@@ -130,6 +134,9 @@ struct Salvage {
     found: Connection,
     /// What an index says of an actor where its row says something else, or nothing.
     others: BTreeMap<i64, Vec<u8>>,
+    /// Rows that are not whole, of which row and order give different hashes; and the one that does not stand in the row
+    /// now.
+    doubtful: Vec<(i64, ChangeHash)>,
     done: Salvaged,
 }
 
@@ -397,6 +404,10 @@ impl Salvage {
             return Ok(Some(found));
         }
         let id = log::row_id(group.no, no);
+        let in_row = log::hash(&self.found, group, no).ok();
+        if let Some(found) = self.read_by_doubtful(group, no)? {
+            return Ok(Some(found));
+        }
         let actor: Option<i64> =
             self.found.query_row("SELECT actor FROM log WHERE id = ?1", [id], |row| row.get(0)).optional()?;
         let by_order = self.in_order(group.no, no)?.map(|(_, hash)| hash);
@@ -414,7 +425,32 @@ impl Salvage {
             }
             self.swap_actor(group.no, actor)?;
         }
-        self.read_older(group, no, by_order)
+        let found = self.read_older(group, no, by_order)?;
+        if let (None, Some(by_order), Some(in_row)) = (&found, by_order, in_row)
+            && by_order != in_row
+            && self.doubtful.len() < DOUBTFUL_MAX
+        {
+            self.doubtful.push((id, in_row));
+        }
+        Ok(found)
+    }
+
+    /// It may name a row of which two hashes are known.
+    fn read_by_doubtful(&mut self, group: GroupRef, no: EntryNo) -> Result<Option<Found>, StoreError> {
+        for place in 0..self.doubtful.len() {
+            let (id, other) = self.doubtful[place];
+            if log::group_of(id) != group.no {
+                continue;
+            }
+            let current = log::hash(&self.found, group, log::no_of(id))?;
+            self.set_hash(id, &other)?;
+            if let Some(found) = self.read(group, no)? {
+                self.doubtful.swap_remove(place);
+                return Ok(Some(found));
+            }
+            self.set_hash(id, &current)?;
+        }
+        Ok(None)
     }
 
     fn swap_actor(&mut self, group: GroupNo, actor: i64) -> Result<(), StoreError> {

@@ -276,7 +276,7 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
 pub(super) fn open_scratch() -> rusqlite::Result<Connection> {
     let conn = Connection::open("")?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    conn.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
+    conn.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;")?;
     conn.execute_batch(TABLES)?;
     conn.execute_batch(BESIDE)?;
     Ok(conn)

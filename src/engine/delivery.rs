@@ -95,6 +95,10 @@ impl<S: Store> Engine<S> {
         if pulls && !self.mesh.may_ask(link, now) {
             return self.blame(link, Misconduct::AskedAgain, now);
         }
+        if pulls {
+            // The answer holds what waits to be pushed: queued with it, it is sent once.
+            room.push_from_us = 0;
+        }
         let brought_bytes: usize = incoming.changes.iter().map(|change| change.bytes().len()).sum();
         let reset = incoming.have.iter().any(|have| have.last_sync.is_empty() && have.bloom.is_empty());
         let before = (room.entries, room.orphans.len());

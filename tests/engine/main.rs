@@ -1,10 +1,11 @@
 //! The engine, one link and one group at a time: against the `automerge` library's own sync, and against
-//! changes that must not get in.
+//! changes that must not get in; and when it speaks.
 
 mod admission;
 mod digest;
 mod graph;
 mod oracle;
+mod pace;
 mod rations;
 #[path = "../sim/rng.rs"]
 mod rng;

@@ -183,7 +183,7 @@ impl Node {
         for task in self.0.tasks.lock().unwrap_or_else(|broken| broken.into_inner()).drain(..) {
             task.abort();
         }
-        self.0.readers.close();
+        self.0.readers.close().await;
         self.0.writer.stop().await;
         self.0.links.drain().await;
     }

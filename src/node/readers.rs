@@ -3,23 +3,29 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::NodeError;
 use super::input::{Input, InputSender};
 use crate::engine::Event;
 use crate::id::MeshId;
+use crate::limits::READS_END_MS_MAX;
 use crate::store::{Reader, StoreError};
 
 /// Idle connections that are kept.
 const IDLE_MAX: usize = 4;
+/// Reads under way at once: no more than there are threads for them.
+const READS_MAX: u32 = 256;
 
 #[derive(Clone)]
 pub(super) struct Readers {
     database: PathBuf,
     mesh: MeshId,
     idle: Arc<Mutex<Vec<Reader>>>,
+    /// One permit for each read under way.
+    places: Arc<Semaphore>,
     /// Counts the databases that there have been, and the times between them: connections of an earlier time are of
     /// no use.
     generation: Arc<AtomicU64>,
@@ -29,7 +35,14 @@ pub(super) struct Readers {
 
 impl Readers {
     pub fn new(database: PathBuf, mesh: MeshId) -> Self {
-        Self { database, mesh, idle: Arc::default(), generation: Arc::default(), input: Arc::default() }
+        Self {
+            database,
+            mesh,
+            idle: Arc::default(),
+            places: Arc::new(Semaphore::new(READS_MAX as usize)),
+            generation: Arc::default(),
+            input: Arc::default(),
+        }
     }
 
     /// Damaged entries that readers come upon are made known to the engine from now on.
@@ -61,8 +74,11 @@ impl Readers {
     where
         F: Fn(&Reader) -> Result<T, StoreError> + Send + 'static,
     {
+        let place = self.places.clone().acquire_owned().await.map_err(|_| NodeError::Stopped)?;
         let readers = self.clone();
         let done = tokio::task::spawn_blocking(move || {
+            // Given back last, when the connection is closed or idle again.
+            let _place = place;
             let generation = readers.generation.load(Ordering::SeqCst);
             let idle = readers.idle().pop();
             let reader = match idle.map_or_else(|| Reader::open(&readers.database, readers.mesh), Ok) {
@@ -111,8 +127,12 @@ impl Readers {
         idle.clear();
     }
 
-    /// Closes what is idle, so that the writer is the last to close the database and tidies up behind itself.
-    pub fn close(&self) {
+    /// Ends all reading, so that the writer is the last to close the database and tidies up behind itself.
+    pub async fn close(&self) {
+        let all = self.places.acquire_many(READS_MAX);
+        // A long read is not waited for: then the log stays behind, and the next start takes it in.
+        let _ended = tokio::time::timeout(Duration::from_millis(READS_END_MS_MAX), all).await;
+        self.places.close();
         self.idle().clear();
     }
 

@@ -6,4 +6,5 @@ mod damage;
 mod many_groups;
 mod mesh;
 mod snapshots;
+mod stopping;
 mod support;

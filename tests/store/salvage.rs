@@ -128,6 +128,22 @@ fn what_names_a_lost_entry_tells_its_hash() {
     }
 }
 
+/// Its own last actor is written down apart from the others.
+#[test]
+fn what_this_peer_wrote_last_outlives_the_actors() {
+    let (disk, group, whole, _) = damaged();
+    let mut store = disk.open();
+    let value = [&[0; 32], &Author::new(1).actor().0[..], &5u64.to_le_bytes()].concat();
+    store.set_value(&format!("writer/{}", group.0), &value).unwrap();
+    store.commit().unwrap();
+    store.close();
+    disk.tamper("DELETE FROM actor");
+    let (new, _, done) = salvage(&disk);
+    assert_eq!(done, Salvaged { entries: 4, stranded: 2 });
+    let left = [0, 1, 3, 4].map(|place: usize| whole[place].id);
+    assert_eq!(ids(&new.reader().history(group, Page::Newest, 9).unwrap()), left);
+}
+
 #[test]
 fn what_is_stranded_is_derived_again_with_the_rest() {
     let (disk, group, _, lost) = damaged();

@@ -46,6 +46,7 @@ impl SqliteStore {
         let (others, doubtful) = (BTreeMap::new(), Vec::new());
         let mut salvage = Salvage { store, found, others, doubtful, done: Salvaged::default() };
         salvage.collect(file, wal)?;
+        salvage.recall_own_actor()?;
         salvage.check_small_things()?;
         salvage.groups(mesh)?;
         let Salvage { mut store, done, .. } = salvage;
@@ -150,7 +151,9 @@ impl Salvage {
     ) -> Result<(), StoreError> {
         // `was`: the order of display, which knows each entry's hash apart from the log.
         self.found.execute_batch(
-            "CREATE TABLE was (grp INTEGER, eff INTEGER, hash BLOB, no INTEGER, PRIMARY KEY (grp, no)) STRICT;
+            "DROP TABLE actor;
+             CREATE TABLE actor (id INTEGER PRIMARY KEY, grp INTEGER, bytes BLOB, last_seq INTEGER, last_no INTEGER) STRICT;
+             CREATE TABLE was (grp INTEGER, eff INTEGER, hash BLOB, no INTEGER, PRIMARY KEY (grp, no)) STRICT;
              CREATE TABLE older (id, late, seq, max_op, eff, hash, actor, deps, at, kind, re, sender, signature, body);
              CREATE INDEX older_id ON older (id);",
         )?;
@@ -205,6 +208,24 @@ impl Salvage {
                 .optional()?;
             if known.as_ref() != Some(&bytes) {
                 self.others.insert(id, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// An actor of whom neither row nor index is left may be the one that this peer wrote with last, which is kept apart.
+    fn recall_own_actor(&mut self) -> Result<(), StoreError> {
+        let mut statement =
+            self.store.conn.prepare("SELECT substr(key, 8), value FROM value WHERE key LIKE 'writer/%'")?;
+        let writers = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for (group, value) in writers.collect::<Result<Vec<(String, Vec<u8>)>, _>>()? {
+            let Some(actor) = value.get(32..32 + ActorId::BYTES) else { continue };
+            let mut unknown = self.found.prepare_cached(
+                "SELECT DISTINCT actor FROM log WHERE id >> 40 = ?1 AND actor NOT IN (SELECT id FROM actor)",
+            )?;
+            let group: i64 = group.parse().unwrap_or(0);
+            for id in unknown.query_map([group], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()? {
+                self.others.entry(id).or_insert_with(|| actor.to_vec());
             }
         }
         Ok(())

@@ -149,3 +149,14 @@ fn an_order_that_is_not_the_logs_is_noticed() {
         assert!(error.is_damage(), "{damage}: {error}");
     }
 }
+
+#[test]
+fn a_group_that_is_not_what_its_first_change_says_is_noticed_at_opening() {
+    for damage in ["id = zeroblob(32)", "name = 'rusty'", "genesis = x'00'", "genesis = zeroblob(100)"] {
+        let disk = Disk::new();
+        three_messages(&disk);
+        disk.tamper(&format!("UPDATE grp SET {damage}"));
+        let error = peer::store::SqliteStore::open(&disk.path(), crate::support::own()).unwrap_err();
+        assert!(error.is_damage(), "{damage}: {error}");
+    }
+}

@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
+use sha2::{Digest, Sha256};
 
 pub use self::carve::Bytes;
 use self::index::OrderKey;
@@ -520,7 +521,12 @@ fn held_groups(conn: &Connection) -> Result<BTreeMap<GroupNo, Held>, StoreError>
     let mut rows = statement.query([])?;
     let mut groups = BTreeMap::new();
     while let Some(row) = rows.next()? {
+        let genesis: Vec<u8> = row.get(7)?;
         let row = group_row(row)?;
+        if !begins_with(&row, &genesis) {
+            let reason = format!("{} is not what its first change says", row.name);
+            return Err(StoreError::Damaged { reason });
+        }
         // Nothing depends on what arrived last. Cheap enough to be held against the log at each start.
         let last = EntryNo(row.entries);
         if log::last(conn, row.no)? != last || !row.heads.contains(&last) {
@@ -534,8 +540,16 @@ fn held_groups(conn: &Connection) -> Result<BTreeMap<GroupNo, Held>, StoreError>
     Ok(groups)
 }
 
-/// For [`group_row`].
-const GROUPS: &str = "SELECT no, id, name, joined, caught_up, entries, heads FROM grp";
+/// Under another id it would be a group that nobody else is in.
+fn begins_with(group: &GroupRow, genesis: &[u8]) -> bool {
+    // A change's hash leaves out its first eight bytes.
+    let hashed = genesis.get(8..).unwrap_or_default();
+    let name = group.name.as_str().as_bytes();
+    group.id.0[..] == Sha256::digest(hashed)[..] && hashed.windows(name.len()).any(|part| part == name)
+}
+
+/// For [`group_row`]; the first change last.
+const GROUPS: &str = "SELECT no, id, name, joined, caught_up, entries, heads, genesis FROM grp";
 
 fn group_row(row: &rusqlite::Row<'_>) -> Result<GroupRow, StoreError> {
     Ok(GroupRow {

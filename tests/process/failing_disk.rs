@@ -16,6 +16,8 @@ const FAILURES: [(&str, &str); 3] = [("pwrite64", "EIO"), ("pwrite64", "ENOSPC")
 
 /// Of each scenario and failure, so many points are tried unless all are.
 const POINTS: usize = 3;
+/// Imports that one peer keeps before another takes its place.
+const IMPORTS_MAX: usize = 3;
 
 fn has_strace() -> bool {
     let trace = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=fsync:error=EIO:when=1", "true"];
@@ -117,31 +119,55 @@ fn sends_and_imports_keep_what_they_acknowledge() {
     let lines: String = (0..60).map(|number| format!("{number} {}\n", "x".repeat(300))).collect();
     let message = |number: u64| format!(r#"{{"at":"2004-12-25T09:14:00Z","author":"x","body":"{number}"}}"#);
     let import: String = (0..1200).map(|number| message(number) + "\n").collect();
-    let (mut tried, mut refused) = (0, 0);
-    for (calls, error) in FAILURES {
-        let peer = Peer::created("anna");
-        let file = peer.file("in.jsonl", &import);
-        let mut imported = 0;
-        for args in [&["send", GROUP, "--json"][..], &["import", GROUP, &file, "--json"]] {
-            for point in points(count(&peer, calls, args, &lines)) {
-                // Once, and from then on.
-                for when in [format!("{point}"), format!("{point}+")] {
-                    let what = format!("{calls} fails with {error} at {when} of {}", args[0]);
-                    let done = run(&peer, &inject(calls, error, &when), args, &lines);
-                    one_clear_line(&done, &what);
-                    kept(&peer, &acknowledged(&done), &what);
-                    tried += 1;
-                    refused += done.code;
-                    imported += usize::from(args[0] == "import" && done.code == 0);
-                    assert!(peer.bodies(GROUP).len() >= 1200 * imported, "{what}: an import is not whole");
-                }
-            }
-        }
-    }
+    let (tried, refused) = std::thread::scope(|scope| {
+        let try_all = |(calls, error)| fail_sends_and_imports(calls, error, &lines, &import);
+        let trying = FAILURES.map(|failure| scope.spawn(move || try_all(failure)));
+        let done = trying.into_iter().map(|trying| trying.join().unwrap());
+        done.fold((0, 0), |sum, (tried, refused)| (sum.0 + tried, sum.1 + refused))
+    });
     assert!(refused > 0);
     eprintln!(
         "{tried} failures of sends and imports, {refused} of them refused: nothing acknowledged was lost"
     );
+}
+
+/// How many were tried, and how many commands were refused.
+fn fail_sends_and_imports(calls: &str, error: &str, lines: &str, import: &str) -> (usize, i32) {
+    let begin = || {
+        let peer = Peer::created("anna");
+        let file = peer.file("in.jsonl", import);
+        (peer, file, 0)
+    };
+    let (mut peer, mut file, mut imported) = begin();
+    let (mut tried, mut refused) = (0, 0);
+    for command in ["send", "import"] {
+        let counted = args(command, &file);
+        for point in points(count(&peer, calls, &counted, lines)) {
+            // Once, and from then on.
+            for when in [format!("{point}"), format!("{point}+")] {
+                // All that was kept is read each time.
+                if imported > IMPORTS_MAX {
+                    (peer, file, imported) = begin();
+                }
+                let what = format!("{calls} fails with {error} at {when} of {command}");
+                let done = run(&peer, &inject(calls, error, &when), &args(command, &file), lines);
+                one_clear_line(&done, &what);
+                kept(&peer, &acknowledged(&done), &what);
+                tried += 1;
+                refused += done.code;
+                imported += usize::from(command == "import" && done.code == 0);
+                assert!(peer.bodies(GROUP).len() >= 1200 * imported, "{what}: an import is not whole");
+            }
+        }
+    }
+    (tried, refused)
+}
+
+fn args<'a>(command: &'a str, file: &'a str) -> Vec<&'a str> {
+    match command {
+        "send" => vec![command, GROUP, "--json"],
+        _ => vec![command, GROUP, file, "--json"],
+    }
 }
 
 #[test]

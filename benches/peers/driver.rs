@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use peer::change::Body;
 use peer::group::{EntryNo, GroupNo};
 use peer::id::{ChangeHash, GroupName};
@@ -24,6 +25,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 const GROUP: &str = "bench";
 /// Messages written with one commit by `load`, and entries read at once by `dump`.
 const BATCH: usize = 1000;
+/// Messages of a `burst` that are on their way at a time, each with a command and a change of its own. The answer comes
+/// when all are on disk.
+const UNDER_WAY: usize = 64;
 
 #[derive(Deserialize)]
 struct Request {
@@ -110,9 +114,8 @@ async fn run(running: &mut Option<Peer>, command: Command) -> Result<Value> {
         }
         Command::Burst { from, n } => {
             let t_ns = now_ns();
-            for i in from..from + n {
-                peer.send(i, 1).await?;
-            }
+            let sends = (from..from + n).map(|i| peer.send(i, 1));
+            stream::iter(sends).buffered(UNDER_WAY).try_for_each(|()| future::ok(())).await?;
             return Ok(json!({ "ok": true, "t_ns": t_ns }));
         }
         Command::Load { from, n } => {

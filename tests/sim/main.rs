@@ -4,7 +4,8 @@
 //! - `cargo test --test sim` runs 200 seeds, each twice, and demands that both runs are the same.
 //! - `PEER_SIM_SEED=17 cargo test --test sim seeds` runs one seed again and prints its options; with
 //!   `PEER_SIM_LOUD=1` and `-- --nocapture` also all that happens. A failure prints this line.
-//! - `PEER_SIM_SEEDS=10000 cargo test --release --test sim seeds` runs many; `PEER_SIM_FROM` is the first.
+//! - `PEER_SIM_SEEDS=10000 cargo test --release --test sim seeds -- --nocapture` runs many, and prints how far it is
+//!   and what fails as it goes; `PEER_SIM_FROM` is the first.
 //! - `cargo test --release --test sim scale -- --ignored --nocapture` prints what a message costs in large meshes.
 //!
 //! On 2026-11-25, with all faults that are here: 2500 seeds (20,000 and 40,000 and those after them), all level and quiet,
@@ -161,7 +162,13 @@ fn seeds() {
                 }
                 let outcome = std::panic::catch_unwind(|| run_twice(seed));
                 let outcome = outcome.unwrap_or_else(|_| Err("panics".to_owned()));
-                outcomes.push(outcome.map_err(|failure| format!("seed {seed}: {failure}")));
+                let outcome = outcome.map_err(|failure| format!("seed {seed}: {failure}"));
+                match &outcome {
+                    Err(failure) => println!("{failure}"),
+                    Ok(_) if (seed + 1).is_multiple_of(500) => println!("seed {seed} holds"),
+                    Ok(_) => {}
+                }
+                outcomes.push(outcome);
             }
         };
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();

@@ -51,11 +51,14 @@ pub(super) async fn run(context: &mut Context) -> Result<()> {
 }
 
 fn group(group: &GroupStatus) -> [String; 4] {
-    let waiting = match group.waiting {
-        0 => String::new(),
-        waiting => format!("{waiting} waiting for what they depend on"),
-    };
-    [format!("  {}", group.name), format!("entries: {}", group.entries), heads(&group.heads), waiting]
+    let several = [
+        (group.waiting, "waiting for what they depend on"),
+        (group.stranded, "only shown here, until what they follow comes back"),
+    ];
+    let beside =
+        several.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let beside = beside.collect::<Vec<_>>().join("; ");
+    [format!("  {}", group.name), format!("entries: {}", group.entries), heads(&group.heads), beside]
 }
 
 /// The beginnings of the first few, to compare with another peer's at a glance.

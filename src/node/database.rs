@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::NodeError;
 use super::data_dir::make_private;
 use crate::id::{MeshId, PeerId};
-use crate::store::{Bytes, SqliteStore, StoreError};
+use crate::store::{Bytes, Salvaged, SqliteStore, StoreError};
 
 /// Being made: of no use until it is whole.
 const MAKING: &str = "-making";
@@ -59,19 +59,13 @@ impl Database {
         let making = beside(&self.path, MAKING);
         let io = |source| io_error(&self.path, source);
         remove(&making).map_err(io)?;
-        make_private(&making).map_err(io)?;
-        let mut file = File::open(&self.path).map_err(io)?;
-        let mut wal = match File::open(beside(&self.path, "-wal")) {
-            Ok(wal) => Some(wal),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(io(error)),
-        };
-        let wal = wal.as_mut().map(|wal| wal as &mut dyn Bytes);
-        let (store, done) = SqliteStore::salvage(&mut file, wal, &making, self.own, self.mesh)?;
-        // The last to close it: its write-ahead log goes into it.
-        store.close();
-        File::open(&making).and_then(|made| made.sync_all()).map_err(io)?;
-        fs::rename(&making, beside(&self.path, WHOLE)).map_err(io)?;
+        let made = self.make_anew(&making);
+        if made.is_err() {
+            // On a full disk it would be in the way. What cannot be removed now is when it is made again.
+            let _ = remove(&making);
+        }
+        let done = made?;
+        fs::rename(&making, beside(&self.path, WHOLE)).and_then(|()| flush_dir(&self.path)).map_err(io)?;
         let aside = finish(&self.path).map_err(io)?;
         let name = aside.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         tracing::error!(
@@ -80,6 +74,23 @@ impl Database {
             done.stranded,
         );
         Ok(Opened { is_clean: false, ..self.open()? })
+    }
+
+    /// The new database is whole and flushed when this returns.
+    fn make_anew(&self, making: &Path) -> Result<Salvaged, NodeError> {
+        let io = |source| io_error(&self.path, source);
+        make_private(making).map_err(io)?;
+        let mut file = File::open(&self.path).map_err(io)?;
+        let mut wal = match File::open(beside(&self.path, "-wal")) {
+            Ok(wal) => Some(wal),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(io(error)),
+        };
+        let wal = wal.as_mut().map(|wal| wal as &mut dyn Bytes);
+        let done = SqliteStore::salvage(&mut file, wal, making, self.own, self.mesh)?;
+        // Windows flushes only what may be written.
+        File::options().write(true).open(making).and_then(|made| made.sync_all()).map_err(io)?;
+        Ok(done)
     }
 }
 
@@ -104,10 +115,16 @@ pub(super) fn finish(database: &Path) -> io::Result<Option<PathBuf>> {
     }
     remove(&beside(database, "-shm"))?;
     fs::rename(&whole, database)?;
-    if let Some(dir) = database.parent().filter(|_| cfg!(unix)) {
-        File::open(dir).and_then(|dir| dir.sync_all())?;
-    }
+    flush_dir(database)?;
     Ok(Some(aside))
+}
+
+/// Makes the names in the directory of `file` durable.
+fn flush_dir(file: &Path) -> io::Result<()> {
+    match file.parent().filter(|_| cfg!(unix)) {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// The names of the damaged databases that are kept in this directory.

@@ -38,6 +38,10 @@ pub struct GroupStatus {
     pub heads: Vec<ChangeHash>,
     /// Entries that wait here for something they depend on.
     pub waiting: u64,
+    /// Entries that were carried over from a damaged database and are only shown here, until something that they follow
+    /// has come back. Not among `entries`.
+    #[serde(default)]
+    pub stranded: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -106,11 +110,13 @@ pub(super) fn describe(
         names.insert(row.no, row.name);
     }
     let group_name = |no| names.get(&no).cloned();
-    let groups = engine.rooms.iter().filter_map(|room| {
-        let name = group_name(room.group)?;
-        let heads = room.heads.clone();
-        Some(GroupStatus { name, entries: room.entries, heads, waiting: room.waiting })
-    });
+    let mut groups = Vec::new();
+    for room in &engine.rooms {
+        let Some(name) = group_name(room.group) else { continue };
+        let (entries, heads, waiting) = (room.entries, room.heads.clone(), room.waiting);
+        let stranded = reader.stranded(room.group)?;
+        groups.push(GroupStatus { name, entries, heads, waiting, stranded });
+    }
     let mut links = Vec::new();
     for link in &engine.links {
         let bytes = traffic.get(&link.link).copied().unwrap_or_default();
@@ -182,7 +188,7 @@ pub(super) fn describe(
         peer,
         name: reader.display_name(&peer)?,
         mesh,
-        groups: groups.collect(),
+        groups,
         links,
         unreachable: unreachable.collect(),
         flagged,

@@ -195,6 +195,52 @@ fn a_first_start_that_fails_is_done_by_the_next() {
     eprintln!("{tried} failures of a first start, each made good by the next");
 }
 
+/// A damaged database stays as it is until the one that is made of it is whole and on the disk.
+#[test]
+fn a_salvage_that_fails_is_done_by_the_next_start() {
+    if !has_strace() {
+        return;
+    }
+    let peer = Peer::created("anna");
+    let lines: Vec<String> = (0..200).map(|number| format!("{number} {}", "x".repeat(300))).collect();
+    let ids = acknowledged(&peer.feed(&["send", GROUP, "--json"], lines.join("\n").as_bytes()));
+    let file = |name: &str| peer.data.join(name);
+    let mut damaged = std::fs::read(file("peer.db")).unwrap();
+    // What the tables are is forgotten; what is in them is not.
+    damaged[100..4096].fill(0xA5);
+    let damage = || {
+        for name in ["peer.db-wal", "peer.db.damaged-1", "peer.db.damaged-1-wal"] {
+            let _ = std::fs::remove_file(file(name));
+        }
+        std::fs::write(file("peer.db"), &damaged).unwrap();
+    };
+    let args = ["history", GROUP, "--all", "--json"];
+    let (mut tried, mut refused) = (0, 0);
+    for (calls, error) in FAILURES {
+        damage();
+        for point in points(count(&peer, calls, &args, "")) {
+            for when in [format!("{point}"), format!("{point}+")] {
+                let what = format!("{calls} fails with {error} at {when} of a salvage");
+                damage();
+                let done = run(&peer, &inject(calls, error, &when), &args, "");
+                let clear = ["disk", "cannot use"].iter().any(|words| done.err.contains(words));
+                assert!(done.code == 0 || (done.code == 1 && clear), "{what}: {done:?}");
+                assert!(!file("peer.db-making").exists(), "{what}: it is in the way");
+                if done.code == 1 && !file("peer.db-whole").exists() && !file("peer.db.damaged-1").exists() {
+                    assert!(std::fs::read(file("peer.db")).unwrap() == damaged, "{what}");
+                }
+                assert!(peer.run(&args).code == 0, "{what}");
+                kept(&peer, &ids, &what);
+                assert!(std::fs::read(file("peer.db.damaged-1")).unwrap() == damaged, "{what}");
+                tried += 1;
+                refused += done.code;
+            }
+        }
+    }
+    assert!(refused > 0);
+    eprintln!("{tried} failures of a salvage, {refused} of them refused: all was there afterwards");
+}
+
 /// A peer that runs on: others write to it, it writes, saves documents, and moves its log into the database.
 #[test]
 fn a_server_goes_on_after_a_failure() {

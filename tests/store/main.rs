@@ -10,5 +10,6 @@ mod names;
 mod opening;
 mod rebuild;
 mod salvage;
+mod salvage_cost;
 mod search;
 mod support;

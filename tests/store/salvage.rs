@@ -33,7 +33,8 @@ fn salvage(disk: &Disk) -> (Disk, SqliteStore, Salvaged) {
     let mut file = File::open(disk.path()).unwrap();
     let mut log = File::open(disk.path().with_extension("db-wal")).ok();
     let log = log.as_mut().map(|log| log as &mut dyn Bytes);
-    let (store, done) = SqliteStore::salvage(&mut file, log, &new.path(), own(), MESH).unwrap();
+    let done = SqliteStore::salvage(&mut file, log, &new.path(), own(), MESH).unwrap();
+    let store = new.open();
     (new, store, done)
 }
 
@@ -77,6 +78,7 @@ fn what_is_above_a_gap_is_shown_and_is_no_part_of_the_log() {
         Some("above the gap")
     );
     assert_eq!(reader.changes(group).count(), 2);
+    assert_eq!(reader.stranded(group).unwrap(), 3);
     assert_eq!(reader.messages_after(group, EntryNo::GENESIS).unwrap(), 2);
 }
 

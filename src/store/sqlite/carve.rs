@@ -34,6 +34,9 @@ pub(super) struct Pages<'a> {
     /// Where each frame's page lies in the log, the newest last.
     frames: Vec<(u32, u64)>,
     latest: BTreeMap<u32, u64>,
+    /// Whether any page could be read, and why one could not.
+    any_read: bool,
+    failed: Option<io::Error>,
 }
 
 impl<'a> Pages<'a> {
@@ -48,54 +51,66 @@ impl<'a> Pages<'a> {
         let (mut frames, mut latest) = (Vec::new(), BTreeMap::new());
         if let Some(log) = log.as_deref_mut() {
             let end = log.seek(SeekFrom::End(0))?;
-            let ages = [WAL_HEADER - 16, WAL_HEADER + 8];
-            let current = ages.map(|at| read_at(log, at, 8)).into_iter().collect::<io::Result<Vec<_>>>()?;
+            let current = [WAL_HEADER - 16, WAL_HEADER + 8].map(|at| read_at(log, at, 8).unwrap_or_default());
             // What was left behind the end when the log was last begun anew is older than what is before it.
             let (mut left, mut of_now) = (Vec::new(), Vec::new());
             let mut at = WAL_HEADER;
             while at + (FRAME_HEADER + size) as u64 <= end {
-                let header = read_at(log, at, FRAME_HEADER)?;
                 let content = at + FRAME_HEADER as u64;
-                let is_of_now = current.iter().any(|age| header[8..16] == age[..]);
-                if is_of_now { &mut of_now } else { &mut left }
-                    .push((u32_at(&header, 0).unwrap_or_default(), content));
+                if let Ok(header) = read_at(log, at, FRAME_HEADER) {
+                    let is_of_now = current.iter().any(|age| header[8..16] == age[..]);
+                    if is_of_now { &mut of_now } else { &mut left }
+                        .push((u32_at(&header, 0).unwrap_or_default(), content));
+                }
                 at = content + size as u64;
             }
             frames = [left, of_now].concat();
             latest = frames.iter().copied().collect();
         }
-        Ok(Self { file, log, size, count, frames, latest })
+        Ok(Self { file, log, size, count, frames, latest, any_read: false, failed: None })
     }
 
-    /// Hands out every record that can be made out, the newest version of a page first.
+    /// Hands out every record that can be made out, the newest version of a page first. A page that the disk does not
+    /// give is lost like any other that is damaged; it is an error if it gives none.
     pub fn records<E: From<io::Error>>(
         &mut self,
         mut take: impl FnMut(Record) -> Result<(), E>,
     ) -> Result<(), E> {
         for (number, at) in self.frames.clone().into_iter().rev() {
-            let page = self.in_log(at)?;
+            let page = self.in_log(at);
             self.leaf(number, &page, &mut take)?;
         }
         for number in 1..=self.count {
-            let page = self.in_file(number)?;
+            let page = self.in_file(number);
             self.leaf(number, &page, &mut take)?;
         }
-        Ok(())
-    }
-
-    fn in_file(&mut self, number: u32) -> io::Result<Vec<u8>> {
-        let from = (u64::from(number) - 1) * self.size as u64;
-        read_at(self.file, from, self.size)
-    }
-
-    fn in_log(&mut self, at: u64) -> io::Result<Vec<u8>> {
-        match self.log.as_deref_mut() {
-            Some(log) => read_at(log, at, self.size),
-            None => Ok(vec![0; self.size]),
+        match self.failed.take() {
+            Some(error) if !self.any_read => Err(error.into()),
+            _ => Ok(()),
         }
     }
 
-    fn page(&mut self, number: u32) -> io::Result<Vec<u8>> {
+    fn in_file(&mut self, number: u32) -> Vec<u8> {
+        let from = u64::from(number).saturating_sub(1) * self.size as u64;
+        let page = read_at(self.file, from, self.size);
+        self.or_lost(page)
+    }
+
+    fn in_log(&mut self, at: u64) -> Vec<u8> {
+        let Some(log) = self.log.as_deref_mut() else { return vec![0; self.size] };
+        let page = read_at(log, at, self.size);
+        self.or_lost(page)
+    }
+
+    fn or_lost(&mut self, page: io::Result<Vec<u8>>) -> Vec<u8> {
+        self.any_read |= page.is_ok();
+        page.unwrap_or_else(|error| {
+            self.failed = Some(error);
+            vec![0; self.size]
+        })
+    }
+
+    fn page(&mut self, number: u32) -> Vec<u8> {
         match self.latest.get(&number) {
             Some(&at) => self.in_log(at),
             None => self.in_file(number),
@@ -119,37 +134,24 @@ impl<'a> Pages<'a> {
         let cells = usize::from(u16_at(page, start + 3).unwrap_or(0)).min(self.size / 2);
         for cell in 0..cells {
             let Some(at) = u16_at(page, pointers + 2 * cell) else { break };
-            if let Some(record) = self.cell(page, usize::from(at) + child, is_table)? {
+            if let Some(record) = self.cell(page, usize::from(at) + child, is_table) {
                 take(record)?;
             }
         }
         Ok(())
     }
 
-    fn cell(&mut self, page: &[u8], at: usize, is_table: bool) -> io::Result<Option<Record>> {
+    fn cell(&mut self, page: &[u8], at: usize, is_table: bool) -> Option<Record> {
         let mut at = at;
-        let Some(length) = varint(page, &mut at) else { return Ok(None) };
-        let rowid = if is_table {
-            let Some(rowid) = varint(page, &mut at) else { return Ok(None) };
-            Some(rowid as i64)
-        } else {
-            None
-        };
-        let Some(payload) = self.payload(page, at, length, is_table)? else { return Ok(None) };
-        Ok(values(&payload).map(|values| Record { rowid, values }))
+        let length = varint(page, &mut at)?;
+        let rowid = if is_table { Some(varint(page, &mut at)? as i64) } else { None };
+        let payload = self.payload(page, at, length, is_table)?;
+        Some(Record { rowid, values: values(&payload)? })
     }
 
     /// What does not fit a page goes on over a chain of others.
-    fn payload(
-        &mut self,
-        page: &[u8],
-        at: usize,
-        length: u64,
-        is_table: bool,
-    ) -> io::Result<Option<Vec<u8>>> {
-        let Some(length) = usize::try_from(length).ok().filter(|length| *length <= PAYLOAD_MAX) else {
-            return Ok(None);
-        };
+    fn payload(&mut self, page: &[u8], at: usize, length: u64, is_table: bool) -> Option<Vec<u8>> {
+        let length = usize::try_from(length).ok().filter(|length| *length <= PAYLOAD_MAX)?;
         let usable = self.size;
         let most = if is_table { usable - 35 } else { (usable - 12) * 64 / 255 - 23 };
         let least = (usable - 12) * 32 / 255 - 23;
@@ -159,17 +161,15 @@ impl<'a> Pages<'a> {
             let fitting = least + (length - least) % (usable - 4);
             if fitting <= most { fitting } else { least }
         };
-        let Some(here) = page.get(at..at + local) else { return Ok(None) };
-        let mut payload = here.to_vec();
+        let mut payload = page.get(at..at + local)?.to_vec();
         let mut next = if local < length { u32_at(page, at + local) } else { None };
         while payload.len() < length {
-            let Some(number) = next.filter(|number| *number != 0) else { return Ok(None) };
-            let further = self.page(number)?;
+            let further = self.page(next.filter(|number| *number != 0)?);
             next = u32_at(&further, 0);
             let rest = (length - payload.len()).min(usable - 4);
             payload.extend_from_slice(&further[4..4 + rest]);
         }
-        Ok(Some(payload))
+        Some(payload)
     }
 }
 
@@ -285,6 +285,53 @@ mod tests {
         });
         taken.unwrap();
         records
+    }
+
+    /// A disk of which these pages cannot be read.
+    struct Broken<'a>(Cursor<&'a [u8]>, std::ops::Range<u64>);
+
+    impl Read for Broken<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let at = self.0.position();
+            let touches = at / 4096 < self.1.end && (at + buffer.len() as u64).div_ceil(4096) > self.1.start;
+            if touches { Err(io::Error::other("EIO")) } else { self.0.read(buffer) }
+        }
+    }
+
+    impl Seek for Broken<'_> {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
+    #[test]
+    fn pages_that_the_disk_does_not_give_are_lost_and_the_others_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        conn.execute_batch(
+            "PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY, a);
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+             INSERT INTO t SELECT i, 'some text' FROM n; PRAGMA wal_checkpoint(TRUNCATE);
+             UPDATE t SET a = 'other text' WHERE id = 1000;",
+        )
+        .unwrap();
+        let (bytes, log) = (std::fs::read(&path).unwrap(), std::fs::read(dir.path().join("db-wal")).unwrap());
+        let count = |lost: std::ops::Range<u64>| {
+            let mut file = Broken(Cursor::new(&bytes), lost.clone());
+            let mut log = Broken(Cursor::new(&log), lost);
+            let mut pages = Pages::open(&mut file, Some(&mut log), 4096)?;
+            let mut found = std::collections::BTreeSet::new();
+            pages.records(|record| {
+                found.extend(record.rowid);
+                Ok::<_, io::Error>(())
+            })?;
+            Ok::<_, io::Error>(found.len())
+        };
+        assert_eq!(count(0..0).unwrap(), 1000);
+        let left = count(3..4).unwrap();
+        assert!((600..1000).contains(&left), "{left}");
+        assert!(count(0..99).is_err());
     }
 
     #[test]

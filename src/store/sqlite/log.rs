@@ -218,6 +218,14 @@ pub(super) fn hash(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Ch
     }
 }
 
+/// What the row says that its entry depends on; nothing where that cannot be read, or is said by hashes.
+pub(super) fn deps(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Vec<EntryNo>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT deps FROM log WHERE id = ?1")?;
+    let bytes: Option<Vec<u8>> = statement.query_row([row_id(group.no, no)], |row| row.get(0)).optional()?;
+    let bytes = bytes.filter(|_| !is_stranded(no)).unwrap_or_default();
+    Ok(decode_deps(group.no, no, &bytes).unwrap_or_default())
+}
+
 /// Reads a change back, rebuilds its bytes and holds them against its hash.
 pub(super) fn read(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Option<Stored>, StoreError> {
     let mut statement = conn.prepare_cached(

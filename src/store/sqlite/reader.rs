@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::log::{self, GroupRef, Stored};
-use super::{group_name, index, schema, search, shelf};
+use super::{group_name, index, schema, search, shelf, stranded};
 use crate::change::{Change, Genesis};
 use crate::group::{EntryNo, GroupNo, Slot};
 use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
@@ -110,6 +110,14 @@ impl Reader {
         let count: Option<i64> =
             statement.query_row(params![group.0, after.0 as i64, from, to], |row| row.get(0)).optional()?;
         Ok(count.ok_or(StoreError::NoGroup(group))?.max(0) as u64)
+    }
+
+    /// How many entries are shown that are no part of the log. Counts them one by one.
+    pub fn stranded(&self, group: GroupNo) -> Result<u64, StoreError> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT count(*) FROM log WHERE id > ?1 AND id <= ?2")?;
+        let count: i64 = statement.query_row(stranded::rows_of(group), |row| row.get(0))?;
+        Ok(count as u64)
     }
 
     /// Entries whose author's clock was beyond `time` when they were written; of very many, the first in display

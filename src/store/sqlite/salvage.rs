@@ -32,18 +32,19 @@ const PROBES: i64 = 200;
 
 impl SqliteStore {
     /// Makes a new database at `path` of the pages in `file` and of its write-ahead log, which are only read. The
-    /// new one is whole when this returns, and of no use after an error.
+    /// new one is whole when this returns and all in its file, which is not flushed; it is of no use after an error.
     pub fn salvage<'a>(
         file: &'a mut dyn Bytes,
         wal: Option<&'a mut dyn Bytes>,
         path: &Path,
         own: PeerId,
         mesh: MeshId,
-    ) -> Result<(Self, Salvaged), StoreError> {
+    ) -> Result<Salvaged, StoreError> {
         let mut store = Self::open(path, own)?;
+        schema::write_without_log(&store.conn)?;
         store.begin()?;
         let found = schema::open_scratch()?;
-        let (others, doubtful) = (BTreeMap::new(), Vec::new());
+        let (others, doubtful) = (BTreeMap::new(), BTreeMap::new());
         let mut salvage = Salvage { store, found, others, doubtful, done: Salvaged::default() };
         salvage.collect(file, wal)?;
         salvage.recall_own_actor()?;
@@ -58,7 +59,7 @@ impl SqliteStore {
                  WHERE substr(log.hash, 1, 8) = substr(sent.hash, 1, 8) AND log.hash = sent.hash);",
         )?;
         store.commit()?;
-        Ok((store, done))
+        Ok(done)
     }
 
     /// Takes in what was read of a damaged database. It was late when it arrived, or not; and it was shown at `shown`.
@@ -123,9 +124,6 @@ impl SqliteStore {
     }
 }
 
-/// Rows that are tried with another hash each time one cannot be rebuilt.
-const DOUBTFUL_MAX: usize = 64;
-
 /// All columns of the log's table; `?1` to `?14`.
 const LOG_VALUES: &str = "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
@@ -137,7 +135,7 @@ struct Salvage {
     others: BTreeMap<i64, Vec<u8>>,
     /// Rows that are not whole, of which row and order give different hashes; and the one that does not stand in the row
     /// now.
-    doubtful: Vec<(i64, ChangeHash)>,
+    doubtful: BTreeMap<i64, ChangeHash>,
     done: Salvaged,
 }
 
@@ -449,24 +447,24 @@ impl Salvage {
         let found = self.read_older(group, no, by_order)?;
         if let (None, Some(by_order), Some(in_row)) = (&found, by_order, in_row)
             && by_order != in_row
-            && self.doubtful.len() < DOUBTFUL_MAX
         {
-            self.doubtful.push((id, in_row));
+            self.doubtful.insert(id, in_row);
         }
         Ok(found)
     }
 
     /// It may name a row of which two hashes are known.
     fn read_by_doubtful(&mut self, group: GroupRef, no: EntryNo) -> Result<Option<Found>, StoreError> {
-        for place in 0..self.doubtful.len() {
-            let (id, other) = self.doubtful[place];
-            if log::group_of(id) != group.no {
-                continue;
-            }
-            let current = log::hash(&self.found, group, log::no_of(id))?;
+        if self.doubtful.is_empty() {
+            return Ok(None);
+        }
+        for dep in log::deps(&self.found, group, no)? {
+            let id = log::row_id(group.no, dep);
+            let Some(other) = self.doubtful.get(&id).copied() else { continue };
+            let current = log::hash(&self.found, group, dep)?;
             self.set_hash(id, &other)?;
             if let Some(found) = self.read(group, no)? {
-                self.doubtful.swap_remove(place);
+                self.doubtful.remove(&id);
                 return Ok(Some(found));
             }
             self.set_hash(id, &current)?;

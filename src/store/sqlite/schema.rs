@@ -276,10 +276,21 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
 pub(super) fn open_scratch() -> rusqlite::Result<Connection> {
     let conn = Connection::open("")?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    conn.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;")?;
+    conn.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;")?;
     conn.execute_batch(TABLES)?;
-    conn.execute_batch(BESIDE)?;
+    // Rows are looked up by their numbers only. All of it is one transaction that never ends.
+    conn.execute_batch("DROP INDEX log_hash; DROP INDEX log_other; BEGIN;")?;
     Ok(conn)
+}
+
+/// For a new database that is of no use until it is whole: nothing of it has to outlive a crash, so it needs no log, and
+/// no more room than it takes.
+pub(super) fn write_without_log(conn: &Connection) -> Result<(), StoreError> {
+    let mode: String = conn.query_row("PRAGMA journal_mode = MEMORY", [], |row| row.get(0))?;
+    if mode != "memory" {
+        return Err(StoreError::Busy);
+    }
+    Ok(conn.execute_batch("PRAGMA synchronous = OFF;")?)
 }
 
 /// All or nothing. What is in the log already is in no feed: who follows begins anew.

@@ -174,6 +174,6 @@ fn read(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Option<Verifi
     }
 }
 
-fn rows_of(group: GroupNo) -> [i64; 2] {
+pub(super) fn rows_of(group: GroupNo) -> [i64; 2] {
     [log::row_id(group, log::LAST), log::row_id(group, EntryNo(u64::MAX))]
 }

@@ -1,26 +1,71 @@
 //! Keys and signatures. A key is made from randomness that the caller brings.
 
+use std::sync::Arc;
+
+use data_encoding::HEXLOWER;
 use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroizing;
 
 use crate::id::PeerId;
 
-/// The secret half of a peer: an Ed25519 key. Never printed; erased from memory when dropped.
+/// 32 bytes that stand at one place of the heap, however often they are handed on: what is moved or copied leaves itself
+/// behind. Never printed; erased when the last handle is dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<Zeroizing<[u8; 32]>>);
+
+impl Secret {
+    /// Has the bytes written where they stay.
+    pub fn write<E>(write: impl FnOnce(&mut [u8; 32]) -> Result<(), E>) -> Result<Self, E> {
+        let mut bytes: Arc<Zeroizing<[u8; 32]>> = Arc::default();
+        write(&mut *Arc::make_mut(&mut bytes))?;
+        Ok(Self(bytes))
+    }
+
+    pub fn copy_of(bytes: &[u8; 32]) -> Self {
+        Self(Arc::new(Zeroizing::new(*bytes)))
+    }
+
+    /// Lower-case hexadecimal, as secrets stand in files; `None` for anything else.
+    pub fn from_hex(text: &[u8]) -> Option<Self> {
+        Self::write(|bytes| match text.len() == 2 * bytes.len() {
+            true => HEXLOWER.decode_mut(text, bytes).map(drop).map_err(drop),
+            false => Err(()),
+        })
+        .ok()
+    }
+
+    pub fn to_hex(&self) -> Zeroizing<String> {
+        Zeroizing::new(HEXLOWER.encode(self.bytes()))
+    }
+
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// The secret half of a peer: an Ed25519 key, which stands at one place of the heap as a [`Secret`] does. Never printed;
+/// erased from memory when the last handle is dropped.
 #[derive(Clone)]
-pub struct Identity(SigningKey);
+pub struct Identity(Arc<SigningKey>);
 
 impl Identity {
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(seed))
+        Self(Arc::new(SigningKey::from_bytes(seed)))
     }
 
     pub fn peer(&self) -> PeerId {
         PeerId(self.0.verifying_key().to_bytes())
     }
 
-    /// The 32-byte secret, to be stored; the caller erases it.
-    pub fn seed(&self) -> [u8; 32] {
-        self.0.to_bytes()
+    /// The 32-byte secret, to be stored.
+    pub fn seed(&self) -> &[u8; 32] {
+        self.0.as_bytes()
     }
 
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
@@ -73,14 +118,8 @@ const SMALL_ORDER: [[u8; 32]; 8] = {
 };
 
 /// What makes a peer a member: shared by the whole mesh, handed on in tickets.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
-pub struct MeshSecret(pub [u8; 32]);
-
-impl std::fmt::Debug for MeshSecret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MeshSecret(..)")
-    }
-}
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeshSecret(pub Secret);
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use peer::id::PeerId;
-use peer::identity::{Identity, MeshSecret};
+use peer::identity::{Identity, MeshSecret, Secret};
 use peer::limits::FRAME_BYTES_MAX;
 use peer::transport::{HelloInfo, Link, Listener, Transport, TransportError};
 use peer::wire::CloseCode;
@@ -18,7 +18,7 @@ fn identity(seed: u8) -> Identity {
 }
 
 fn transport(seed: u8, secret: u8) -> Transport {
-    Transport::new(&identity(seed), MeshSecret([secret; 32])).unwrap()
+    Transport::new(&identity(seed), MeshSecret(Secret::copy_of(&[secret; 32]))).unwrap()
 }
 
 fn hello(listen: &str) -> HelloInfo {

@@ -2,15 +2,19 @@
 
 use data_encoding::BASE32_NOPAD;
 use peer::id::{MeshId, PeerId};
-use peer::identity::MeshSecret;
+use peer::identity::{MeshSecret, Secret};
 use peer::limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, TICKET_CHARS_MAX};
 use peer::wire::{Ticket, TicketError};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
+fn secret(bytes: [u8; 32]) -> MeshSecret {
+    MeshSecret(Secret::copy_of(&bytes))
+}
+
 fn ticket(addresses: Vec<String>) -> Ticket {
-    Ticket { mesh: MeshId([1; 16]), secret: MeshSecret([0xee; 32]), peer: PeerId([3; 32]), addresses }
+    Ticket { mesh: MeshId([1; 16]), secret: secret([0xee; 32]), peer: PeerId([3; 32]), addresses }
 }
 
 fn sample() -> Ticket {
@@ -108,7 +112,7 @@ proptest! {
     #[test]
     fn tickets_are_read_back(mesh: [u8; 16], secret: [u8; 32], key: [u8; 32], ports in vec(1u16.., 0..8)) {
         let addresses = ports.iter().map(|port| format!("chat.example.org:{port}")).collect();
-        let ticket = Ticket { mesh: MeshId(mesh), secret: MeshSecret(secret), peer: PeerId(key), addresses };
+        let ticket = Ticket { mesh: MeshId(mesh), secret: self::secret(secret), peer: PeerId(key), addresses };
         prop_assert_eq!(ticket.to_string().parse(), Ok(ticket));
     }
 

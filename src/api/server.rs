@@ -70,7 +70,6 @@ pub struct Server {
     node: Node,
     data: PathBuf,
     api: Option<Api>,
-    ready: Ready,
 }
 
 struct Api {
@@ -123,11 +122,17 @@ impl Server {
             }
             None => None,
         };
+        Ok(Self { node, data, api })
+    }
+
+    /// What there is to say of it, with a ticket and a link, which are secrets and are kept nowhere.
+    pub async fn ready(&self) -> Result<Ready, ServeError> {
+        let Self { node, api, .. } = self;
         let name = node.name().await.unwrap_or_else(|error| {
             warn!(%error, "cannot read the own name");
             None
         });
-        let ready = Ready {
+        Ok(Ready {
             event: "ready".to_owned(),
             peer: node.peer(),
             name,
@@ -136,12 +141,7 @@ impl Server {
             api: api.as_ref().map(|api| api.address),
             page: api.as_ref().map(|api| api.login.link()).transpose()?,
             ticket: node.ticket().to_string(),
-        };
-        Ok(Self { node, data, api, ready })
-    }
-
-    pub fn ready(&self) -> &Ready {
-        &self.ready
+        })
     }
 
     /// Returns when the node has stopped by itself, with the reason.

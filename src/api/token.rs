@@ -3,31 +3,32 @@
 
 use std::fmt;
 
-use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
-/// 32 random bytes, new with every start. Never printed by `Debug`; erased from memory when dropped.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub(super) struct Token([u8; 32]);
+use crate::identity::Secret;
+
+const SCHEME: &str = "Bearer ";
+
+/// 32 random bytes, new with every start.
+#[derive(Clone)]
+pub(super) struct Token(Secret);
 
 impl Token {
     pub fn random() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)?;
-        Ok(Self(bytes))
+        Secret::write(|bytes| getrandom::fill(bytes)).map(Self)
     }
 
     /// Whether an `Authorization` header carries this token. Takes the same time wherever it differs.
     pub fn admits(&self, authorization: &[u8]) -> bool {
-        let expected = self.bearer();
-        bool::from(expected.as_bytes().ct_eq(authorization))
+        let presented = authorization.strip_prefix(SCHEME.as_bytes()).and_then(Secret::from_hex);
+        presented.is_some_and(|presented| presented.bytes().ct_eq(self.0.bytes()).into())
     }
 
     /// The value of the `Authorization` header.
     pub fn bearer(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("Bearer {}", HEXLOWER.encode(&self.0)))
+        Zeroizing::new([SCHEME, &self.0.to_hex()].concat())
     }
 }
 
@@ -39,15 +40,14 @@ impl fmt::Debug for Token {
 
 impl Serialize for Token {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&HEXLOWER.encode(&self.0))
+        serializer.serialize_str(&self.0.to_hex())
     }
 }
 
 impl<'de> Deserialize<'de> for Token {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
-        let bytes = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or_else(|| serde::de::Error::custom("not a token"))
+        Secret::from_hex(text.as_bytes()).map(Self).ok_or_else(|| serde::de::Error::custom("not a token"))
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_token_is_stored_as_hex_and_never_shown() {
-        let token = Token([0xAB; 32]);
+        let token = Token(Secret::from_hex("ab".repeat(32).as_bytes()).unwrap());
         let json = serde_json::to_string(&token).unwrap();
         assert_eq!(json, format!("\"{}\"", "ab".repeat(32)));
         assert_eq!(serde_json::from_str::<Token>(&json).unwrap().0, token.0);

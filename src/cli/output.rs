@@ -53,6 +53,13 @@ impl Output {
         self.stdout.flush().map_err(|error| Failure::output(&error))
     }
 
+    /// For those who read along, of what is secret: it does not stay in the buffer.
+    pub fn flush_secret(&mut self) -> Result<()> {
+        self.flush()?;
+        self.stdout = BufWriter::new(io::stdout());
+        Ok(())
+    }
+
     /// Rows of clean text in columns as wide as their widest cell.
     pub fn table<const N: usize>(&mut self, rows: &[[String; N]]) -> Result<()> {
         for line in columns(rows) {

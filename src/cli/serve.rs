@@ -65,7 +65,7 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
         server = Server::start(&context.data, options) => server?,
         () = signals.next() => return Ok(()),
     };
-    announce(server.ready(), context)?;
+    announce(&server.ready().await?, context)?;
     let failed = tokio::select! {
         () = signals.next() => None,
         error = server.failed() => Some(error),
@@ -101,7 +101,7 @@ fn announce(ready: &Ready, context: &mut Context) -> Result<()> {
             row("ticket", ready.ticket.clone()),
         ])?;
     }
-    out.flush()
+    out.flush_secret()
 }
 
 fn loopback(text: &str) -> std::result::Result<SocketAddr, String> {

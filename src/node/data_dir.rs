@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::id::{MeshId, PeerId};
-use crate::identity::{Identity, MeshSecret};
+use crate::id::MeshId;
+use crate::identity::{Identity, MeshSecret, Secret};
 use crate::wire::ticket::Ticket;
 
 const SECRETS: &str = "secrets.json";
@@ -128,12 +129,11 @@ impl DataDir {
         let text = Zeroizing::new(fs::read(&path).map_err(io_error(&path))?);
         let damaged = || DataDirError::Damaged { path: path.clone() };
         let file: SecretsFile = serde_json::from_slice(&text).map_err(|_| damaged())?;
-        // A seed and a peer id are both 32 bytes of hexadecimal.
-        let bytes = |text: &str| text.parse::<PeerId>().map(|id| Zeroizing::new(id.0)).map_err(|_| damaged());
+        let secret = |text: &str| Secret::from_hex(text.as_bytes()).ok_or_else(damaged);
         Ok(Secrets {
-            identity: Identity::from_seed(&*bytes(&file.identity)?),
+            identity: Identity::from_seed(secret(&file.identity)?.bytes()),
             mesh: file.mesh,
-            secret: MeshSecret(*bytes(&file.mesh_secret)?),
+            secret: MeshSecret(secret(&file.mesh_secret)?),
             database: file.database,
         })
     }
@@ -144,21 +144,20 @@ impl DataDir {
     }
 
     fn create_secrets(&self, ticket: Option<&Ticket>) -> Result<(), DataDirError> {
-        let seed: Zeroizing<[u8; 32]> = Zeroizing::new(random()?);
+        let seed = random_secret()?;
         let (mesh, secret) = match ticket {
             Some(ticket) => (ticket.mesh, ticket.secret.clone()),
-            None => (MeshId(random()?), MeshSecret(random()?)),
+            None => (MeshId(random()?), MeshSecret(random_secret()?)),
         };
-        let secrets = Secrets { identity: Identity::from_seed(&seed), mesh, secret, database: false };
+        let secrets = Secrets { identity: Identity::from_seed(seed.bytes()), mesh, secret, database: false };
         self.write_secrets(&secrets, false)
     }
 
     fn write_secrets(&self, secrets: &Secrets, database: bool) -> Result<(), DataDirError> {
-        let hex = |bytes: &[u8; 32]| Zeroizing::new(data_encoding::HEXLOWER.encode(bytes));
         let file = SecretsFile {
-            identity: hex(&Zeroizing::new(secrets.identity.seed())),
+            identity: Zeroizing::new(HEXLOWER.encode(secrets.identity.seed())),
             mesh: secrets.mesh,
-            mesh_secret: hex(&secrets.secret.0),
+            mesh_secret: secrets.secret.0.to_hex(),
             database,
         };
         let path = self.path.join(SECRETS);
@@ -195,6 +194,10 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], DataDirError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| DataDirError::Random(error.to_string()))?;
     Ok(bytes)
+}
+
+pub(super) fn random_secret() -> Result<Secret, DataDirError> {
+    Secret::write(|bytes| getrandom::fill(bytes)).map_err(|error| DataDirError::Random(error.to_string()))
 }
 
 fn lock(dir: &Path) -> Result<File, DataDirError> {

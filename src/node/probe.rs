@@ -8,7 +8,7 @@ use crate::wire::ticket::Ticket;
 
 /// Does a handshake with the first peer of the ticket that answers, under a key made for this purpose.
 pub async fn probe(ticket: &Ticket) -> Result<(), NodeError> {
-    let identity = Identity::from_seed(&data_dir::random()?);
+    let identity = Identity::from_seed(data_dir::random_secret()?.bytes());
     let transport = Transport::new(&identity, ticket.secret.clone())?;
     let mut failures = Vec::new();
     for address in &ticket.addresses {

@@ -96,7 +96,7 @@ pub(super) fn proof(
     listener: &PeerId,
 ) -> Proof {
     // HMAC hashes keys that are longer than a block, so it takes 32 bytes like any other length.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&secret.0) else {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.0.bytes()) else {
         unreachable!("HMAC takes a key of any length");
     };
     mac.update(PROOF_DOMAIN);

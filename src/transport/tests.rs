@@ -9,22 +9,25 @@ use zeroize::Zeroizing;
 use super::handshake::{Side, Socket, close, proof, send_hello};
 use super::tls::Channel;
 use super::*;
+use crate::identity::Secret;
 use crate::limits::{FRAME_BYTES_MAX, HELLO_BYTES_MAX};
 use crate::wire::{CloseCode, Control, Frame, Proof};
 
-const SECRET: MeshSecret = MeshSecret([9; 32]);
+fn secret(byte: u8) -> MeshSecret {
+    MeshSecret(Secret::copy_of(&[byte; 32]))
+}
 
 fn identity(seed: u8) -> Identity {
     Identity::from_seed(&[seed; 32])
 }
 
 fn member(seed: u8) -> Transport {
-    Transport::new(&identity(seed), SECRET).unwrap()
+    Transport::new(&identity(seed), secret(9)).unwrap()
 }
 
 /// Has a key of its own but must not use the mesh secret.
 fn rogue() -> Transport {
-    Transport::new(&identity(66), MeshSecret([0; 32])).unwrap()
+    Transport::new(&identity(66), secret(0)).unwrap()
 }
 
 async fn bind(transport: &Transport) -> (Listener, String) {
@@ -96,7 +99,7 @@ async fn a_stranger_gets_a_close_frame_and_nothing_else() {
     let rogue = rogue();
     let dialling = async {
         let (mut socket, known) = rogue_dial(&rogue, &address).await;
-        let guess = proof(&MeshSecret([1; 32]), Side::Dialler, &known.exporter, &rogue.myself, &known.peer);
+        let guess = proof(&secret(1), Side::Dialler, &known.exporter, &rogue.myself, &known.peer);
         send_hello(&mut socket, guess, &HelloInfo::default()).await.unwrap();
         assert_eq!(close_number(&next(&mut socket).await), Some(CloseCode::Refused.number()));
         assert!(!matches!(socket.next().await, Some(Ok(_))));
@@ -174,7 +177,7 @@ async fn a_recorded_hello_is_refused_when_played_again() {
     let (bobs, bobs_address) = bind(&bob).await;
     let recording = async {
         let (mut socket, known) = rogue_dial(&alice, &bobs_address).await;
-        let proof = proof(&SECRET, Side::Dialler, &known.exporter, &alice.myself, &known.peer);
+        let proof = proof(&secret(9), Side::Dialler, &known.exporter, &alice.myself, &known.peer);
         send_hello(&mut socket, proof, &HelloInfo::default()).await.unwrap();
         assert!(next(&mut socket).await.is_binary());
         proof
@@ -231,12 +234,12 @@ async fn a_hello_reflected_to_its_senders_own_port_is_refused() {
 fn a_proof_depends_on_everything_that_it_binds() {
     let (one, two) = (identity(1).peer(), identity(2).peer());
     let proofs = [
-        proof(&SECRET, Side::Dialler, &[5; 32], &one, &two),
-        proof(&MeshSecret([8; 32]), Side::Dialler, &[5; 32], &one, &two),
-        proof(&SECRET, Side::Listener, &[5; 32], &one, &two),
-        proof(&SECRET, Side::Dialler, &[6; 32], &one, &two),
-        proof(&SECRET, Side::Dialler, &[5; 32], &two, &one),
-        proof(&SECRET, Side::Dialler, &[5; 32], &one, &one),
+        proof(&secret(9), Side::Dialler, &[5; 32], &one, &two),
+        proof(&secret(8), Side::Dialler, &[5; 32], &one, &two),
+        proof(&secret(9), Side::Listener, &[5; 32], &one, &two),
+        proof(&secret(9), Side::Dialler, &[6; 32], &one, &two),
+        proof(&secret(9), Side::Dialler, &[5; 32], &two, &one),
+        proof(&secret(9), Side::Dialler, &[5; 32], &one, &one),
     ];
     for (at, proof) in proofs.iter().enumerate() {
         assert!(!proofs[..at].contains(proof), "{at}");
@@ -274,7 +277,7 @@ async fn unbounded_member() -> (Socket, Link) {
     let alice = member(1);
     let dialling = async {
         let (mut socket, known) = rogue_dial(&alice, &address).await;
-        let proof = proof(&SECRET, Side::Dialler, &known.exporter, &alice.myself, &known.peer);
+        let proof = proof(&secret(9), Side::Dialler, &known.exporter, &alice.myself, &known.peer);
         send_hello(&mut socket, proof, &HelloInfo::default()).await.unwrap();
         next(&mut socket).await;
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);

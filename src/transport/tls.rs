@@ -56,7 +56,7 @@ impl Tls {
         let myself = identity.peer();
         let mut pkcs8 = Zeroizing::new([0; 48]);
         pkcs8[..16].copy_from_slice(&PKCS8_PREFIX);
-        pkcs8[16..].copy_from_slice(Zeroizing::new(identity.seed()).as_slice());
+        pkcs8[16..].copy_from_slice(identity.seed());
         let signer = any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8.as_slice()))?;
         let spki = [SPKI_PREFIX.as_slice(), myself.as_bytes()].concat();
         let key = Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki)], signer));

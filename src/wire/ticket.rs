@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::id::{MeshId, PeerId};
-use crate::identity::MeshSecret;
+use crate::identity::{MeshSecret, Secret};
 use crate::limits::{ADDRESSES_MAX, TICKET_CHARS_MAX};
 use crate::wire::address;
 use crate::wire::cursor::{Cursor, CursorError, write_number};
@@ -48,7 +48,7 @@ impl fmt::Display for Ticket {
         let mut bytes = Zeroizing::new(Vec::with_capacity(TICKET_CHARS_MAX));
         bytes.push(VERSION);
         bytes.extend_from_slice(&self.mesh.0);
-        bytes.extend_from_slice(&self.secret.0);
+        bytes.extend_from_slice(self.secret.0.bytes());
         bytes.extend_from_slice(&self.peer.0);
         let addresses = &self.addresses[..self.addresses.len().min(ADDRESSES_MAX)];
         write_number(&mut bytes, addresses.len() as u64);
@@ -92,7 +92,9 @@ impl FromStr for Ticket {
 fn parse(fields: &[u8]) -> Result<Ticket, CursorError> {
     let mut cursor = Cursor::new(fields);
     let mesh = MeshId(cursor.array()?);
-    let secret = MeshSecret(cursor.array()?);
+    let secret = MeshSecret(Secret::write(|bytes| {
+        cursor.take(bytes.len()).map(|taken| bytes.copy_from_slice(taken))
+    })?);
     let peer = PeerId(cursor.array()?);
     let count = cursor.count(ADDRESSES_MAX, 1)?;
     let mut addresses = Vec::with_capacity(count);

@@ -127,6 +127,11 @@ impl Running {
         Self { child, stdout }
     }
 
+    #[allow(dead_code, reason = "for tests that look at the process")]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line; empty at the end.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
@@ -169,7 +174,7 @@ impl Server {
 
     #[allow(dead_code, reason = "for tests that look at the process")]
     pub fn process(&self) -> u32 {
-        self.running.child.id()
+        self.running.id()
     }
 
     /// Asks it to stop; it must end well.

@@ -12,4 +12,5 @@ mod peer;
 mod proxy;
 mod refusals;
 mod rejoin;
+mod secrets;
 mod support;

@@ -149,12 +149,20 @@ pub fn until(what: &str, holds: impl FnMut() -> bool) {
 }
 
 #[track_caller]
-fn wait(mut holds: impl FnMut() -> bool, failure: impl Fn() -> String) {
+fn wait(holds: impl FnMut() -> bool, failure: impl Fn() -> String) {
+    assert!(comes_true(holds), "not within {PATIENCE:?}: {}", failure());
+}
+
+/// Whether it holds after a while.
+pub fn comes_true(mut holds: impl FnMut() -> bool) -> bool {
     let give_up = Instant::now() + PATIENCE;
     while !holds() {
-        assert!(Instant::now() < give_up, "not within {PATIENCE:?}: {}", failure());
+        if Instant::now() >= give_up {
+            return false;
+        }
         std::thread::sleep(LOOK_AGAIN);
     }
+    true
 }
 
 /// What each of them says of itself, to explain a failure.

@@ -516,15 +516,16 @@ fn speak_on<S: Store>(
     }
     let heads_due = due.heads || session.acknowledge_due_us().is_some_and(|due| due <= now.ticks_us);
     let before = session.in_flight_bytes();
-    while session.in_flight_bytes() < before + link_room_bytes {
-        let changes = session.take_batch(|entry| {
+    while session.is_starved() && session.in_flight_bytes() < before + link_room_bytes {
+        let change = |entry| {
             let bytes = match room.fresh_bytes.get(&entry) {
                 Some(bytes) => Some(bytes.to_vec()),
                 None => intact(store, no, entry)?,
             };
             damaged.extend(bytes.is_none().then_some(entry));
             Ok(bytes)
-        })?;
+        };
+        let changes = store.read_together(|| session.take_batch(change))?;
         if changes.is_empty() {
             break;
         }

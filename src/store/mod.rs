@@ -82,6 +82,11 @@ pub trait Store: ChangeGraph {
     /// A row that does not match is an error, never an answer.
     fn change(&self, group: GroupNo, no: EntryNo) -> Result<Vec<u8>, Self::Error>;
 
+    /// Many reads in a row, for which a store on a disk takes its locks only once.
+    fn read_together<T>(&self, read: impl FnOnce() -> Result<T, Self::Error>) -> Result<T, Self::Error> {
+        read()
+    }
+
     /// Whether this error of [`Store::change`] is about one damaged row only: all the rest works, and the open
     /// transaction stands.
     fn is_one_row(_error: &Self::Error) -> bool {

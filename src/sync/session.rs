@@ -66,6 +66,12 @@ struct Batch {
     bytes: usize,
 }
 
+impl Batch {
+    fn last(&self) -> EntryNo {
+        self.entries.iter().max().copied().unwrap_or_default()
+    }
+}
+
 /// How far a link has been served in a group; it outlasts the sessions of the link.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Marks {
@@ -319,19 +325,23 @@ impl Session {
         group: GroupNo,
         known: &[EntryNo],
     ) -> Result<(), G::Error> {
-        let last = |batch: &Batch| batch.entries.iter().max().copied().unwrap_or_default();
-        let lasts: HashMap<EntryNo, usize> =
-            self.in_flight.iter().enumerate().map(|(index, batch)| (last(batch), index)).collect();
-        let Some(&lowest) = lasts.keys().min() else { return Ok(()) };
+        let lasts: Vec<EntryNo> = self.in_flight.iter().map(Batch::last).collect();
+        let by_last: HashMap<EntryNo, usize> =
+            lasts.iter().enumerate().map(|(at, last)| (*last, at)).collect();
+        let Some(mut lowest) = lasts.iter().min().copied() else { return Ok(()) };
         let mut open: BTreeSet<EntryNo> = known.iter().copied().collect();
         let mut arrived = 0;
         let mut visits = 0;
         while let Some(no) = open.pop_last() {
-            if no < lowest || arrived == self.in_flight.len() {
-                break;
+            if let Some(&at) = by_last.get(&no).filter(|at| **at >= arrived) {
+                arrived = at + 1;
+                match lasts[arrived..].iter().min() {
+                    Some(next) => lowest = *next,
+                    None => break,
+                }
             }
-            if let Some(index) = lasts.get(&no) {
-                arrived = arrived.max(index + 1);
+            if no < lowest {
+                break;
             }
             visits += 1;
             if visits > ACKNOWLEDGE_VISITS_MAX {

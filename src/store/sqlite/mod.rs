@@ -374,6 +374,12 @@ impl Store for SqliteStore {
         }
     }
 
+    fn read_together<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let in_transaction = !self.conn.is_autocommit();
+        let _ends_when_dropped = if in_transaction { None } else { Some(self.conn.unchecked_transaction()?) };
+        read()
+    }
+
     fn is_one_row(error: &StoreError) -> bool {
         matches!(error, StoreError::Row { .. })
     }

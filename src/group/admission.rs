@@ -51,10 +51,14 @@ pub enum Verdict {
 
 /// Judges `verified`, which was verified for the group that is stored as `group`. Changes nothing.
 pub fn admit<G: ChangeGraph>(graph: &G, group: GroupNo, verified: Verified) -> Result<Verdict, G::Error> {
-    if let Some(no) = graph.find(group, &verified.hash())? {
+    let header = verified.header();
+    let last_seq = graph.last_seq(group, &header.actor)?;
+    // What is beyond all that its actor has written here is new: no need to look for it.
+    if header.seq <= last_seq
+        && let Some(no) = graph.find(group, &verified.hash())?
+    {
         return Ok(Verdict::Known(no));
     }
-    let header = verified.header();
     let mut deps = Vec::with_capacity(header.deps.len());
     let mut absent = Vec::new();
     for hash in &header.deps {
@@ -82,7 +86,7 @@ pub fn admit<G: ChangeGraph>(graph: &G, group: GroupNo, verified: Verified) -> R
     }
     let at = verified.content().at.millis();
     let eff = effective_time(at, &nodes);
-    let forks = graph.last_seq(group, &header.actor)? >= header.seq;
+    let forks = header.seq <= last_seq;
     Ok(Verdict::Admitted(Admitted { deps, eff, forks, verified }))
 }
 

@@ -36,8 +36,9 @@ pub const LINK_BUFFER_BYTES: usize = 16 * 1024;
 /// Aim for the changes in one sync message, in bytes: large enough to share one commit among hundreds of messages,
 /// small enough that a link of 4 kB/s gets one through before it counts as silent.
 pub const BATCH_BYTES: usize = 64 * 1024;
-/// Sent to one peer for one group and not yet known to have arrived, in bytes.
-pub const IN_FLIGHT_BYTES_MAX: usize = 4 * BATCH_BYTES;
+/// Sent to one peer for one group and not yet known to have arrived, in bytes: two transactions of a catch-up, so that one
+/// comes in while the other is committed.
+pub const IN_FLIGHT_BYTES_MAX: usize = 2 * COMMIT_BYTES;
 /// The same for all groups of a link, in bytes: half of `LINK_QUEUE_BYTES_MAX`, so that a peer which is behind in
 /// many groups is not taken for a wedged one.
 pub const LINK_IN_FLIGHT_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -115,6 +116,9 @@ pub const GOSSIP_MAX: u64 = 256;
 pub const NEWCOMERS_MAX: usize = 768;
 /// Events in one transaction: bounds how long a command waits behind others.
 pub const COMMIT_EVENTS_MAX: usize = 1024;
+/// Changes for which a transaction is kept open, in bytes: it writes most pages of the indexes anew, so thousands of
+/// entries share one.
+pub const COMMIT_BYTES: usize = 6 * BATCH_BYTES;
 /// Heads in one sync message. A group has about as many as peers wrote at the same moment.
 pub const HEADS_MAX: usize = 4096;
 /// Hashes asked for in one sync message.
@@ -241,6 +245,9 @@ pub const PUSH_EVERY_MS: u64 = 2;
 /// How long entries of others wait for more to share a transaction with, counted from the last one: in a quiet group they
 /// do not wait, and in a busy one nobody notices.
 pub const COALESCE_MS: u64 = 2;
+/// The same for messages that are full, of which more are on their way: a catch-up is seen to go on all the same, and a
+/// command does not wait for them.
+pub const CATCH_UP_COALESCE_MS: u64 = 50;
 /// For how long a group must not grow before it is saved as a document: not in the midst of a catch-up.
 pub const SNAPSHOT_QUIET_MS: u64 = 2_000;
 /// How long that is waited for.

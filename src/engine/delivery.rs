@@ -99,7 +99,7 @@ impl<S: Store> Engine<S> {
             // The answer holds what waits to be pushed: queued with it, it is sent once.
             room.push_from_us = 0;
         }
-        let brought_bytes: usize = incoming.changes.iter().map(|change| change.bytes().len()).sum();
+        let brought_bytes = incoming.bytes();
         let reset = incoming.have.iter().any(|have| have.last_sync.is_empty() && have.bloom.is_empty());
         let before = (room.entries, room.orphans.len());
         let pull = room.pull.as_ref().filter(|pull| pull.link() == link);

@@ -19,6 +19,13 @@ pub struct Incoming {
     pub changes: Vec<Verified>,
 }
 
+impl Incoming {
+    /// The length of all changes together.
+    pub fn bytes(&self) -> usize {
+        self.changes.iter().map(|change| change.bytes().len()).sum()
+    }
+}
+
 #[derive(Debug)]
 pub enum Event {
     /// A link was proven: both sides hold the mesh secret.

@@ -1,6 +1,7 @@
 //! What the writer's thread is told, and the way to tell it.
 
 use std::sync::mpsc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -8,6 +9,7 @@ use super::NodeError;
 use super::outbox::Outbox;
 use crate::engine::{Command, CommandError, Event, Outcome};
 use crate::group::GroupNo;
+use crate::limits::{BATCH_BYTES, CATCH_UP_COALESCE_MS, COALESCE_MS};
 use crate::store::{Snapshot, StoreError};
 
 pub(super) type Answer = Result<Outcome, CommandError>;
@@ -42,10 +44,23 @@ pub(super) enum Input {
 }
 
 impl Input {
-    /// Nobody waits for it to be committed: entries of others that come by themselves, and what others have.
-    pub fn is_patient(&self) -> bool {
-        let Self::Event { event: Event::Sync { incoming, .. }, .. } = self else { return false };
-        incoming.need.is_empty() && incoming.have.is_empty()
+    /// How long it may wait to be committed together with others, counted from the commit before.
+    pub fn patience(&self) -> Duration {
+        let Self::Event { event: Event::Sync { incoming, .. }, .. } = self else { return Duration::ZERO };
+        if !incoming.need.is_empty() || !incoming.have.is_empty() {
+            // Somebody waits for the answer.
+            return Duration::ZERO;
+        }
+        let full = incoming.bytes() >= BATCH_BYTES;
+        Duration::from_millis(if full { CATCH_UP_COALESCE_MS } else { COALESCE_MS })
+    }
+
+    /// Of changes, which the transaction that takes it in will hold.
+    pub fn change_bytes(&self) -> usize {
+        match self {
+            Self::Event { event: Event::Sync { incoming, .. }, .. } => incoming.bytes(),
+            _ => 0,
+        }
     }
 }
 

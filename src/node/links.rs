@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -48,6 +50,8 @@ struct Shared {
 }
 
 const RUNNING_MAX: u32 = 1 << 20;
+/// Frames of one link that are checked at once: the next is begun while the last changes of one are verified.
+const FRAMES_AT_ONCE: usize = 2;
 
 impl Links {
     /// Must be called within a tokio runtime.
@@ -177,7 +181,7 @@ impl Links {
     }
 }
 
-/// Hands on what comes in. Ends with the link: `Some` when it is for this side to close it.
+/// Hands on what comes in, in order. Ends with the link: `Some` when it is for this side to close it.
 async fn receive(
     link: LinkId,
     reader: &mut LinkReader,
@@ -185,32 +189,51 @@ async fn receive(
     gate: &Gate,
 ) -> Option<CloseCode> {
     let room = Arc::new(Semaphore::new(LINK_INBOX_BYTES_MAX));
+    let mut checks = FuturesOrdered::new();
+    let mut end = None;
     loop {
-        let bytes = match reader.next().await {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) | Err(TransportError::Closed { .. } | TransportError::Broken(_)) => return None,
-            Err(error) => return Some(error.close_code()),
-        };
-        let length = Frame::decoded_bytes(&bytes).max(LINK_INBOX_BYTES_MAX / LINK_INBOX_FRAMES_MAX);
-        let length = u32::try_from(length).unwrap_or(u32::MAX);
-        let permit = room.clone().acquire_many_owned(length).await.ok()?;
-        let event = match Frame::decode(&bytes) {
-            Ok(Frame::Control(Control::Close { .. })) => return None,
-            Ok(Frame::Control(Control::Hello { .. })) => return Some(CloseCode::Protocol),
-            Ok(Frame::Control(control)) => Event::Control { link, control },
-            Ok(Frame::Sync { group, message }) => match gate.verify(group, message.changes).await {
-                Some(changes) => {
-                    let (heads, need, have) = (message.heads, message.need, message.have);
-                    Event::Sync { link, group, incoming: Incoming { heads, need, have, changes } }
+        tokio::select! {
+            Some(checked) = checks.next() => match checked {
+                Ok(checked) => {
+                    if input.send(checked).is_err() {
+                        return Some(CloseCode::Leaving);
+                    }
                 }
-                None => return Some(CloseCode::Change),
+                Err(code) => return code,
             },
-            Err(error) => return Some(error.close_code()),
-        };
-        if input.send(Input::Event { event, room: Some(permit) }).is_err() {
-            return Some(CloseCode::Leaving);
+            read = reader.next(), if end.is_none() && checks.len() < FRAMES_AT_ONCE => match read {
+                Ok(Some(bytes)) => checks.push_back(check(link, bytes, &room, gate)),
+                Ok(None) | Err(TransportError::Closed { .. } | TransportError::Broken(_)) => end = Some(None),
+                Err(error) => end = Some(Some(error.close_code())),
+            },
+            else => return end.flatten(),
         }
     }
+}
+
+/// Checks one frame, as soon as there is room for it.
+async fn check(
+    link: LinkId,
+    bytes: Vec<u8>,
+    room: &Arc<Semaphore>,
+    gate: &Gate,
+) -> Result<Input, Option<CloseCode>> {
+    let length = Frame::decoded_bytes(&bytes).max(LINK_INBOX_BYTES_MAX / LINK_INBOX_FRAMES_MAX);
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    let room = room.clone().acquire_many_owned(length).await.map_err(|_| None)?;
+    let frame = Frame::decode(&bytes).map_err(|error| Some(error.close_code()))?;
+    drop(bytes);
+    let event = match frame {
+        Frame::Control(Control::Close { .. }) => return Err(None),
+        Frame::Control(Control::Hello { .. }) => return Err(Some(CloseCode::Protocol)),
+        Frame::Control(control) => Event::Control { link, control },
+        Frame::Sync { group, message } => {
+            let changes = gate.verify(group, message.changes).await.ok_or(Some(CloseCode::Change))?;
+            let (heads, need, have) = (message.heads, message.need, message.have);
+            Event::Sync { link, group, incoming: Incoming { heads, need, have, changes } }
+        }
+    };
+    Ok(Input::Event { event, room: Some(room) })
 }
 
 async fn drain(reader: &mut LinkReader) {

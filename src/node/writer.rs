@@ -20,7 +20,7 @@ use super::readers::Readers;
 use super::snapshots::Growth;
 use super::{NodeError, data_dir, wall_clock};
 use crate::engine::{CommandError, Effect, Engine, Event, Settings};
-use crate::limits::{COALESCE_MS, COMMIT_EVENTS_MAX, PUSH_EVERY_MS, RESTART_MS, SALVAGE_AGAIN_MS};
+use crate::limits::{COMMIT_BYTES, COMMIT_EVENTS_MAX, PUSH_EVERY_MS, RESTART_MS, SALVAGE_AGAIN_MS};
 use crate::store::{SqliteStore, StoreError};
 use crate::sync::LinkId;
 use crate::time::Now;
@@ -161,21 +161,20 @@ impl Thread {
         engine.commit(now)
     }
 
-    /// All that has queued up goes into the same transaction. One that nobody waits for is kept open a little for
-    /// more, if there has just been another.
+    /// All that has queued up goes into the same transaction, up to a limit. One that nobody waits for is kept open a
+    /// little for more, if there has just been another.
     fn take_all(&mut self, engine: &mut Engine<SqliteStore>, first: Input) -> Result<(), StoreError> {
-        let open_until = self.committed + Duration::from_millis(COALESCE_MS);
-        let mut patient = first.is_patient();
+        let mut open_until = self.committed + first.patience();
+        let mut bytes = first.change_bytes();
         self.take(engine, first, self.now())?;
         for _ in 1..COMMIT_EVENTS_MAX {
-            let next = match self.inputs.try_recv() {
-                Err(_) if patient => {
-                    self.inputs.recv_timeout(open_until.saturating_duration_since(Instant::now())).ok()
-                }
-                next => next.ok(),
-            };
-            let Some(next) = next else { break };
-            patient &= next.is_patient();
+            if bytes >= COMMIT_BYTES {
+                break;
+            }
+            let wait = open_until.saturating_duration_since(Instant::now());
+            let Ok(next) = self.inputs.recv_timeout(wait) else { break };
+            open_until = open_until.min(self.committed + next.patience());
+            bytes += next.change_bytes();
             self.take(engine, next, self.now())?;
         }
         Ok(())

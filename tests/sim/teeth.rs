@@ -115,7 +115,7 @@ fn teeth_receipts_for_what_was_not_read() {
         world.meet(1, 0);
         world.settle();
         world.suffer(Fault::ReadSlowly(1, 0, 15_000));
-        world.say(Say { peer: 0, group: 0, messages: 50, body_bytes: 60_000, together: false });
+        world.say(Say { peer: 0, group: 0, messages: 65, body_bytes: 60_000, together: false });
         world.run_until(world.now_us + 5_000_000);
         world.inspect();
         world.record.failure

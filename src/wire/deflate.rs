@@ -9,6 +9,10 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 use crate::limits::{DEFLATE_BYTES_MIN, DEFLATE_GROWTH_MAX, FRAME_BYTES_MAX};
 use crate::wire::cursor::{Cursor, CursorError, write_number};
 
+/// The lowest level that fits its codes to the data: half of a change is keys, hashes and a signature, which the level
+/// below makes longer.
+const LEVEL: Compression = Compression::new(2);
+
 /// Why bytes cannot be inflated. Whatever was inflated by then is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InflateError {
@@ -28,8 +32,7 @@ pub(super) fn deflate(message: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(message.len());
     write_number(&mut out, message.len() as u64);
     // Ends with an error or another status where the output would be as long as the input.
-    let status =
-        Compress::new(Compression::fast(), false).compress_vec(message, &mut out, FlushCompress::Finish);
+    let status = Compress::new(LEVEL, false).compress_vec(message, &mut out, FlushCompress::Finish);
     let fits = out.len() < message.len() && message.len() <= longest(out.len());
     (matches!(status, Ok(Status::StreamEnd)) && fits).then_some(out)
 }
@@ -97,8 +100,7 @@ mod tests {
         let mut bytes = Vec::new();
         write_number(&mut bytes, zeros.len() as u64);
         bytes.reserve(zeros.len());
-        let status =
-            Compress::new(Compression::fast(), false).compress_vec(&zeros, &mut bytes, FlushCompress::Finish);
+        let status = Compress::new(LEVEL, false).compress_vec(&zeros, &mut bytes, FlushCompress::Finish);
         assert!(matches!(status, Ok(Status::StreamEnd)));
         let max = bytes.len() * DEFLATE_GROWTH_MAX;
         assert_eq!(inflate(&bytes), Err(InflateError::TooLarge { bytes: zeros.len(), max }));

@@ -62,7 +62,7 @@ pub(in crate::store) fn is_stranded(no: EntryNo) -> bool {
     no > LAST
 }
 
-/// Writes the row; one of the same number is replaced. One that is stranded needs no numbers of its dependencies.
+/// Writes a new row. One that is stranded needs no numbers of its dependencies.
 pub(super) fn write(
     conn: &Connection,
     group: GroupRef,
@@ -71,7 +71,7 @@ pub(super) fn write(
 ) -> rusqlite::Result<()> {
     let (header, content) = (change.header(), change.content());
     let mut statement = conn.prepare_cached(
-        "INSERT OR REPLACE INTO log
+        "INSERT INTO log
          (id, late, seq, max_op, eff, hash, actor, deps, at, kind, re, sender, signature, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
@@ -99,6 +99,11 @@ pub(super) fn write(
         change.change().signature,
         rusqlite::types::ToSqlOutput::Borrowed(body),
     ])?;
+    Ok(())
+}
+
+pub(super) fn remove(conn: &Connection, group: GroupNo, no: EntryNo) -> rusqlite::Result<()> {
+    conn.prepare_cached("DELETE FROM log WHERE id = ?1")?.execute([row_id(group, no)])?;
     Ok(())
 }
 

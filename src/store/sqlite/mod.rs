@@ -421,6 +421,7 @@ impl Store for SqliteStore {
             };
             let late = log::is_late(&store.conn, key, no)?;
             let position = log::Position { no, actor: actor.row, deps: &deps, eff, late };
+            log::remove(&store.conn, group, no)?;
             log::write(&store.conn, key, change, &position)?;
             // Whoever follows was not given it while it was damaged.
             feed::append(&store.conn, group, no)?;

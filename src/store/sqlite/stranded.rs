@@ -124,7 +124,7 @@ impl Stranded {
         if let Some(register) = register_of(&change.author(), change.content()) {
             index::forget_register(conn, group.no, &register, &hash)?;
         }
-        conn.prepare_cached("DELETE FROM log WHERE id = ?1")?.execute([id])?;
+        log::remove(conn, group.no, no)?;
         if let Some(waiting) = self.0.get_mut(&group.no) {
             waiting.count -= 1;
             if waiting.count == 0 {

@@ -241,6 +241,32 @@ fn a_salvage_that_fails_is_done_by_the_next_start() {
     eprintln!("{tried} failures of a salvage, {refused} of them refused: all was there afterwards");
 }
 
+/// What the disk does not give any more is found out, and all else is carried over.
+#[test]
+fn a_page_that_cannot_be_read_is_made_good() {
+    if !has_strace() {
+        return;
+    }
+    let peer = Peer::created("anna");
+    let lines: Vec<String> = (0..200).map(|number| format!("{number} {}", "x".repeat(300))).collect();
+    let ids = acknowledged(&peer.feed(&["send", GROUP, "--json"], lines.join("\n").as_bytes()));
+    let args = ["history", GROUP, "--all", "--json"];
+    let database = peer.data.join("peer.db");
+    let mut salvaged = 0;
+    // Of each thread the n-th.
+    for point in [1, 2, 4, 8, 16, 32] {
+        let what = format!("the read {point} of the database fails with EIO");
+        let inject = inject("pread64", "EIO", &point.to_string());
+        let options = [&["-P".to_owned(), database.to_str().unwrap().to_owned()], &inject[..]].concat();
+        let done = run(&peer, &options, &args, "");
+        let clear = ["disk", "damaged", "stopped"].iter().any(|words| done.err.contains(words));
+        assert!(done.code <= 1 && (done.err.is_empty() || clear), "{what}: {done:?}");
+        salvaged += usize::from(done.err.contains("kept as peer.db.damaged-"));
+        kept(&peer, &ids, &what);
+    }
+    assert!(salvaged > 0);
+}
+
 /// A peer that runs on: others write to it, it writes, saves documents, and moves its log into the database.
 #[test]
 fn a_server_goes_on_after_a_failure() {

@@ -3,11 +3,11 @@
 use std::fs::{self, File};
 
 use peer::change::Body;
-use peer::group::{ChangeGraph, EntryNo, GroupNo, Verdict, admit};
+use peer::group::{ChangeGraph, EntryNo, GroupNo, Verdict, admit, kind};
 use peer::id::ChangeHash;
 use peer::store::{Bytes, Entry, Page, Salvaged, SqliteStore, Store};
 
-use crate::support::{Author, Disk, MESH, genesis, of_kind, own};
+use crate::support::{Author, Disk, MESH, directory, genesis, of_kind, own};
 
 /// Six entries, each on top of the one before; the third is none that anybody can rebuild.
 fn damaged() -> (Disk, GroupNo, Vec<Entry>, Vec<u8>) {
@@ -156,6 +156,39 @@ fn what_is_stranded_is_derived_again_with_the_rest() {
     assert_eq!(new.reader().search("number", None, 9, 0).unwrap().len(), 4);
     take_in(&mut store, group, &lost);
     assert_eq!(new.reader().search("number", None, 9, 0).unwrap().len(), 5);
+}
+
+/// What an entry is signed for tells its group, and where it is shown follows from what it names.
+#[test]
+fn groups_and_places_that_were_lost_are_found_again() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let names = store.add_group(&directory(), true).unwrap();
+    let groups = ["attic", "boats", "rust"].map(|name| store.add_group(&genesis(name), true).unwrap());
+    for (at, name) in [(1, "attic"), (2, "boats"), (3, "rust")] {
+        Author::new(1).write(&mut store, names, of_kind(at, kind::GROUP, name));
+    }
+    for at in 1..=9 {
+        for group in groups {
+            Author::new(1).say(&mut store, group, 10 * at, &format!("number {at} of {}", group.0));
+        }
+    }
+    store.commit().unwrap();
+    let shown = |disk: &Disk| groups.map(|group| disk.reader().history(group, Page::Newest, 20).unwrap());
+    let whole = shown(&disk);
+    store.close();
+    // Still between its neighbours.
+    disk.tamper(
+        "UPDATE log SET eff = eff + 1 WHERE id & 0xffff = 4 AND id >> 40 = 3;
+         UPDATE entry SET eff = eff + 1 WHERE no = 4 AND grp = 3;",
+    );
+    let misplaced = disk.reader().history(groups[1], Page::Newest, 20).unwrap_err();
+    assert!(misplaced.is_damage(), "{misplaced}");
+    disk.tamper("DELETE FROM grp WHERE no > 1");
+    let (new, store, done) = salvage(&disk);
+    assert_eq!(done, Salvaged { entries: 30, stranded: 0 });
+    assert_eq!(shown(&new), whole);
+    assert_eq!(store.groups().unwrap().len(), 4);
 }
 
 /// A newest version that is damaged does not stand in the way of an older one that is whole.

@@ -32,6 +32,8 @@ pub(super) struct Stored {
     pub change: Change,
     pub bytes: Vec<u8>,
     pub eff: i64,
+    /// What its effective time has to be by those of its dependencies. No hash covers it.
+    pub eff_follows: i64,
     pub late: bool,
 }
 
@@ -212,15 +214,20 @@ fn node_of(group: GroupRef, row: &Row<'_>) -> Result<Node, StoreError> {
 }
 
 pub(super) fn hash(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<ChangeHash, StoreError> {
+    Ok(key(conn, group, no)?.0)
+}
+
+/// The hash and the effective time that stand in the row.
+fn key(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<(ChangeHash, i64), StoreError> {
     if no == EntryNo::GENESIS {
-        return Ok(group.id.genesis());
+        return Ok((group.id.genesis(), 0));
     }
-    let mut statement = conn.prepare_cached("SELECT hash FROM log WHERE id = ?1")?;
-    let hash = statement.query_row([row_id(group.no, no)], |row| row.get(0)).optional();
-    match hash.map_err(StoreError::of_row(group.no, no))? {
-        Some(hash) => Ok(ChangeHash(hash)),
-        None => Err(StoreError::Row { group: group.no, no, reason: "it is gone" }),
-    }
+    let mut statement = conn.prepare_cached("SELECT hash, eff FROM log WHERE id = ?1")?;
+    let found = statement
+        .query_row([row_id(group.no, no)], |row| Ok((ChangeHash(row.get(0)?), row.get(1)?)))
+        .optional();
+    let gone = StoreError::Row { group: group.no, no, reason: "it is gone" };
+    found.map_err(StoreError::of_row(group.no, no))?.ok_or(gone)
 }
 
 /// What the row says that its entry depends on; nothing where that cannot be read, or is said by hashes.
@@ -244,21 +251,28 @@ pub(super) fn read(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Op
 
     let hash = ChangeHash(row.get(2).map_err(&shape)?);
     let deps = row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from).map_err(&shape)?;
-    let deps = match is_stranded(no) {
-        true => hashes(deps),
-        false => {
-            let deps = decode_deps(group.no, no, deps)?;
-            deps.into_iter().map(|dep| self::hash(conn, group, dep)).collect::<Result<_, _>>()?
+    let (late, eff) = (row.get(0).map_err(&shape)?, row.get(1).map_err(&shape)?);
+    let mut below = Vec::new();
+    let mut eff_follows = eff;
+    if is_stranded(no) {
+        below = hashes(deps);
+    } else {
+        eff_follows = 0;
+        for dep in decode_deps(group.no, no, deps)? {
+            let (hash, eff) = key(conn, group, dep)?;
+            below.push(hash);
+            eff_follows = eff_follows.max(eff.saturating_add(1));
         }
-    };
+    }
     let content = content(row).map_err(&shape)?.ok_or_else(|| damaged("its time is out of range"))?;
     let max_op = row.get::<_, i64>(5).map_err(&shape)? as u64;
     let start_op = max_op
         .checked_add(1)
         .and_then(|end| end.checked_sub(content.op_count()))
         .ok_or_else(|| damaged("its counter is too small"))?;
+    eff_follows = eff_follows.max(content.at.millis());
     let header = Header {
-        deps,
+        deps: below,
         actor: ActorId(row.get(3).map_err(&shape)?),
         seq: row.get::<_, i64>(4).map_err(&shape)? as u64,
         start_op,
@@ -268,8 +282,7 @@ pub(super) fn read(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Op
     if rebuilt != hash {
         return Err(damaged("it does not match its hash"));
     }
-    let (late, eff) = (row.get(0).map_err(&shape)?, row.get(1).map_err(&shape)?);
-    Ok(Some(Stored { no, hash, change, bytes, eff, late }))
+    Ok(Some(Stored { no, hash, change, bytes, eff, eff_follows, late }))
 }
 
 /// `None` when the time cannot be one.

@@ -219,10 +219,11 @@ impl Salvage {
         for (group, value) in writers.collect::<Result<Vec<(String, Vec<u8>)>, _>>()? {
             let Some(actor) = value.get(32..32 + ActorId::BYTES) else { continue };
             let mut unknown = self.found.prepare_cached(
-                "SELECT DISTINCT actor FROM log WHERE id >> 40 = ?1 AND actor NOT IN (SELECT id FROM actor)",
+                "SELECT DISTINCT actor FROM log WHERE id > ?1 AND id <= ?2 AND actor NOT IN (SELECT id FROM actor)",
             )?;
-            let group: i64 = group.parse().unwrap_or(0);
-            for id in unknown.query_map([group], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()? {
+            let Ok(group) = group.parse().map(GroupNo) else { continue };
+            let rows = [EntryNo::GENESIS, EntryNo(u64::MAX)].map(|no| log::row_id(group, no));
+            for id in unknown.query_map(rows, |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()? {
                 self.others.entry(id).or_insert_with(|| actor.to_vec());
             }
         }
@@ -323,11 +324,14 @@ impl Salvage {
         for no in unknown.clone() {
             let group = GroupRef { no, id: genesis.id() };
             for entry in self.candidates(no, EntryNo::GENESIS, PROBES)? {
-                if self.read(group, entry)?.is_some() {
+                let Some((change, ..)) = self.rebuilt(group, entry)? else { continue };
+                // What can be rebuilt is signed for one group.
+                if change.verify(group.id).is_ok() {
                     unknown.remove(&no);
                     known.insert(no, genesis.clone());
                     return Ok(());
                 }
+                break;
             }
         }
         Ok(())
@@ -510,15 +514,18 @@ impl Salvage {
     }
 
     fn read(&self, group: GroupRef, no: EntryNo) -> Result<Option<Found>, StoreError> {
-        let stored = match log::read(&self.found, group, no) {
-            Ok(stored) => stored,
-            Err(StoreError::Row { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        Ok(stored.and_then(|stored| {
-            let change = Unverified::decode(&stored.bytes).ok()?;
-            Some((change.verify(group.id).ok()?, stored.late, stored.eff))
-        }))
+        let rebuilt = self.rebuilt(group, no)?;
+        Ok(rebuilt.and_then(|(change, late, eff)| Some((change.verify(group.id).ok()?, late, eff))))
+    }
+
+    /// Matches its hash.
+    fn rebuilt(&self, group: GroupRef, no: EntryNo) -> Result<Option<(Unverified, bool, i64)>, StoreError> {
+        match log::read(&self.found, group, no) {
+            Ok(stored) => Ok(stored
+                .and_then(|stored| Some((Unverified::decode(&stored.bytes).ok()?, stored.late, stored.eff)))),
+            Err(StoreError::Row { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Its effective time as far as it can be told without what is beneath it: what its row says, or the order. Where

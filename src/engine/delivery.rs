@@ -5,25 +5,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::author::writer_key;
 use super::damage::ask_for_damaged;
 use super::entropy::Entropy;
-use super::room::{Awaited, Room};
+use super::intake::{Intake, take_in};
+use super::pulling::{describe, drive_pull};
+use super::room::Room;
 use super::{Effect, Engine, Incoming, Misconduct, StoredOn};
-use crate::change::{Unverified, Verified};
-use crate::group::{EntryNo, GroupNo, Verdict, admit, reached, reaches};
+use crate::group::{EntryNo, GroupNo, reached, reaches};
 use crate::id::{ChangeHash, GroupId};
-use crate::limits::{
-    ANNOUNCE_AFTER_MS, ANNOUNCE_PEERS_MAX, HEADS_FREE_MAX, HEADS_MAX, NEED_MAX, PULL_STALL_MS, PUSH_EVERY_MS,
-    VISIT_BYTES,
-};
+use crate::limits::{ANNOUNCE_AFTER_MS, ANNOUNCE_PEERS_MAX, HEADS_FREE_MAX, PUSH_EVERY_MS, VISIT_BYTES};
 use crate::store::Store;
-use crate::sync::{LinkId, OrphanSpace, Pull, Request, Session, Step, bloom_since};
+use crate::sync::{LinkId, Pull, Session};
 use crate::time::Now;
-use crate::wire::bloom::Bloom;
 use crate::wire::close::CloseCode;
 use crate::wire::frame::Frame;
-use crate::wire::sync_message::{Have, SyncMessage};
+use crate::wire::sync_message::SyncMessage;
 
 impl<S: Store> Engine<S> {
     /// Starts a session of `group` on every link whose other side wants one.
@@ -264,100 +260,6 @@ impl<S: Store> Engine<S> {
     }
 }
 
-/// What came of the changes of one message.
-#[derive(Default)]
-struct Intake {
-    /// Links that brought what is not to be taken, and why.
-    faults: BTreeMap<LinkId, Misconduct>,
-    stored_bytes: u64,
-    /// Of changes that were here, or waited here, already.
-    again_bytes: u64,
-}
-
-/// Puts one verified change through the last stage of the gate, then all that waited for it: what came over other
-/// links, and what the store kept aside when something beneath it was lost.
-fn take_in<S: Store>(
-    store: &mut S,
-    room: &mut Room,
-    space: &mut OrphanSpace,
-    link: LinkId,
-    change: Verified,
-    intake: &mut Intake,
-) -> Result<(), S::Error> {
-    let mut judged = vec![(Some(link), change)];
-    while let Some((link, change)) = judged.pop() {
-        let (actor, hash, bytes) = (change.header().actor, change.hash(), change.bytes().len() as u64);
-        let whole = change.bytes().clone();
-        if let Some(no) = room.damaged.get(&hash).copied() {
-            store.repair(room.no, no, &change)?;
-            room.mended(no, hash);
-            note_damaged_deps(store, room, &change)?;
-            let released = room.orphans.released_by(space, &hash);
-            judged.extend(released.into_iter().map(|(link, change)| (Some(link), change)));
-            continue;
-        }
-        match admit(store, room.no, change)? {
-            Verdict::Known(_) => {
-                intake.again_bytes += if link.is_some() { bytes } else { 0 };
-                continue;
-            }
-            Verdict::Refused(reason) => {
-                // Not where it is the disk here that is wrong: judged again when that is mended.
-                let change = Unverified::decode(&whole).ok().and_then(|change| change.verify(room.id).ok());
-                if let (Some(link), Some(change)) = (link, change)
-                    && note_damaged_deps(store, room, &change)?
-                {
-                    let missing = room.damaged_of(&change);
-                    if room.orphans.hold(space, link, change, missing).is_err() {
-                        intake.faults.insert(link, Misconduct::Orphans);
-                    }
-                    continue;
-                }
-                if let Some(link) = link {
-                    tracing::warn!(link = link.0, group = %room.id, reason, "refused a change");
-                    intake.faults.insert(link, Misconduct::Change);
-                }
-            }
-            Verdict::Waiting(change, missing) => {
-                // What the store has kept aside stays there.
-                let Some(link) = link else { continue };
-                match room.orphans.hold(space, link, change, missing) {
-                    Ok(true) => {}
-                    Ok(false) => intake.again_bytes += bytes,
-                    Err(_) => drop(intake.faults.insert(link, Misconduct::Orphans)),
-                }
-            }
-            Verdict::Admitted(admitted) => {
-                let no = store.append(room.no, &admitted)?;
-                room.advance(no, hash, admitted.deps());
-                intake.stored_bytes += bytes;
-                let released = room.orphans.released_by(space, &hash);
-                judged.extend(released.into_iter().map(|(link, change)| (Some(link), change)));
-                judged.extend(store.released_by(room.no, &hash)?.into_iter().map(|change| (None, change)));
-            }
-        }
-        // Somebody else writes with our actor: a copy of this peer. Never again with this one.
-        if room.writer.is_some_and(|writer| writer.actor == actor) {
-            room.writer = None;
-            store.set_value(&writer_key(room.no), &[])?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether any of the change's dependencies is damaged. Those that are will be asked for.
-fn note_damaged_deps<S: Store>(store: &S, room: &mut Room, change: &Verified) -> Result<bool, S::Error> {
-    for hash in &change.header().deps {
-        if let Some(no) = store.find(room.no, hash)?
-            && no != EntryNo::GENESIS
-            && intact(store, room.no, no)?.is_none()
-        {
-            room.note_damaged(no, *hash);
-        }
-    }
-    Ok(!room.damaged_of(change).is_empty())
-}
-
 /// Entries written here go to every link at once, unless others have just gone.
 fn push_fresh(room: &mut Room, now: Now) {
     if now.ticks_us < room.push_from_us {
@@ -371,92 +273,6 @@ fn push_fresh(room: &mut Room, now: Now) {
     for session in room.sessions.values_mut() {
         session.push(&fresh);
     }
-}
-
-/// Chooses whom to ask for what is missing, and what to ask.
-fn drive_pull<S: Store>(store: &mut S, room: &mut Room, now: Now) -> Result<(), S::Error> {
-    if let Some(link) = room.pull.as_ref().filter(|pull| pull.is_stalled(now)).map(Pull::link) {
-        give_up(room, link, now);
-    }
-    step_pull(room, now);
-    if room.pull.is_none() && start_pull(room, now) {
-        step_pull(room, now);
-    }
-    // Not before everybody has spoken: the first may know as little as we do.
-    let spoken = |session: &Session| session.theirs().is_some();
-    let level = !room.sessions.is_empty() && room.sessions.values().all(spoken);
-    let wanting = room.sessions.values().any(Session::wants);
-    if level && !wanting && !room.caught_up {
-        room.caught_up = true;
-        store.set_caught_up(room.no)?;
-    }
-    Ok(())
-}
-
-fn step_pull(room: &mut Room, now: Now) {
-    let Some(link) = room.pull.as_ref().map(Pull::link) else { return };
-    let theirs = room.sessions.get(&link).and_then(Session::theirs);
-    let Some(theirs) = theirs.filter(|theirs| !theirs.unknown.is_empty()) else {
-        room.pull = None;
-        return;
-    };
-    let gaps = room.orphans.any_of(link, &theirs.unknown);
-    let mut needs = room.orphans.needs(link, &theirs.unknown);
-    needs.truncate(NEED_MAX);
-    let Some(pull) = room.pull.as_mut() else { return };
-    match pull.step(&needs, gaps) {
-        Step::Ask(request, needs) => room.due.entry(link).or_default().request = Some((request, needs)),
-        Step::Wait => {}
-        Step::Done => {
-            // It has announced something else instead of sending what it was asked for.
-            if pull.is_fruitless() {
-                room.stalled.entry(link).or_insert(now.ticks_us);
-            }
-            room.pull = None;
-        }
-    }
-}
-
-/// The link has not backed up the heads that it announced. It is asked again when it announces others, or
-/// brings something after all.
-fn give_up(room: &mut Room, link: LinkId, now: Now) {
-    room.pull = None;
-    room.stalled.entry(link).or_insert(now.ticks_us.saturating_sub(PULL_STALL_MS * 1000));
-    if let Some(theirs) = room.sessions.get(&link).and_then(Session::theirs) {
-        room.unbacked.insert(link, theirs.unknown.clone());
-    }
-}
-
-/// Starts a pull from the next link that has something new: in turn, so that nobody who keeps announcing stands
-/// in the way of the others, and those last that have let a pull stall. What links that have been level have is left a while to its author, who pushes it
-/// by itself.
-fn start_pull(room: &mut Room, now: Now) -> bool {
-    let mut news = Vec::new();
-    let turn = room.last_pulled.map_or(LinkId(0), |last| LinkId(last.0 + 1));
-    let in_turn = || room.sessions.range(turn..).chain(room.sessions.range(..turn));
-    let reliable = in_turn().filter(|(link, _)| !room.stalled.contains_key(link));
-    for (&link, session) in reliable.chain(in_turn().filter(|(link, _)| room.stalled.contains_key(link))) {
-        let Some(theirs) = session.theirs().filter(|_| session.wants()) else { continue };
-        if room.unbacked.get(&link) == Some(&theirs.unknown) {
-            continue;
-        }
-        let patient =
-            session.is_live() && !room.awaited.as_ref().is_some_and(|awaited| awaited.is_over(theirs, now));
-        if !patient {
-            room.awaited = None;
-            room.pull = Some(Pull::new(link, now));
-            room.last_pulled = Some(link);
-            return true;
-        }
-        news.extend_from_slice(&theirs.unknown);
-    }
-    match &room.awaited {
-        _ if news.is_empty() => room.awaited = None,
-        Some(awaited) if now.ticks_us < awaited.due_us => {}
-        // Whatever was awaited has come; this is later news.
-        _ => room.awaited = Some(Awaited { heads: news, due_us: now.in_ms(ANNOUNCE_AFTER_MS) }),
-    }
-    false
 }
 
 /// When its time has come, tells some of those whose last news of our heads is old. They may lack something; or they
@@ -538,38 +354,8 @@ fn speak_on<S: Store>(
     Ok(damaged)
 }
 
-fn describe<S: Store>(
-    store: &S,
-    room: &Room,
-    link: LinkId,
-    ours: &[EntryNo],
-    request: Request,
-) -> Result<Vec<Have>, S::Error> {
-    let Some(session) = room.sessions.get(&link) else { return Ok(Vec::new()) };
-    let known = session.theirs().map(|theirs| theirs.known.as_slice()).unwrap_or_default();
-    let mut since = match request {
-        Request::ByName => return Ok(Vec::new()),
-        Request::SinceShared => [session.shared(), known].concat(),
-        Request::SinceKnown => known.to_vec(),
-    };
-    // Everybody has the genesis, so nobody is to send it.
-    since.push(EntryNo::GENESIS);
-    let bloom: Bloom = bloom_since(store, room.no, ours, &since)?;
-    let mut last_sync = Vec::with_capacity(since.len());
-    for no in since {
-        last_sync.extend(store.node(room.no, no)?.map(|node| node.hash));
-    }
-    last_sync.sort_unstable();
-    last_sync.dedup();
-    last_sync.truncate(HEADS_MAX);
-    if last_sync.len() > 1 {
-        last_sync.retain(|hash| *hash != room.id.genesis());
-    }
-    Ok(vec![Have { last_sync, bloom }])
-}
-
 /// A damaged change is nobody's to have from here; whoever lacks it asks another peer.
-fn intact<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<Option<Vec<u8>>, S::Error> {
+pub(super) fn intact<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<Option<Vec<u8>>, S::Error> {
     match store.change(group, no) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if S::is_one_row(&error) => {

@@ -3,8 +3,10 @@
 //! A commit returns when the operating system has the transaction on disk. Readers have connections of their
 //! own and neither wait for the writer nor make it wait. Nothing is read at opening but the list of groups.
 
+mod append;
 mod carve;
 mod feed;
+mod held;
 mod index;
 mod log;
 mod reader;
@@ -23,10 +25,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
-use sha2::{Digest, Sha256};
 
 pub use self::carve::Bytes;
-use self::index::OrderKey;
+use self::held::{GROUPS, Held, group_name, group_row, held_groups};
 use self::log::GroupRef;
 pub(super) use self::log::is_stranded;
 pub use self::reader::Reader;
@@ -34,9 +35,9 @@ use self::recent::Recent;
 pub use self::salvage::Salvaged;
 use self::stranded::Stranded;
 use super::{Fork, GroupRow, KnownPeer, Sent, Snapshot, Store, StoreError};
-use crate::change::{Content, Genesis, Verified};
+use crate::change::{Genesis, Verified};
 use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node, effective_time};
-use crate::id::{ActorId, ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use crate::id::{ActorId, ChangeHash, MeshId, PeerId};
 
 /// Bodies held back for the full-text index within one transaction.
 const WORDS_HELD_MAX: usize = 4096;
@@ -56,22 +57,6 @@ pub struct SqliteStore {
     writing: bool,
     /// `groups` could not be read again after a rollback.
     stale: bool,
-}
-
-/// A group in memory. Its row is written back when the transaction commits.
-#[derive(Clone, Debug)]
-struct Held {
-    row: GroupRow,
-    changed: bool,
-    /// The newest entry in display order as of the last commit: what arrives below it arrives late.
-    newest_committed: Option<OrderKey>,
-    newest: Option<OrderKey>,
-}
-
-impl Held {
-    fn key(&self) -> GroupRef {
-        GroupRef { no: self.row.no, id: self.row.id }
-    }
 }
 
 impl SqliteStore {
@@ -211,69 +196,6 @@ impl SqliteStore {
 
     fn key(&self, group: GroupNo) -> Option<GroupRef> {
         self.groups.get(&group).map(Held::key)
-    }
-
-    fn append_to_log(&mut self, group: GroupNo, admitted: &Admitted) -> Result<EntryNo, StoreError> {
-        let Self { conn, groups, recent, own, words, stranded, .. } = self;
-        let held = groups.get_mut(&group).ok_or(StoreError::NoGroup(group))?;
-        let key = held.key();
-        let change = admitted.verified();
-        let order = (admitted.eff(), change.hash());
-        if admitted.deps().iter().any(|dep| dep.0 > held.row.entries) {
-            return Err(StoreError::Dangling);
-        }
-
-        let next = EntryNo(held.row.entries + 1);
-        let mut late = held.row.caught_up
-            && change.author() != *own
-            && held.newest_committed.is_some_and(|newest| order < newest);
-        if stranded.any_in(group) {
-            // Shown and read before: what comes back is no news.
-            if held.newest >= Some(order) {
-                shelf::read_on(conn, group, next)?;
-            }
-            if let Some((row, was_late)) = stranded.take(conn, key, change)? {
-                late = was_late;
-                forget_words(conn, words, row, change.content())?;
-            }
-        }
-        if let Some(no) = index::insert_entry(conn, group, next, order)? {
-            return Ok(no);
-        }
-        let actor_id = &change.header().actor;
-        let actor = match recent.actor(group, actor_id) {
-            Some(actor) => actor,
-            None => match index::actor(conn, group, actor_id)? {
-                Some(actor) => actor,
-                None => index::add_actor(conn, group, actor_id)?,
-            },
-        };
-        let position =
-            log::Position { no: next, actor: actor.row, deps: admitted.deps(), eff: order.0, late };
-        log::write(conn, key, change, &position)?;
-        feed::append(conn, group, next)?;
-        let content = change.content();
-        let seq = change.header().seq;
-        let written = index::Written { no: next, hash: order.1, eff: order.0, actor_id, actor, seq, content };
-        if let Some(actor) = index::derive(conn, key, &written)? {
-            recent.set_actor(group, *actor_id, actor);
-        }
-        let (max_op, deps) = (change.max_op(), admitted.deps().to_vec());
-        let node = Node { no: next, hash: order.1, actor: Some(*actor_id), seq, max_op, eff: order.0, deps };
-        recent.push(group, node);
-
-        held.row.entries = next.0;
-        held.row.heads.retain(|head| !admitted.deps().contains(head));
-        held.row.heads.push(next);
-        held.newest = held.newest.max(Some(order));
-        held.changed = true;
-        if let Some(text) = index::words_of(content) {
-            words.push((log::row_id(group, next), text.to_owned()));
-        }
-        if words.len() >= WORDS_HELD_MAX {
-            index::insert_words(conn, words)?;
-        }
-        Ok(next)
     }
 }
 
@@ -506,74 +428,4 @@ impl Store for SqliteStore {
 /// More is wrong than the one row: log and order do not belong together.
 fn nowhere(no: EntryNo) -> StoreError {
     StoreError::Damaged { reason: format!("entry {} has lost its place", no.0) }
-}
-
-/// Undoes what an entry has written, or is about to write, to the full-text index.
-fn forget_words(
-    conn: &Connection,
-    held_back: &mut Vec<(i64, String)>,
-    row: i64,
-    content: &Content,
-) -> Result<(), StoreError> {
-    let Some(text) = index::words_of(content) else { return Ok(()) };
-    match held_back.iter().rposition(|(held, _)| *held == row) {
-        Some(place) => drop(held_back.swap_remove(place)),
-        None => index::remove_words(conn, row, text)?,
-    }
-    Ok(())
-}
-
-fn held_groups(conn: &Connection) -> Result<BTreeMap<GroupNo, Held>, StoreError> {
-    let mut statement = conn.prepare_cached(&format!("{GROUPS} ORDER BY no"))?;
-    let mut rows = statement.query([])?;
-    let mut groups = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let genesis: Vec<u8> = row.get(7)?;
-        let row = group_row(row)?;
-        if !begins_with(&row, &genesis) {
-            let reason = format!("{} is not what its first change says", row.name);
-            return Err(StoreError::Damaged { reason });
-        }
-        // Nothing depends on what arrived last. Cheap enough to be held against the log at each start.
-        let last = EntryNo(row.entries);
-        if log::last(conn, row.no)? != last || !row.heads.contains(&last) {
-            return Err(StoreError::Damaged {
-                reason: format!("{} does not end where its log ends", row.name),
-            });
-        }
-        let newest = index::newest(conn, row.no)?;
-        groups.insert(row.no, Held { row, changed: false, newest_committed: newest, newest });
-    }
-    Ok(groups)
-}
-
-/// Under another id it would be a group that nobody else is in.
-fn begins_with(group: &GroupRow, genesis: &[u8]) -> bool {
-    // A change's hash leaves out its first eight bytes.
-    let hashed = genesis.get(8..).unwrap_or_default();
-    let name = group.name.as_str().as_bytes();
-    group.id.0[..] == Sha256::digest(hashed)[..] && hashed.windows(name.len()).any(|part| part == name)
-}
-
-/// For [`group_row`]; the first change last.
-const GROUPS: &str = "SELECT no, id, name, joined, caught_up, entries, heads, genesis FROM grp";
-
-fn group_row(row: &rusqlite::Row<'_>) -> Result<GroupRow, StoreError> {
-    Ok(GroupRow {
-        no: GroupNo(row.get(0)?),
-        id: GroupId(row.get(1)?),
-        name: group_name(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?,
-        joined: row.get(3)?,
-        caught_up: row.get(4)?,
-        entries: row.get::<_, i64>(5)? as u64,
-        heads: log::decode_heads(row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?)?,
-    })
-}
-
-fn group_name(text: &str) -> Result<GroupName, StoreError> {
-    let directory = GroupName::directory();
-    if text == directory.as_str() {
-        return Ok(directory);
-    }
-    text.parse().map_err(|_| StoreError::Damaged { reason: "a group's name is not readable".to_owned() })
 }

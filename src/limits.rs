@@ -248,6 +248,10 @@ pub const COALESCE_MS: u64 = 2;
 /// The same for messages that are full, of which more are on their way: a catch-up is seen to go on all the same, and a
 /// command does not wait for them.
 pub const CATCH_UP_COALESCE_MS: u64 = 50;
+/// Pages of 4 KiB in the write-ahead log for each of which it is moved into the database beside the writer.
+pub const CHECKPOINT_PAGES: i32 = 1_000;
+/// Pages in the log from which on the writer moves it itself: a flood is to take its time rather than the disk.
+pub const LOG_PAGES_MAX: i32 = 4_000;
 /// For how long a group must not grow before it is saved as a document: not in the midst of a catch-up.
 pub const SNAPSHOT_QUIET_MS: u64 = 2_000;
 /// How long that is waited for.

@@ -3,6 +3,7 @@
 //! The engine runs on a thread of its own, which is the one writer of the database: all that has queued up by
 //! the time it looks is one transaction. Sockets live in tasks; faces read on connections of their own.
 
+mod checkpoints;
 mod data_dir;
 mod database;
 mod error;

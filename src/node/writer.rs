@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use super::checkpoints::Checkpoints;
 use super::database::{Database, Opened};
 use super::input::{Answer, Input, InputSender};
 use super::links::Links;
@@ -64,6 +65,7 @@ impl Writer {
             next_token: 0,
             changes,
             growth,
+            checkpoints: Checkpoints::default(),
             started: Instant::now(),
             committed: Instant::now(),
             stopping: None,
@@ -104,6 +106,7 @@ struct Thread {
     next_token: u64,
     changes: watch::Sender<u64>,
     growth: Growth,
+    checkpoints: Checkpoints,
     started: Instant,
     /// When the last transaction ended.
     committed: Instant,
@@ -114,7 +117,9 @@ impl Thread {
     fn run(&mut self, engine: Engine<SqliteStore>) {
         let mut engine = Some(engine);
         while let Some(mut running) = engine.take() {
-            match self.serve(&mut running) {
+            let served = self.serve(&mut running);
+            self.checkpoints.wait();
+            match served {
                 Ok(()) => running.into_store().close(),
                 Err(error) => {
                     drop(running);
@@ -148,6 +153,9 @@ impl Thread {
             engine.commit(self.now())?;
             self.committed = Instant::now();
             self.act_on_all(engine);
+            if engine.store().take_checkpoint_due() {
+                self.checkpoints.start(engine.store().path().to_owned());
+            }
         }
         // What was about to be pushed is pushed before the links end.
         let mut now = self.now();

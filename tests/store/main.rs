@@ -2,6 +2,7 @@
 
 mod attention;
 mod behaviour;
+mod checkpoint;
 mod damage;
 mod export;
 mod feed;

@@ -5,6 +5,7 @@
 
 mod append;
 mod carve;
+mod checkpoint;
 mod feed;
 mod held;
 mod index;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, params};
 
 pub use self::carve::Bytes;
+use self::checkpoint::Due;
 use self::held::{GROUPS, Held, group_name, group_row, held_groups};
 use self::log::GroupRef;
 pub(super) use self::log::is_stranded;
@@ -46,6 +48,7 @@ const WORDS_HELD_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct SqliteStore {
     conn: Connection,
+    checkpoint_due: Due,
     path: PathBuf,
     own: PeerId,
     groups: BTreeMap<GroupNo, Held>,
@@ -62,12 +65,24 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the database of the peer `own`, and makes it first if there is none.
     pub fn open(path: &Path, own: PeerId) -> Result<Self, StoreError> {
-        let conn = schema::open_writer(path)?;
+        let mut conn = schema::open_writer(path)?;
+        let checkpoint_due = Due::watch(&mut conn)?;
         let groups = held_groups(&conn)?;
         let stranded = Stranded::load(&conn, groups.values().map(Held::key))?;
         let path = path.to_owned();
         let (recent, words) = (Recent::default(), Vec::new());
-        Ok(Self { conn, path, own, groups, recent, stranded, words, writing: false, stale: false })
+        Ok(Self {
+            checkpoint_due,
+            conn,
+            path,
+            own,
+            groups,
+            recent,
+            stranded,
+            words,
+            writing: false,
+            stale: false,
+        })
     }
 
     pub fn path(&self) -> &Path {

@@ -1,0 +1,47 @@
+//! The write-ahead log stays short, and mostly not at the cost of the commits, which people wait for.
+
+use std::path::Path;
+
+use peer::limits::{CHECKPOINT_PAGES, LOG_PAGES_MAX};
+use peer::store::{SqliteStore, Store};
+
+use crate::support::{Author, Disk, genesis};
+
+/// Of one transaction of the test.
+const TRANSACTION_PAGES: i32 = 100;
+
+/// Writes until the log would have more than twice as many pages as it may, and gives the most that it had.
+fn longest_log(when_due: impl Fn(&Path)) -> i32 {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let group = store.add_group(&genesis("rust"), true).unwrap();
+    store.commit().unwrap();
+    let mut log = disk.path().into_os_string();
+    log.push("-wal");
+    let (author, body) = (Author::new(1), "x".repeat(32 << 10));
+    let mut longest = 0;
+    // The body takes nine pages, at least.
+    for at in 0..2 * i64::from(LOG_PAGES_MAX) / 9 {
+        author.say(&mut store, group, at, &body);
+        store.commit().unwrap();
+        let bytes = std::fs::metadata(&log).unwrap().len();
+        longest = longest.max(bytes / (4096 + 24));
+        if store.take_checkpoint_due() {
+            when_due(store.path());
+        }
+    }
+    i32::try_from(longest).unwrap()
+}
+
+#[test]
+fn a_log_that_is_moved_when_it_is_due_stays_short() {
+    let longest = longest_log(|path| SqliteStore::checkpoint(path).unwrap());
+    assert!(longest < CHECKPOINT_PAGES + TRANSACTION_PAGES, "{longest} pages");
+}
+
+#[test]
+fn a_log_that_nobody_moves_is_moved_by_the_writer() {
+    let longest = longest_log(|_| {});
+    assert!(longest > CHECKPOINT_PAGES + TRANSACTION_PAGES, "{longest} pages");
+    assert!(longest < LOG_PAGES_MAX + TRANSACTION_PAGES, "{longest} pages");
+}

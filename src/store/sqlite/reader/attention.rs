@@ -24,7 +24,10 @@ impl Reader {
         self.in_one_state(|| {
             let name = self.phrase_of(own)?;
             let attention = |group: &GroupSummary| match group.no.filter(|_| group.joined) {
-                Some(no) => self.attention_of(no, own, name.as_deref()),
+                Some(no) => {
+                    let key = GroupRef { no, id: group.id };
+                    self.attention_of(key, EntryNo(group.entries), own, name.as_deref())
+                }
                 None => Ok(Attention::default()),
             };
             groups.iter().map(attention).collect()
@@ -33,19 +36,19 @@ impl Reader {
 
     fn attention_of(
         &self,
-        group: GroupNo,
+        group: GroupRef,
+        last: EntryNo,
         own: &PeerId,
         name: Option<&str>,
     ) -> Result<Attention, StoreError> {
-        let read = shelf::read_mark(&self.conn, group)?;
-        let newest = index::newest(&self.conn, group)?.map(|(eff, _)| Timestamp::clamped(eff));
+        let read = shelf::read_mark(&self.conn, group.no)?;
+        let newest = index::newest(&self.conn, group.no)?.map(|(eff, _)| Timestamp::clamped(eff));
         let mut attention = Attention { read, newest, ..Attention::default() };
-        if log::last(&self.conn, group)? <= read {
+        if last <= read {
             return Ok(attention);
         }
-        let (from, to) = (log::row_id(group, read), log::row_id(group, log::LAST));
-        let key = self.source(group)?.group;
-        let actors = self.actors_of(group, own)?;
+        let (from, to) = (log::row_id(group.no, read), log::row_id(group.no, last));
+        let actors = self.actors_of(group.no, own)?;
         let named = self.naming(name, from, to, UNREAD_VISITS_MAX)?;
         let mut statement = self.conn.prepare_cached(
             "SELECT id, actor, re, kind IS NULL FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
@@ -59,7 +62,7 @@ impl Reader {
             }
             attention.unread += 1;
             let re = row.get::<_, Option<[u8; 32]>>(2)?.map(ChangeHash);
-            if named.contains(&row.get(0)?) || self.is_of(key, re, &actors)? {
+            if named.contains(&row.get(0)?) || self.is_of(group, re, &actors)? {
                 attention.mentions += 1;
             }
             if attention.unread == UNREAD_MAX {

@@ -4,6 +4,7 @@
 //!
 //! Peers are real: a data directory, a TLS link to every other, every message signed, verified and flushed.
 
+use std::alloc::System;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,10 @@ use peer::wire::Ticket;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
+
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<System> = zeroizing_alloc::ZeroAlloc(System);
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 

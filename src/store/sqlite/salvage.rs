@@ -60,6 +60,7 @@ impl SqliteStore {
                  WHERE substr(log.hash, 1, 8) = substr(sent.hash, 1, 8) AND log.hash = sent.hash);",
         )?;
         store.commit()?;
+        schema::check_without_log(&store.conn)?;
         Ok(done)
     }
 

@@ -292,13 +292,23 @@ pub(super) fn open_scratch() -> rusqlite::Result<Connection> {
 }
 
 /// For a new database that is of no use until it is whole: nothing of it has to outlive a crash, so it needs no log, and
-/// no more room than it takes.
+/// no more room than it takes. Whether it has really none shows [afterwards](check_without_log).
 pub(super) fn write_without_log(conn: &Connection) -> Result<(), StoreError> {
     let mode: String = conn.query_row("PRAGMA journal_mode = MEMORY", [], |row| row.get(0))?;
     if mode != "memory" {
         return Err(StoreError::Busy);
     }
     Ok(conn.execute_batch("PRAGMA synchronous = OFF;")?)
+}
+
+/// A disk that fails while the log is given up takes it back, and SQLite does not say so: what was written since would
+/// be in a log that nobody looks at.
+pub(super) fn check_without_log(conn: &Connection) -> Result<(), StoreError> {
+    let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if mode != "memory" {
+        return Err(StoreError::Disk { reason: "the new database could not be written".to_owned() });
+    }
+    Ok(())
 }
 
 /// All or nothing. What is in the log already is in no feed: who follows begins anew.

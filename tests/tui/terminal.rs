@@ -87,6 +87,13 @@ impl Window {
         self.press("Enter");
     }
 
+    /// Escape, which closes what shows `text`; a key right behind it would be taken for one with Alt.
+    #[track_caller]
+    fn closes(&self, text: &str) {
+        self.press("Escape");
+        self.until("the window behind", |screen| !screen.contains(text));
+    }
+
     #[track_caller]
     fn until(&self, what: &str, condition: impl Fn(&str) -> bool) -> Duration {
         let start = Instant::now();
@@ -206,13 +213,13 @@ fn it_uses_the_peer_that_runs_and_takes_its_place_when_that_stops() {
     window.shows("from the shell");
     window.enter("/status");
     window.shows("the peer runs on its own");
-    window.press("Escape");
+    window.closes("the peer runs on its own");
     server.stop();
     window.enter("with or without it");
     window.shows("with or without it ✓1");
     window.enter("/status");
     window.shows("this window runs the peer");
-    window.press("Escape");
+    window.closes("this window runs the peer");
     window.enter("/quit");
     window.is_given_back();
     assert_eq!(ann.bodies("rust"), ["from the shell", "with or without it"]);

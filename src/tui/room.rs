@@ -1,6 +1,6 @@
 //! One group as far as it is on the screen: a window of its history, where one reads, and what is on its way out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::event::Part;
 use crate::api::{History, MESSAGE, Row, User};
@@ -133,6 +133,8 @@ impl Room {
         let known = row.arrival <= self.arrival;
         self.arrival = self.arrival.max(row.arrival);
         if !self.loaded {
+            // A page that is on its way may be too old to hold it.
+            self.has_newer = true;
             return !known;
         }
         if let Some(index) = self.index(&row.id) {
@@ -197,13 +199,13 @@ impl Room {
         self.loading = None;
         let first_time = !self.loaded;
         self.loaded = true;
+        // What was told while the page was on its way may not be on it.
+        let overtaken = page.arrival < self.arrival;
         self.arrival = self.arrival.max(page.arrival);
         match part {
             Part::Newest | Part::Around(_) | Part::Oldest(_) => {
                 self.has_older = page.more_before;
-                self.has_newer = page.more_after;
-                self.rows = page.entries;
-                self.stale = false;
+                self.end_with(page, 0, overtaken);
             }
             Part::Before(id) if self.rows.first().is_some_and(|row| row.id == id) => {
                 self.has_older = page.more_before;
@@ -214,7 +216,7 @@ impl Room {
                 }
             }
             Part::After(id) if self.rows.last().is_some_and(|row| row.id == id) => {
-                self.has_newer = page.more_after;
+                self.has_newer = page.more_after || overtaken;
                 self.rows.extend(page.entries);
                 if self.rows.len() > WINDOW_MAX {
                     self.rows.drain(..self.rows.len() - WINDOW_MAX);
@@ -222,9 +224,7 @@ impl Room {
                 }
             }
             Part::Again(id) if self.rows.first().is_some_and(|row| row.id == id) => {
-                self.has_newer = page.more_after;
-                self.rows.truncate(1);
-                self.rows.extend(page.entries);
+                self.end_with(page, 1, overtaken);
             }
             // The window has moved on since it was asked for.
             Part::Before(_) | Part::After(_) | Part::Again(_) => {}
@@ -238,6 +238,27 @@ impl Room {
         self.pending.retain(|sent| sent.stored.is_none_or(|(id, _)| rows.iter().all(|row| row.id != id)));
         if first_time && !self.has_newer {
             self.new_below = 0;
+        }
+    }
+
+    /// Puts a page behind the first rows that stay. What was told after it was read follows it, if that was all kept.
+    fn end_with(&mut self, page: History, staying: usize, overtaken: bool) {
+        let whole = !self.has_newer && !page.more_after;
+        let behind = self.rows.split_off(staying);
+        self.rows.extend(page.entries);
+        self.has_newer = page.more_after || overtaken && !whole;
+        if whole {
+            let known: HashSet<ChangeHash> = self.rows.iter().map(|row| row.id).collect();
+            let told = |row: &Row| row.arrival > page.arrival && !known.contains(&row.id);
+            self.rows.extend(behind.into_iter().filter(told));
+        }
+    }
+
+    /// Notes that a part is asked for.
+    pub fn ask(&mut self, part: Part) {
+        self.loading = Some(part);
+        if !matches!(part, Part::Before(_) | Part::After(_)) {
+            self.stale = false;
         }
     }
 

@@ -236,7 +236,8 @@ impl Chat {
         assert!(screen == expected, "\n--- expected\n{expected}\n--- on the screen\n{screen}");
     }
 
-    fn answer(&self, effect: &Effect) -> Option<Answer> {
+    /// What the service says now.
+    pub fn answer(&self, effect: &Effect) -> Option<Answer> {
         Some(match effect {
             Effect::LoadGroups => Answer::Groups(self.groups.clone()),
             Effect::LoadPeople => Answer::People(self.people.clone()),

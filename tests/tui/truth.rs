@@ -115,3 +115,43 @@ fn after_a_break_everything_is_looked_at_again() {
     chat.feed(What::Resync);
     says(&chat, "while you were away");
 }
+
+/// The stream and the answers come by ways of their own.
+#[test]
+fn what_is_told_while_a_page_is_on_its_way_is_not_lost() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.serving = false;
+    chat.feed(What::Resync);
+    let old = answers(&mut chat);
+    chat.arrives(row(4, ME, "said meanwhile"));
+    deliver(&mut chat, old);
+    says(&chat, "message 3");
+    says(&chat, "said meanwhile");
+}
+
+#[test]
+fn what_is_told_while_the_first_page_is_on_its_way_is_not_lost() {
+    let mut chat = Chat::started(80, 14);
+    chat.add("rust", talk(3));
+    chat.serving = false;
+    chat.connect();
+    let groups = answers(&mut chat);
+    deliver(&mut chat, groups);
+    let old = answers(&mut chat);
+    chat.arrives(row(4, BOB, "said meanwhile"));
+    chat.serving = true;
+    deliver(&mut chat, old);
+    says(&chat, "said meanwhile");
+}
+
+/// What the service says to all that it was asked, as of now.
+fn answers(chat: &mut Chat) -> Vec<Answer> {
+    let asked = chat.asked();
+    asked.iter().filter_map(|effect| chat.answer(effect)).collect()
+}
+
+fn deliver(chat: &mut Chat, answers: Vec<Answer>) {
+    for answer in answers {
+        chat.tell(Event::Answer(answer));
+    }
+}

@@ -331,7 +331,7 @@ fn oldest(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(room) = state.room_mut() else { return };
     if room.has_older {
         let part = super::super::event::Part::Oldest(genesis);
-        room.loading = Some(part);
+        room.ask(part);
         effects.push(Effect::LoadPage { group: name, part });
     } else if let Some(first) = room.rows.first() {
         let id = first.id;

@@ -40,6 +40,8 @@ fn connected(state: &mut State, peer: crate::id::PeerId, own: bool, effects: &mu
     for room in state.rooms.values_mut() {
         room.loading = None;
         room.marking = false;
+        // A service that was set back to a backup counts from there.
+        room.arrival = 0;
         // Under the same keys: what had been stored is not stored twice.
         room.pending.retain(|sent| sent.stored.is_none());
         effects.extend(room.pending.iter().map(|sent| send(&room.name, sent)));
@@ -133,7 +135,7 @@ fn jump(state: &mut State, id: ChangeHash, effects: &mut Vec<Effect>) {
         return;
     }
     let (group, part) = (room.name.clone(), Part::Around(id));
-    room.loading = Some(part);
+    room.ask(part);
     effects.push(Effect::LoadPage { group, part });
 }
 
@@ -149,10 +151,7 @@ fn follow_up(state: &mut State, effects: &mut Vec<Effect>) {
     let lines = Geometry::of(state).history.height.into();
     let Some(room) = state.room_mut() else { return };
     if let Some(part) = room.missing(lines) {
-        room.loading = Some(part);
-        if matches!(part, Part::Newest | Part::Again(_)) {
-            room.stale = false;
-        }
+        room.ask(part);
         effects.push(Effect::LoadPage { group: name.clone(), part });
     }
     if room.is_at_newest() {

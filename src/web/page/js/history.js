@@ -49,6 +49,7 @@ export const whenLost = (listener) => (complain = listener);
 export async function open(group, id = null) {
   const mine = ++opening;
   timeline?.close();
+  stopReading();
   timeline = new Timeline(group, redraw);
   const here = timeline;
   shown = new Map();
@@ -57,7 +58,8 @@ export async function open(group, id = null) {
   list.replaceChildren();
   drawOutbox();
   pills();
-  const summary = groupOf(group);
+  // As it is now: what comes on screen meanwhile is told to be read.
+  const summary = groupOf(group) && { ...groupOf(group) };
   try {
     await here.open(id);
     if (mine !== opening) return;
@@ -102,6 +104,7 @@ async function findLate(here, summary) {
 export function close() {
   opening += 1;
   timeline?.close();
+  stopReading();
   timeline = null;
   shown = new Map();
   list.replaceChildren();
@@ -217,7 +220,8 @@ function toBottom() {
 }
 
 function noteScroll() {
-  if (!timeline) return;
+  // Before the first page there is no end to be at.
+  if (!timeline || timeline.rows.length === 0) return;
   const below = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
   stick = timeline.atEnd && below < AT_END_PX;
   timeline.pinned = stick;
@@ -318,10 +322,11 @@ function mark() {
 // How far this person has read.
 
 function markRead() {
-  if (!timeline || !present() || highest <= readSent) return;
-  clearTimeout(readTimer);
+  // A timer that runs is left alone: something is always moving where people write.
+  if (!timeline || !present() || highest <= readSent || readTimer !== null) return;
   const here = timeline;
   readTimer = setTimeout(async () => {
+    readTimer = null;
     const group = groupOf(here.group);
     if (here.closed || !stick || !present() || !group?.joined || highest <= Math.max(readSent, group.read ?? 0)) return;
     readSent = highest;
@@ -332,6 +337,11 @@ function markRead() {
       readSent = -1;
     }
   }, READ_AFTER_MS);
+}
+
+function stopReading() {
+  clearTimeout(readTimer);
+  readTimer = null;
 }
 
 for (const event of ["focus", "visibilitychange"]) addEventListener(event, () => timeline && noteScroll());

@@ -12,11 +12,11 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ed25519_dalek::{Signature, VerifyingKey};
 use history::{Author, Disk, genesis};
 use peer::change::{Unverified, Verified};
 use peer::group::{Verdict, admit};
-use peer::identity::Identity;
+use peer::identity::{self, Batch, Identity};
+use peer::limits::VERIFIED_IN_ONE_GO_MAX;
 use peer::store::Store;
 use sha2::{Digest, Sha256};
 
@@ -33,7 +33,8 @@ fn main() {
     println!("{MESSAGES} messages of {} bytes, {cores} cores", bytes / MESSAGES);
 
     let sign = each(1_000, signing());
-    let verify = each(2_000, verifying(2_000));
+    let verify = each(2_000, verifying(2_000, 1));
+    let together = each(8_192, verifying(8_192, VERIFIED_IN_ONE_GO_MAX));
     let verified = on_all_cores(cores);
     let hash = each(MESSAGES, hashing(&changes));
     let insert = inserting(&changes);
@@ -42,7 +43,8 @@ fn main() {
     println!("\nbare parts, a message each");
     row("sign", sign);
     row("verify", verify);
-    row("verify, on all cores", verified);
+    row(&format!("verify, {VERIFIED_IN_ONE_GO_MAX} together"), together);
+    row("the same on all cores", verified);
     row("SHA-256", hash);
     row("SQLite insert, 200 with one flush", insert);
     row("flush of 4 KiB, median", flush);
@@ -91,23 +93,28 @@ fn message(number: u32) -> [u8; 250] {
     message
 }
 
-/// Strictly, each with a key that is new to it.
-fn verifying(count: u32) -> impl FnOnce() + Send {
+/// As many together as a node takes.
+fn verifying(count: u32, together: usize) -> impl FnOnce() + Send {
     let identity = Identity::from_seed(&[7; 32]);
-    let key = identity.peer().0;
-    let signed: Vec<_> = (0..count).map(|number| (number, identity.sign(&message(number)))).collect();
+    let key = identity.peer();
+    let signed: Vec<_> =
+        (0..count).map(|number| (message(number), identity.sign(&message(number)))).collect();
     move || {
-        for (number, signature) in signed {
-            let key = VerifyingKey::from_bytes(black_box(&key)).expect("a key");
-            key.verify_strict(&message(number), &Signature::from_bytes(&signature))
-                .expect("a good signature");
+        for part in signed.chunks(together) {
+            if let [(message, signature)] = part {
+                assert!(identity::verify(black_box(&key), message, signature));
+                continue;
+            }
+            let mut batch = Batch::default();
+            part.iter().for_each(|(message, signature)| batch.add(black_box(&key), message, signature));
+            assert!(batch.verify([1; 32]));
         }
     }
 }
 
 fn on_all_cores(cores: usize) -> Duration {
-    let work: Vec<_> = (0..cores).map(|_| verifying(2_000)).collect();
-    each(2_000 * cores, || {
+    let work: Vec<_> = (0..cores).map(|_| verifying(8_192, VERIFIED_IN_ONE_GO_MAX)).collect();
+    each(8_192 * cores, || {
         thread::scope(|scope| work.into_iter().for_each(|work| drop(scope.spawn(work))));
     })
 }
@@ -189,7 +196,7 @@ fn receiving(changes: &[Verified], cores: usize) -> Duration {
                     let batch = thread::scope(|scope| {
                         let shares: Vec<_> = batch
                             .chunks(TOGETHER.div_ceil(cores))
-                            .map(|share| scope.spawn(|| share.iter().map(gate).collect::<Vec<_>>()))
+                            .map(|share| scope.spawn(|| gate(share)))
                             .collect();
                         shares.into_iter().flat_map(|share| share.join().expect("verified")).collect()
                     });
@@ -212,7 +219,7 @@ fn receiving(changes: &[Verified], cores: usize) -> Duration {
     })
 }
 
-fn gate(change: &Verified) -> Verified {
-    let change = Unverified::decode(change.bytes()).expect("well formed");
-    change.verify(genesis().id()).expect("signed")
+fn gate(changes: &[Verified]) -> Vec<Verified> {
+    let changes = changes.iter().map(|change| Unverified::decode(change.bytes()).expect("well formed"));
+    Unverified::verify_all(changes.collect(), genesis().id(), [1; 32]).expect("signed")
 }

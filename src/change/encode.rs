@@ -17,6 +17,7 @@ pub(super) const CHANGE_CHUNK: u8 = 1;
 /// Ends the signed part: `p` for this program, then the signature scheme, 1 for Ed25519. Automerge reads a
 /// number here and takes 1 for its own author footer; ours reads as 112.
 pub(super) const SIGNATURE_TAG: [u8; 2] = [b'p', 1];
+pub(super) const SIGNATURE_BYTES: usize = 64;
 /// So that nothing else that is ever signed with the same key can pass for a change.
 const SIGNATURE_DOMAIN: &[u8] = b"peer/change/1\0";
 
@@ -42,6 +43,13 @@ pub(super) fn signed_part(header: &Header, content: &Content) -> Vec<u8> {
     columns.write(&mut out);
     out.extend_from_slice(&SIGNATURE_TAG);
     out
+}
+
+/// The signed part of a change as [`chunk`] wrote it.
+pub(super) fn signed_part_of(bytes: &[u8]) -> &[u8] {
+    let kind = MAGIC.len() + 4;
+    let more = bytes[kind + 1..].iter().take_while(|byte| **byte & 0x80 != 0).count();
+    &bytes[kind + 1 + more + 1..bytes.len() - SIGNATURE_BYTES]
 }
 
 /// What the author signs: not the chunk's header, whose checksum covers the signature.

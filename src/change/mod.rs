@@ -64,7 +64,7 @@ pub struct Header {
 pub struct Change {
     pub header: Header,
     pub content: Content,
-    pub signature: [u8; 64],
+    pub signature: [u8; encode::SIGNATURE_BYTES],
 }
 
 /// A change of the allowed shape whose signature has not been looked at.
@@ -168,13 +168,39 @@ impl Unverified {
     }
 
     pub fn verify(self, group: GroupId) -> Result<Verified, SignatureError> {
-        let Self { change, hash, bytes } = self;
-        let signed = encode::signed_part(&change.header, &change.content);
-        let input = encode::signing_input(group, &signed);
-        if !identity::verify(&change.header.actor.author(), &input, &change.signature) {
+        let (author, input) = self.signed(group);
+        if !identity::verify(&author, &input, &self.change.signature) {
             return Err(SignatureError);
         }
-        Ok(Verified { group, change, hash, bytes })
+        Ok(self.into_verified(group))
+    }
+
+    /// Verifies all of them at once, or says that one fails. `seed` as for [`identity::Batch`].
+    pub fn verify_all(
+        changes: Vec<Self>,
+        group: GroupId,
+        seed: [u8; 32],
+    ) -> Result<Vec<Verified>, SignatureError> {
+        let mut batch = identity::Batch::default();
+        for change in &changes {
+            let (author, input) = change.signed(group);
+            batch.add(&author, &input, &change.change.signature);
+        }
+        if !batch.verify(seed) {
+            return Err(SignatureError);
+        }
+        Ok(changes.into_iter().map(|change| change.into_verified(group)).collect())
+    }
+
+    /// Who is said to have signed, and what.
+    fn signed(&self, group: GroupId) -> (PeerId, Vec<u8>) {
+        let input = encode::signing_input(group, encode::signed_part_of(&self.bytes));
+        (self.change.header.actor.author(), input)
+    }
+
+    fn into_verified(self, group: GroupId) -> Verified {
+        let Self { change, hash, bytes } = self;
+        Verified { group, change, hash, bytes }
     }
 
     pub fn hash(&self) -> ChangeHash {

@@ -1,6 +1,6 @@
 //! What no implementation with these promises can beat on this machine, from its bare parts, and how near the
-//! receive path comes to it, in one run: every signature verified, every entry hashed and flushed to disk before it is
-//! shown.
+//! receive path comes to it, in one run: every signature verified, every entry hashed, and flushed to disk before anybody
+//! is told that it is there.
 //!
 //! `cargo bench --bench limit`
 
@@ -57,8 +57,8 @@ fn main() {
     rate("limit", limit);
     rate("this program", ours);
     println!("{:<36}{:>9.0} %", "  of the limit", 100.0 * limit.as_secs_f64() / ours.as_secs_f64());
-    println!("\nlive latency, at least: sign, flush, half a round trip, verify, flush");
-    row("limit", sign + flush + trip / 2 + verify + flush);
+    println!("\nlive latency, at least: sign, flush, half a round trip, verify");
+    row("limit", sign + flush + trip / 2 + verify);
     println!("\na fresh join of 100,000, at least");
     println!("{:<36}{:>9.2} s", "  limit", limit.as_secs_f64() * 100_000.0);
 }

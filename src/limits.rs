@@ -248,6 +248,11 @@ pub const COALESCE_MS: u64 = 2;
 /// The same for messages that are full, of which more are on their way: a catch-up is seen to go on all the same, and a
 /// command does not wait for them.
 pub const CATCH_UP_COALESCE_MS: u64 = 50;
+/// How long what others wrote, and nobody was told of, is shown without being flushed: longer than it takes to have something
+/// to say, which flushes it as well.
+pub const PUBLISHED_MS_MAX: u64 = 50;
+/// How long nothing has to be written before the store tidies up: less than there is between two people's messages.
+pub const TIDY_AFTER_MS: u64 = 10;
 /// Pages of 4 KiB in the write-ahead log for each of which it is moved into the database beside the writer.
 pub const CHECKPOINT_PAGES: i32 = 1_000;
 /// Pages in the log from which on the writer moves it itself: a flood is to take its time rather than the disk.

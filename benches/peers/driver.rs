@@ -144,8 +144,8 @@ async fn run(running: &mut Option<Peer>, command: Command) -> Result<Value> {
             let count = peer.dump(&path).await?;
             return Ok(json!({ "ok": true, "count": count }));
         }
-        // What was accepted or received is on disk: a send returns, and a message is shown, after the commit.
-        Command::Flush => {}
+        // What was accepted is on disk; what was received is, before anything is answered.
+        Command::Flush => drop(peer.node.status().await?),
     }
     Ok(json!({ "ok": true }))
 }

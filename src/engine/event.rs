@@ -186,3 +186,10 @@ pub enum Effect {
     /// What is known of other peers' holdings, or of the links, changed.
     Changed,
 }
+
+impl Effect {
+    /// For those who look at the store, and see what is not durable yet. All others are told what must not be taken back.
+    pub(super) fn is_news(&self) -> bool {
+        matches!(self, Self::Stored { .. } | Self::Changed)
+    }
+}

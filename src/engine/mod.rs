@@ -31,6 +31,7 @@ use crate::change::Genesis;
 use crate::group::{EntryNo, GroupNo, Node};
 use crate::id::{GroupId, GroupName, MeshId};
 use crate::identity::Identity;
+use crate::limits::PUBLISHED_MS_MAX;
 use crate::store::{GroupRow, Store};
 use crate::sync::{LinkId, OrphanSpace};
 use crate::time::Now;
@@ -69,6 +70,8 @@ pub struct Engine<S: Store> {
     /// Waiting for the commit.
     prepared: VecDeque<Effect>,
     effects: VecDeque<Effect>,
+    /// By when what was published is to be durable.
+    flush_due_us: Option<u64>,
 }
 
 impl<S: Store> Engine<S> {
@@ -93,6 +96,7 @@ impl<S: Store> Engine<S> {
             orphan_space: OrphanSpace::default(),
             prepared: VecDeque::new(),
             effects: VecDeque::new(),
+            flush_due_us: None,
         };
         for row in engine.store.groups()? {
             engine.load_room(row)?;
@@ -159,17 +163,43 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// Decides what is to be said, and makes everything since the last commit durable. After an error
-    /// nothing of it is, no effect of it was or will be handed out, and the engine is to be dropped.
+    /// [Publishes](Self::publish) and [flushes](Self::flush).
     pub fn commit(&mut self, now: Now) -> Result<(), S::Error> {
+        self.publish(now)?;
+        self.flush(now)
+    }
+
+    /// Decides what is to be said, and ends the transaction. What came in is shown from now on; only what somebody here waits
+    /// for an answer to is flushed before. After an error nothing of the transaction is there, no effect of it was or will be
+    /// handed out, and the engine is to be dropped.
+    pub fn publish(&mut self, now: Now) -> Result<(), S::Error> {
         self.keep_links(now)?;
         self.speak(now)?;
-        self.store.commit()?;
+        if self.store.publish()? {
+            self.flush_due_us.get_or_insert(now.in_ms(PUBLISHED_MS_MAX));
+        }
+        if !self.prepared.iter().any(|effect| matches!(effect, Effect::Reply { .. })) {
+            let (mut news, promises) =
+                std::mem::take(&mut self.prepared).into_iter().partition(Effect::is_news);
+            self.effects.append(&mut news);
+            self.prepared = promises;
+        }
+        Ok(())
+    }
+
+    /// Makes all that was published durable, if anybody is to be told of it or [`PUBLISHED_MS_MAX`] have passed, and then has
+    /// them told. After an error nobody is, and the engine is to be dropped.
+    pub fn flush(&mut self, now: Now) -> Result<(), S::Error> {
+        let overdue = self.flush_due_us.is_some_and(|due| due <= now.ticks_us);
+        if overdue || !self.prepared.is_empty() {
+            self.store.commit()?;
+            self.flush_due_us = None;
+        }
         self.effects.append(&mut self.prepared);
         Ok(())
     }
 
-    /// The next thing to do. All of it is durable.
+    /// The next thing to do. What others are told is durable.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }
@@ -177,7 +207,7 @@ impl<S: Store> Engine<S> {
     /// The tick, in microseconds, at which the engine wants an [`Event::Tick`], if nothing happens before.
     pub fn next_timeout_us(&self) -> Option<u64> {
         let rooms = self.awake.iter().filter_map(|no| self.rooms.get(no)).map(Room::due_us);
-        rooms.chain([self.mesh.next_timeout_us()]).flatten().min()
+        rooms.chain([self.mesh.next_timeout_us(), self.flush_due_us]).flatten().min()
     }
 
     pub fn store(&self) -> &S {
@@ -198,6 +228,14 @@ impl<S: Store> Engine<S> {
         write(&mut self.store)?;
         self.prepared.push_back(Effect::Changed);
         Ok(())
+    }
+
+    /// Does a little of the store's work that can wait, between two transactions. Says whether there may be more. After an
+    /// error the engine is to be dropped.
+    pub fn tidy(&mut self) -> Result<bool, S::Error> {
+        let more = self.store.tidy()?;
+        self.store.publish()?;
+        Ok(more)
     }
 
     fn control(&mut self, link: LinkId, control: Control, now: Now) -> Result<(), S::Error> {

@@ -21,7 +21,9 @@ use super::readers::Readers;
 use super::snapshots::Growth;
 use super::{NodeError, data_dir, wall_clock};
 use crate::engine::{CommandError, Effect, Engine, Event, Settings};
-use crate::limits::{COMMIT_BYTES, COMMIT_EVENTS_MAX, PUSH_EVERY_MS, RESTART_MS, SALVAGE_AGAIN_MS};
+use crate::limits::{
+    COMMIT_BYTES, COMMIT_EVENTS_MAX, PUSH_EVERY_MS, RESTART_MS, SALVAGE_AGAIN_MS, TIDY_AFTER_MS,
+};
 use crate::store::{SqliteStore, StoreError};
 use crate::sync::LinkId;
 use crate::time::Now;
@@ -137,8 +139,10 @@ impl Thread {
     /// Runs until it is told to stop. After an error nothing since the last commit counts.
     fn serve(&mut self, engine: &mut Engine<SqliteStore>) -> Result<(), StoreError> {
         self.let_read();
+        let mut tidy_due_us = Some(self.now().in_ms(TIDY_AFTER_MS));
         while self.stopping.is_none() {
-            let input = match engine.next_timeout_us() {
+            let due = engine.next_timeout_us().into_iter().chain(tidy_due_us).min();
+            let input = match due {
                 Some(due) => {
                     let wait = Duration::from_micros(due.saturating_sub(self.now().ticks_us));
                     self.inputs.recv_timeout(wait)
@@ -146,11 +150,20 @@ impl Thread {
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match input {
-                Ok(input) => self.take_all(engine, input)?,
+                Ok(input) => {
+                    self.take_all(engine, input)?;
+                    tidy_due_us = Some(self.now().in_ms(TIDY_AFTER_MS));
+                }
+                Err(RecvTimeoutError::Timeout) if engine.next_timeout_us() != due => {
+                    tidy_due_us = engine.tidy()?.then(|| self.now().ticks_us);
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => engine.handle(Event::Tick, self.now())?,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            engine.commit(self.now())?;
+            engine.publish(self.now())?;
+            self.act_on_all(engine);
+            engine.flush(self.now())?;
             self.committed = Instant::now();
             self.act_on_all(engine);
             if engine.store().take_checkpoint_due() {

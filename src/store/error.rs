@@ -7,8 +7,9 @@ use rusqlite::ErrorCode;
 use crate::group::{EntryNo, GroupNo};
 use crate::id::ChangeHash;
 
-/// A store failed. Reads change nothing. A write that fails, whatever the reason, takes everything since
-/// the last commit with it: the state is then that of the last commit, on disk and in memory.
+/// A store failed. Reads change nothing. A write that fails takes everything since the last transaction with it: the state
+/// is then that of the last one, on disk and in memory. Only after [`StoreError::Unflushed`] this last one may be gone
+/// with the next power cut.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// At opening: the file cannot be opened or created. Nothing changed.
@@ -36,6 +37,11 @@ pub enum StoreError {
     /// Reading or writing failed below the database.
     #[error("the disk fails ({reason}); check it, its free space, and how large files may become")]
     Disk { reason: String },
+    /// Written, and seen by readers, but perhaps not kept.
+    #[error(
+        "the disk fails to keep what is written ({reason}); what was just done may be there or not: look before you do it again"
+    )]
+    Unflushed { reason: String },
     #[error("the database cannot be written: {reason}; check the permissions of the data directory")]
     ReadOnly { reason: String },
     /// Somebody else holds the database for longer than a writer waits.

@@ -15,6 +15,10 @@ pub struct MemoryStore {
     state: State,
     /// `state` as of the last commit.
     committed: State,
+    /// Something was written since the last transaction.
+    written: bool,
+    /// A transaction was published, and none committed since.
+    published: bool,
 }
 
 /// One group's changes, and what is found by.
@@ -40,8 +44,9 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Loses all writes since the last commit.
+    /// Loses all writes since the last commit, also those that were published.
     pub fn crash(&mut self) {
+        (self.written, self.published) = (false, false);
         self.state = self.committed.clone();
         self.logs.retain(|group, _| self.state.groups.contains_key(group));
         for (group, log) in &mut self.logs {
@@ -65,11 +70,16 @@ impl MemoryStore {
         keys.into_iter().map(|(_, hash)| hash).collect()
     }
 
+    fn writing(&mut self) -> &mut State {
+        self.written = true;
+        &mut self.state
+    }
+
     fn group(&mut self, group: GroupNo) -> Result<&mut GroupRow, StoreError> {
         if !self.state.groups.contains_key(&group) {
             self.crash();
         }
-        self.state.groups.get_mut(&group).ok_or(StoreError::NoGroup(group))
+        self.writing().groups.get_mut(&group).ok_or(StoreError::NoGroup(group))
     }
 }
 
@@ -130,13 +140,15 @@ impl Store for MemoryStore {
 
     fn add_group(&mut self, genesis: &Genesis, joined: bool) -> Result<GroupNo, StoreError> {
         let id = genesis.id();
-        if let Some(row) = self.state.groups.values_mut().find(|row| row.id == id) {
+        if let Some(row) = self.writing().groups.values_mut().find(|row| row.id == id) {
             row.joined = joined;
             return Ok(row.no);
         }
         let no = GroupNo(self.state.groups.keys().next_back().map_or(1, |last| last.0 + 1));
         let (name, heads) = (genesis.name.clone(), vec![EntryNo::GENESIS]);
-        self.state.groups.insert(no, GroupRow { no, id, name, joined, caught_up: false, heads, entries: 0 });
+        self.writing()
+            .groups
+            .insert(no, GroupRow { no, id, name, joined, caught_up: false, heads, entries: 0 });
         self.logs.insert(no, Log::default());
         Ok(no)
     }
@@ -157,7 +169,8 @@ impl Store for MemoryStore {
             self.crash();
             return Err(StoreError::Dangling);
         }
-        let Self { logs, state, .. } = self;
+        let Self { logs, state, written, .. } = self;
+        *written = true;
         let log = logs.entry(group).or_default();
         let row = state.groups.get_mut(&group).ok_or(StoreError::NoGroup(group))?;
         let (hash, header) = (change.verified().hash(), change.verified().header());
@@ -212,7 +225,7 @@ impl Store for MemoryStore {
         group: GroupNo,
         heads: &[ChangeHash],
     ) -> Result<(), StoreError> {
-        self.state.shared_heads.insert((*peer, group), heads.to_vec());
+        self.writing().shared_heads.insert((*peer, group), heads.to_vec());
         Ok(())
     }
 
@@ -221,12 +234,12 @@ impl Store for MemoryStore {
     }
 
     fn put_peer(&mut self, peer: &KnownPeer) -> Result<(), StoreError> {
-        self.state.peers.insert(peer.key, peer.clone());
+        self.writing().peers.insert(peer.key, peer.clone());
         Ok(())
     }
 
     fn remove_peer(&mut self, key: &PeerId) -> Result<(), StoreError> {
-        self.state.peers.remove(key);
+        self.writing().peers.remove(key);
         self.state.shared_heads.retain(|(peer, _), _| peer != key);
         Ok(())
     }
@@ -236,11 +249,17 @@ impl Store for MemoryStore {
     }
 
     fn set_value(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
-        self.state.values.insert(key.to_owned(), value.to_vec());
+        self.writing().values.insert(key.to_owned(), value.to_vec());
         Ok(())
     }
 
+    fn publish(&mut self) -> Result<bool, StoreError> {
+        self.published |= std::mem::take(&mut self.written);
+        Ok(self.published)
+    }
+
     fn commit(&mut self) -> Result<(), StoreError> {
+        (self.written, self.published) = (false, false);
         self.committed = self.state.clone();
         Ok(())
     }

@@ -62,8 +62,8 @@ pub struct Sent {
     pub id: ChangeHash,
 }
 
-/// What the engine needs of a store. All writes since the last [`Store::commit`] are one transaction: durable
-/// together, or gone together after a crash.
+/// What the engine needs of a store. All writes since the last [`Store::commit`] or [`Store::publish`] are one transaction:
+/// there together, or gone together after a crash, and never without those before.
 pub trait Store: ChangeGraph {
     fn groups(&self) -> Result<Vec<GroupRow>, Self::Error>;
 
@@ -148,6 +148,15 @@ pub trait Store: ChangeGraph {
         Ok(())
     }
 
-    /// Makes all writes since the last commit durable. After an error none of them is.
+    /// Shows all writes since the last transaction to readers, and does not wait for the disk: a crash of the machine may
+    /// take them back until the next commit. Says whether there is anything like that. After an error it is not shown.
+    fn publish(&mut self) -> Result<bool, Self::Error>;
+
+    /// Makes all writes durable. After an error none is to be relied on that came after the last commit.
     fn commit(&mut self) -> Result<(), Self::Error>;
+
+    /// Does a little of the work that can wait until there is nothing else to do. Says whether there may be more.
+    fn tidy(&mut self) -> Result<bool, Self::Error> {
+        Ok(false)
+    }
 }

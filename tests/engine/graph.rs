@@ -198,13 +198,14 @@ impl Bench {
         reply.expect("an answer").expect("nothing is refused")
     }
 
-    pub fn hear(&mut self, message: SyncMessage, changes: Vec<Verified>) {
+    /// What the other side says.
+    pub fn event(&self, message: SyncMessage, changes: Vec<Verified>) -> Event {
         let SyncMessage { heads, need, have, .. } = message;
-        self.handle(Event::Sync {
-            link: LINK,
-            group: group(),
-            incoming: Incoming { heads, need, have, changes },
-        });
+        Event::Sync { link: LINK, group: group(), incoming: Incoming { heads, need, have, changes } }
+    }
+
+    pub fn hear(&mut self, message: SyncMessage, changes: Vec<Verified>) {
+        self.handle(self.event(message, changes));
     }
 
     /// Sends changes as a peer does that has them as heads.
@@ -222,6 +223,14 @@ impl Bench {
         self.now_us = self.now_us.max(due_us);
         self.handle(Event::Tick);
         true
+    }
+
+    /// Lets so much time pass, with all that the engine does meanwhile.
+    pub fn pass(&mut self, us: u64) {
+        let until_us = self.now_us + us;
+        while self.now_us < until_us {
+            self.wait(until_us - self.now_us);
+        }
     }
 
     pub fn history(&self) -> Vec<ChangeHash> {

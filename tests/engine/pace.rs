@@ -1,12 +1,13 @@
 //! When things are said: at once where nothing was said before, in a burst together.
 
 use peer::change::Verified;
-use peer::engine::{Command, Draft, Event};
+use peer::engine::{Command, Draft, Effect, Event};
 use peer::id::ChangeHash;
-use peer::limits::{ACKNOWLEDGE_EVERY_MS, PUSH_EVERY_MS};
+use peer::limits::{ACKNOWLEDGE_EVERY_MS, PUBLISHED_MS_MAX, PUSH_EVERY_MS};
+use peer::time::{Now, Timestamp};
 use peer::wire::sync_message::SyncMessage;
 
-use crate::graph::{Bench, Graph, group};
+use crate::graph::{Bench, Graph, LINK, group};
 use crate::rng::Rng;
 
 /// Linked with a peer that is level, some time ago; and what else its author could send next.
@@ -89,4 +90,44 @@ fn what_is_said_anyhow_acknowledges() {
     assert_eq!(sent(&mut bench), [1]);
     bench.wait(ACKNOWLEDGE_EVERY_MS * 1000);
     assert_eq!(sent(&mut bench), [0; 0], "that has shown it");
+}
+
+#[test]
+fn what_others_wrote_is_shown_at_once_and_flushed_before_anybody_is_told() {
+    let (mut bench, next) = level(1);
+    let (message, change) = (SyncMessage::default(), next[0].clone());
+    let now = Now { wall: Timestamp::clamped(0), ticks_us: bench.now_us };
+    bench.engine.handle(bench.event(message, vec![change.clone()]), now).unwrap();
+    bench.engine.publish(now).unwrap();
+    assert!(bench.history().contains(&change.hash()));
+    let told: Vec<Effect> = std::iter::from_fn(|| bench.engine.poll_effect()).collect();
+    assert!(!told.is_empty() && told.iter().all(|effect| !matches!(effect, Effect::Send { .. })));
+    assert!(!after_a_power_cut(&bench).contains(&change.hash()));
+
+    bench.engine.flush(now).unwrap();
+    let told: Vec<Effect> = std::iter::from_fn(|| bench.engine.poll_effect()).collect();
+    assert!(told.iter().any(|effect| matches!(effect, Effect::Send { .. })), "{told:?}");
+    assert!(after_a_power_cut(&bench).contains(&change.hash()));
+}
+
+#[test]
+fn what_nobody_is_told_of_is_flushed_soon_all_the_same() {
+    let (mut bench, next) = level(2);
+    for change in &next {
+        bench.push(vec![change.clone()]);
+    }
+    let last = next[1].hash();
+    assert_eq!(sent(&mut bench), [0], "the second is not acknowledged yet");
+    assert!(bench.history().contains(&last) && !after_a_power_cut(&bench).contains(&last));
+    // And never will be.
+    bench.handle(Event::LinkDown { link: LINK });
+    bench.pass(PUBLISHED_MS_MAX * 1000);
+    assert_eq!(sent(&mut bench), [0; 0]);
+    assert!(after_a_power_cut(&bench).contains(&last));
+}
+
+fn after_a_power_cut(bench: &Bench) -> Vec<ChangeHash> {
+    let mut store = bench.engine.store().clone();
+    store.crash();
+    store.history(bench.no)
 }

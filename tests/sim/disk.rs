@@ -29,7 +29,7 @@ pub struct Calls {
 /// Where a peer keeps everything.
 #[derive(Debug)]
 pub enum Backing {
-    Memory(MemoryStore),
+    Memory(Box<MemoryStore>),
     Sqlite(Database),
 }
 
@@ -157,7 +157,7 @@ impl Backing {
 
 impl Disk {
     pub fn in_memory(plant: Plant) -> Self {
-        Self::new(Backing::Memory(MemoryStore::new()), plant)
+        Self::new(Backing::Memory(Box::default()), plant)
     }
 
     pub fn in_a_file(own: PeerId, plant: Plant) -> Result<Self, StoreError> {
@@ -326,6 +326,15 @@ impl Store for SimStore {
 
     fn set_value(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
         each!(&mut self.0.borrow_mut().store, store => store.set_value(key, value))
+    }
+
+    /// In memory all of it is lost in a crash; in a file, nothing.
+    fn publish(&mut self) -> Result<bool, StoreError> {
+        let mut disk = self.0.borrow_mut();
+        if disk.full {
+            return Err(StoreError::Full);
+        }
+        each!(&mut disk.store, store => store.publish())
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {

@@ -15,7 +15,7 @@ use crate::world::World;
 
 /// Takes the newest row of every group off the disk.
 pub fn drop_row(mesh: MeshId, disk: &mut Disk) {
-    let old = std::mem::replace(&mut disk.store, Backing::Memory(MemoryStore::new()));
+    let old = std::mem::replace(&mut disk.store, Backing::Memory(Box::default()));
     let mut new = MemoryStore::new();
     for row in old.groups().unwrap_or_default() {
         let genesis = Genesis::public(mesh, row.name);
@@ -33,7 +33,7 @@ pub fn drop_row(mesh: MeshId, disk: &mut Disk) {
         new.put_peer(&peer).unwrap_or_default();
     }
     new.commit().unwrap_or_default();
-    disk.store = Backing::Memory(new);
+    disk.store = Backing::Memory(Box::new(new));
 }
 
 /// Changes one letter of a body within a frame.

@@ -1,6 +1,6 @@
 //! The store on disk: one SQLite file, one connection that writes.
 //!
-//! A commit returns when the operating system has the transaction on disk. Readers have connections of their
+//! A commit returns when the operating system has all transactions on disk. Readers have connections of their
 //! own and neither wait for the writer nor make it wait. Nothing is read at opening but the list of groups.
 
 mod append;
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, params};
 
 pub use self::carve::Bytes;
-use self::checkpoint::Due;
+use self::checkpoint::Log;
 use self::held::{GROUPS, Held, group_name, group_row, held_groups};
 use self::log::GroupRef;
 pub(super) use self::log::is_stranded;
@@ -44,11 +44,11 @@ use crate::id::{ActorId, ChangeHash, MeshId, PeerId};
 /// Bodies held back for the full-text index within one transaction.
 const WORDS_HELD_MAX: usize = 4096;
 
-/// The writer. Drop it, or lose the process, and everything since the last commit is gone.
+/// The writer. Drop it, or lose the process, and everything since the last transaction is gone.
 #[derive(Debug)]
 pub struct SqliteStore {
+    log: Log,
     conn: Connection,
-    checkpoint_due: Due,
     path: PathBuf,
     own: PeerId,
     groups: BTreeMap<GroupNo, Held>,
@@ -66,23 +66,12 @@ impl SqliteStore {
     /// Opens the database of the peer `own`, and makes it first if there is none.
     pub fn open(path: &Path, own: PeerId) -> Result<Self, StoreError> {
         let mut conn = schema::open_writer(path)?;
-        let checkpoint_due = Due::watch(&mut conn)?;
+        let log = Log::watch(&mut conn, path)?;
         let groups = held_groups(&conn)?;
         let stranded = Stranded::load(&conn, groups.values().map(Held::key))?;
         let path = path.to_owned();
         let (recent, words) = (Recent::default(), Vec::new());
-        Ok(Self {
-            checkpoint_due,
-            conn,
-            path,
-            own,
-            groups,
-            recent,
-            stranded,
-            words,
-            writing: false,
-            stale: false,
-        })
+        Ok(Self { log, conn, path, own, groups, recent, stranded, words, writing: false, stale: false })
     }
 
     pub fn path(&self) -> &Path {
@@ -91,7 +80,10 @@ impl SqliteStore {
 
     /// Closes a sound database: its write-ahead log goes into it, unless somebody still reads. One that is only dropped
     /// leaves its log as it is, for that may hold what can be read nowhere else.
-    pub fn close(self) {
+    pub fn close(mut self) {
+        // Nothing was promised of what a failing disk takes now.
+        let _ = self.commit();
+        self.log.close();
         // Where that fails, the log stays, and is settled when the database is opened.
         let _ = schema::keep_log_at_close(&self.conn, false);
     }
@@ -180,7 +172,7 @@ impl SqliteStore {
     }
 
     /// Writes what was held back, and ends the transaction.
-    fn flush(&mut self) -> Result<(), StoreError> {
+    fn end(&mut self) -> Result<(), StoreError> {
         index::insert_words(&self.conn, &mut self.words)?;
         for actor in self.recent.take_changed() {
             index::put_actor(&self.conn, actor)?;
@@ -426,17 +418,25 @@ impl Store for SqliteStore {
         self.write(|store| Ok(sent::put_sent(&store.conn, key, sent)?))
     }
 
+    fn publish(&mut self) -> Result<bool, StoreError> {
+        if self.writing {
+            self.write(Self::end)?;
+            self.writing = false;
+            for held in self.groups.values_mut() {
+                held.changed = false;
+                held.newest_committed = held.newest;
+            }
+        }
+        Ok(self.log.is_unflushed())
+    }
+
     fn commit(&mut self) -> Result<(), StoreError> {
-        if !self.writing {
-            return Ok(());
-        }
-        self.write(Self::flush)?;
-        self.writing = false;
-        for held in self.groups.values_mut() {
-            held.changed = false;
-            held.newest_committed = held.newest;
-        }
-        Ok(())
+        self.publish()?;
+        self.log.flush().map_err(|error| StoreError::Unflushed { reason: error.to_string() })
+    }
+
+    fn tidy(&mut self) -> Result<bool, StoreError> {
+        self.write(|store| Ok(index::merge_words(&store.conn)?))
     }
 }
 

@@ -192,10 +192,11 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     }
     conn.execute_batch(
         "PRAGMA journal_size_limit = 8388608;
-         PRAGMA synchronous = FULL;
+         PRAGMA synchronous = NORMAL;
          PRAGMA fullfsync = ON;
          PRAGMA cache_size = -8192;",
     )?;
+    merge_words_later(&conn)?;
     let mode: String = conn
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
         .map_err(|error| at_opening(path, error))?;
@@ -204,6 +205,16 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         return Err(StoreError::Unopenable { path: path.into(), reason });
     }
     Ok(conn)
+}
+
+/// Has parts of the full-text index merged when [there is time](super::index::merge_words), and not by the commit that
+/// happens to be the sixty-fourth, unless there are very many.
+fn merge_words_later(conn: &Connection) -> Result<(), StoreError> {
+    let set = "SELECT count(*) FROM words_config WHERE k = 'automerge' AND v = 0";
+    if conn.query_row(set, [], |row| row.get::<_, i64>(0))? == 0 {
+        conn.execute_batch("INSERT INTO words (words, rank) VALUES ('automerge', 0)")?;
+    }
+    Ok(())
 }
 
 /// Whether the write-ahead log stays as it is when the last connection is closed.

@@ -80,6 +80,34 @@ fn what_was_read_counts_no_more_also_after_a_restart() {
 }
 
 #[test]
+fn many_groups_are_counted_as_each_alone() {
+    let disk = Disk::new();
+    let (mut store, first) = begun(&disk);
+    let ben = Author::new(2);
+    let mut groups = vec![first];
+    groups.extend(["one", "two", "three"].map(|name| store.add_group(&genesis(name), true).unwrap()));
+    for (number, &group) in groups.iter().enumerate() {
+        for text in ["Ann Lee", "nobody", "to Ann Lee again", "hello"] {
+            ben.say(&mut store, group, 1, text);
+        }
+        store.set_read_mark(group, EntryNo(number as u64)).unwrap();
+    }
+    store.commit().unwrap();
+    let reader = disk.reader();
+    let all = reader.groups(None).unwrap();
+    let mentions = |no: GroupNo| {
+        let counted = reader.attention(&all, &own()).unwrap();
+        let place = all.iter().position(|group| group.no == Some(no)).unwrap();
+        counted[place]
+    };
+    for (&group, (unread, named)) in groups.iter().zip([(4, 2), (3, 1), (2, 1), (1, 0)]) {
+        let counted = mentions(group);
+        assert_eq!((counted.unread, counted.mentions), (unread, named));
+        assert_eq!(counted, attention(&disk, group));
+    }
+}
+
+#[test]
 fn counting_is_bounded() {
     let disk = Disk::new();
     let (mut store, group) = begun(&disk);

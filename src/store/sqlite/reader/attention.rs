@@ -5,51 +5,103 @@
 //! that replies to an entry of his own. Counts and marks are of this one rule, and cost what they show: each looks at no
 //! more than [`UNREAD_VISITS_MAX`] entries above the mark, whatever is below it.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension, params};
 
 use super::Reader;
 use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, PeerId};
+use crate::id::{ChangeHash, GroupId, PeerId};
 use crate::limits::{UNREAD_MAX, UNREAD_VISITS_MAX};
 use crate::store::sqlite::log::{self, GroupRef};
 use crate::store::sqlite::{index, search, shelf};
 use crate::store::{Attention, Entry, GroupSummary, StoreError};
 use crate::time::Timestamp;
 
+/// Mentions by name that are looked for at once in all groups: most of them may have been read.
+const NAMED_MAX: usize = 4096;
+
+/// What is unread in a group.
+struct Stretch {
+    no: GroupNo,
+    id: GroupId,
+    read: EntryNo,
+    last: EntryNo,
+}
+
+impl Stretch {
+    fn is_unread(&self) -> bool {
+        self.last > self.read
+    }
+
+    /// From above the first up to the second.
+    fn rows(&self) -> (i64, i64) {
+        (log::row_id(self.no, self.read), log::row_id(self.no, self.last))
+    }
+}
+
 impl Reader {
     /// For the person whose key is `own`, in each of these groups. Only who is in a group has something to read there.
     pub fn attention(&self, groups: &[GroupSummary], own: &PeerId) -> Result<Vec<Attention>, StoreError> {
         self.in_one_state(|| {
             let name = self.phrase_of(own)?;
-            let attention = |group: &GroupSummary| match group.no.filter(|_| group.joined) {
-                Some(no) => {
-                    let key = GroupRef { no, id: group.id };
-                    self.attention_of(key, EntryNo(group.entries), own, name.as_deref())
-                }
+            let mut stretches = Vec::with_capacity(groups.len());
+            for group in groups {
+                let stretch = |no| {
+                    let read = shelf::read_mark(&self.conn, no)?;
+                    Ok::<_, StoreError>(Stretch { no, id: group.id, read, last: EntryNo(group.entries) })
+                };
+                stretches.push(group.no.filter(|_| group.joined).map(stretch).transpose()?);
+            }
+            let named = self.named_anywhere(name.as_deref(), stretches.iter().flatten())?;
+            let attention = |stretch: &Option<Stretch>| match stretch {
+                Some(stretch) => self.attention_of(stretch, own, name.as_deref(), named.as_ref()),
                 None => Ok(Attention::default()),
             };
-            groups.iter().map(attention).collect()
+            stretches.iter().map(attention).collect()
         })
+    }
+
+    /// The mentions by name in all that is unread, found at once; `None` where that may be more work than to look group by
+    /// group.
+    fn named_anywhere<'a>(
+        &self,
+        name: Option<&str>,
+        stretches: impl Iterator<Item = &'a Stretch>,
+    ) -> Result<Option<HashSet<i64>>, StoreError> {
+        let unread: Vec<_> = stretches.filter(|stretch| stretch.is_unread()).map(Stretch::rows).collect();
+        let (Some(from), Some(to)) =
+            (unread.iter().map(|rows| rows.0).min(), unread.iter().map(|rows| rows.1).max())
+        else {
+            return Ok(None);
+        };
+        if unread.len() == 1 {
+            return Ok(None);
+        }
+        let named = self.naming(name, from, to, NAMED_MAX)?;
+        Ok(Some(named).filter(|named| named.len() < NAMED_MAX))
     }
 
     fn attention_of(
         &self,
-        group: GroupRef,
-        last: EntryNo,
+        stretch: &Stretch,
         own: &PeerId,
         name: Option<&str>,
+        named: Option<&HashSet<i64>>,
     ) -> Result<Attention, StoreError> {
-        let read = shelf::read_mark(&self.conn, group.no)?;
+        let group = GroupRef { no: stretch.no, id: stretch.id };
         let newest = index::newest(&self.conn, group.no)?.map(|(eff, _)| Timestamp::clamped(eff));
-        let mut attention = Attention { read, newest, ..Attention::default() };
-        if last <= read {
+        let mut attention = Attention { read: stretch.read, newest, ..Attention::default() };
+        if !stretch.is_unread() {
             return Ok(attention);
         }
-        let (from, to) = (log::row_id(group.no, read), log::row_id(group.no, last));
+        let (from, to) = stretch.rows();
         let actors = self.actors_of(group.no, own)?;
-        let named = self.naming(name, from, to, UNREAD_VISITS_MAX)?;
+        let named = match named {
+            Some(named) => Cow::Borrowed(named),
+            None => Cow::Owned(self.naming(name, from, to, UNREAD_VISITS_MAX)?),
+        };
         let mut statement = self.conn.prepare_cached(
             "SELECT id, actor, re, kind IS NULL FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
         )?;

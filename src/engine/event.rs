@@ -159,7 +159,7 @@ pub enum CommandError {
     Store(String),
 }
 
-/// What the driver is to do, in this order, after the commit.
+/// What the driver is to do, in this order: what is news to readers once it is published, all else once it is flushed.
 #[derive(Debug)]
 pub enum Effect {
     Send {

@@ -1,8 +1,8 @@
 //! The peer as a state machine: events in, effects out.
 //!
-//! [`Engine::handle`] changes state and writes into the store's open transaction; [`Engine::commit`] makes that
-//! durable; only then does [`Engine::poll_effect`] hand out what is to be done, so nothing is told to anybody
-//! before it is on disk. No socket, no thread, no clock, no randomness of its own: time and a seed come in as
+//! [`Engine::handle`] changes state and writes into the store's open transaction; [`Engine::publish`] ends that and shows it
+//! to readers; [`Engine::flush`] makes it durable; only then does [`Engine::poll_effect`] hand out what others are told,
+//! so nothing is told to anybody before it is on disk. No socket, no thread, no clock, no randomness of its own: time and a seed come in as
 //! arguments, so that whole meshes run in one thread, in simulated time.
 
 mod author;

@@ -212,9 +212,9 @@ pub const SEARCH_LOOKED_AT_MAX: usize = 1000;
 pub const SEARCH_CONTEXT_MAX: usize = 20;
 /// A group is saved as an Automerge document when it has doubled, but not for fewer new entries than this.
 pub const SNAPSHOT_GROWTH_MIN: u64 = 1_000;
-/// Entries of a group up to which it is saved by itself: making a document takes memory in proportion to it,
-/// 65 to 110 MB at 100,000 entries. Larger groups are saved on export only.
-pub const SNAPSHOT_ENTRIES_MAX: u64 = 20_000;
+/// Entries of a group up to which it is saved by itself: making a document takes about 3 kB of memory for each, for a while.
+/// Larger groups are saved on export only.
+pub const SNAPSHOT_ENTRIES_MAX: u64 = 10_000;
 
 // Times, in milliseconds.
 

@@ -253,6 +253,8 @@ pub const CATCH_UP_COALESCE_MS: u64 = 50;
 pub const PUBLISHED_MS_MAX: u64 = 50;
 /// How long nothing has to be written before the store tidies up: less than there is between two people's messages.
 pub const TIDY_AFTER_MS: u64 = 10;
+/// How often it does at most a little of it: after a catch-up there is much, and it must not keep the disk busy.
+pub const TIDY_EVERY_MS: u64 = 100;
 /// Pages of 4 KiB in the write-ahead log for each of which it is moved into the database beside the writer.
 pub const CHECKPOINT_PAGES: i32 = 1_000;
 /// Pages in the log from which on the writer moves it itself: a flood is to take its time rather than the disk.

@@ -23,6 +23,7 @@ use super::{NodeError, data_dir, wall_clock};
 use crate::engine::{CommandError, Effect, Engine, Event, Settings};
 use crate::limits::{
     COMMIT_BYTES, COMMIT_EVENTS_MAX, PUSH_EVERY_MS, RESTART_MS, SALVAGE_AGAIN_MS, TIDY_AFTER_MS,
+    TIDY_EVERY_MS,
 };
 use crate::store::{SqliteStore, StoreError};
 use crate::sync::LinkId;
@@ -139,7 +140,7 @@ impl Thread {
     /// Runs until it is told to stop. After an error nothing since the last commit counts.
     fn serve(&mut self, engine: &mut Engine<SqliteStore>) -> Result<(), StoreError> {
         self.let_read();
-        let mut tidy_due_us = Some(self.now().in_ms(TIDY_AFTER_MS));
+        let (mut tidy_due_us, mut tidy_from_us) = (Some(self.now().in_ms(TIDY_AFTER_MS)), 0);
         while self.stopping.is_none() {
             let due = engine.next_timeout_us().into_iter().chain(tidy_due_us).min();
             let input = match due {
@@ -152,10 +153,12 @@ impl Thread {
             match input {
                 Ok(input) => {
                     self.take_all(engine, input)?;
-                    tidy_due_us = Some(self.now().in_ms(TIDY_AFTER_MS));
+                    tidy_due_us = Some(self.now().in_ms(TIDY_AFTER_MS).max(tidy_from_us));
                 }
                 Err(RecvTimeoutError::Timeout) if engine.next_timeout_us() != due => {
-                    tidy_due_us = engine.tidy()?.then(|| self.now().ticks_us);
+                    let more = engine.tidy()?;
+                    tidy_from_us = self.now().in_ms(TIDY_EVERY_MS);
+                    tidy_due_us = more.then_some(tidy_from_us);
                     continue;
                 }
                 Err(RecvTimeoutError::Timeout) => engine.handle(Event::Tick, self.now())?,

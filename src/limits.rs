@@ -257,6 +257,8 @@ pub const TIDY_AFTER_MS: u64 = 10;
 pub const TIDY_EVERY_MS: u64 = 100;
 /// Pages of 4 KiB in the write-ahead log for each of which it is moved into the database beside the writer.
 pub const CHECKPOINT_PAGES: i32 = 1_000;
+/// The same when nothing else is to be done: few at a time, so that a message that comes meanwhile hardly waits.
+pub const CHECKPOINT_QUIET_PAGES: i32 = 200;
 /// Pages in the log from which on the writer moves it itself: a flood is to take its time rather than the disk.
 pub const LOG_PAGES_MAX: i32 = 4_000;
 /// For how long a group must not grow before it is saved as a document: not in the midst of a catch-up.

@@ -233,9 +233,7 @@ impl<S: Store> Engine<S> {
     /// Does a little of the store's work that can wait, between two transactions. Says whether there may be more. After an
     /// error the engine is to be dropped.
     pub fn tidy(&mut self) -> Result<bool, S::Error> {
-        let more = self.store.tidy()?;
-        self.store.publish()?;
-        Ok(more)
+        self.store.tidy()
     }
 
     fn control(&mut self, link: LinkId, control: Control, now: Now) -> Result<(), S::Error> {

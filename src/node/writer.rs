@@ -140,7 +140,7 @@ impl Thread {
     /// Runs until it is told to stop. After an error nothing since the last commit counts.
     fn serve(&mut self, engine: &mut Engine<SqliteStore>) -> Result<(), StoreError> {
         self.let_read();
-        let (mut tidy_due_us, mut tidy_from_us) = (Some(self.now().in_ms(TIDY_AFTER_MS)), 0);
+        let (mut tidy_due_us, mut tidy_from_us) = (None, 0);
         while self.stopping.is_none() {
             let due = engine.next_timeout_us().into_iter().chain(tidy_due_us).min();
             let input = match due {
@@ -157,6 +157,7 @@ impl Thread {
                 }
                 Err(RecvTimeoutError::Timeout) if engine.next_timeout_us() != due => {
                     let more = engine.tidy()?;
+                    self.move_log(engine, true);
                     tidy_from_us = self.now().in_ms(TIDY_EVERY_MS);
                     tidy_due_us = more.then_some(tidy_from_us);
                     continue;
@@ -169,9 +170,7 @@ impl Thread {
             engine.flush(self.now())?;
             self.committed = Instant::now();
             self.act_on_all(engine);
-            if engine.store().take_checkpoint_due() {
-                self.checkpoints.start(engine.store().path().to_owned());
-            }
+            self.move_log(engine, false);
         }
         // What was about to be pushed is pushed before the links end.
         let mut now = self.now();
@@ -183,6 +182,12 @@ impl Thread {
             engine.handle(Event::LinkDown { link }, now)?;
         }
         engine.commit(now)
+    }
+
+    fn move_log(&mut self, engine: &Engine<SqliteStore>, quiet: bool) {
+        if engine.store().take_checkpoint_due(quiet) {
+            self.checkpoints.start(engine.store().path().to_owned());
+        }
     }
 
     /// All that has queued up goes into the same transaction, up to a limit. One that nobody waits for is kept open a

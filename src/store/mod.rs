@@ -155,7 +155,8 @@ pub trait Store: ChangeGraph {
     /// Makes all writes durable. After an error none is to be relied on that came after the last commit.
     fn commit(&mut self) -> Result<(), Self::Error>;
 
-    /// Does a little of the work that can wait until there is nothing else to do. Says whether there may be more.
+    /// Does a little of the work that can wait until there is nothing else to do, in a transaction of its own. Says whether
+    /// there may be more. An error is one of damage only.
     fn tidy(&mut self) -> Result<bool, Self::Error> {
         Ok(false)
     }

@@ -10,21 +10,23 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
 use super::{SqliteStore, schema};
-use crate::limits::{CHECKPOINT_PAGES, LOG_PAGES_MAX};
+use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_QUIET_PAGES, LOG_PAGES_MAX};
 use crate::store::StoreError;
 
 /// What has become of the log.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     path: PathBuf,
-    /// It has grown by so much that it should be moved.
-    due: Arc<AtomicBool>,
+    /// Its length in pages.
+    pages: Arc<AtomicI32>,
+    /// The length at which it was last to be moved.
+    moved_at: AtomicI32,
     /// It holds transactions that were not flushed.
     unflushed: Arc<AtomicBool>,
     file: Option<File>,
@@ -36,25 +38,27 @@ impl Log {
         let mut path = database.as_os_str().to_owned();
         path.push("-wal");
         let log = Self { path: path.into(), ..Self::default() };
-        let (due, unflushed) = (log.due.clone(), log.unflushed.clone());
-        let mut told_at = 0;
+        let (length, unflushed) = (log.pages.clone(), log.unflushed.clone());
         conn.wal_hook(Some(move |log: &mut Wal, pages: c_int| {
             unflushed.store(true, Ordering::Relaxed);
             if pages >= LOG_PAGES_MAX {
                 // As when SQLite does it by itself: it is no failure of the commit.
                 let _ = log.checkpoint();
             }
-            if pages < told_at {
-                // The log has begun anew.
-                told_at = 0;
-            }
-            if pages >= told_at.saturating_add(CHECKPOINT_PAGES) {
-                told_at = pages;
-                due.store(true, Ordering::Relaxed);
-            }
+            length.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
         Ok(log)
+    }
+
+    /// Whether it has grown by so much since this was last true, or since it began anew.
+    fn take_growth(&self, least: i32) -> bool {
+        let pages = self.pages.load(Ordering::Relaxed);
+        let moved_at =
+            Some(self.moved_at.load(Ordering::Relaxed)).filter(|moved_at| *moved_at <= pages).unwrap_or(0);
+        let grown = pages >= moved_at.saturating_add(least);
+        self.moved_at.store(if grown { pages } else { moved_at }, Ordering::Relaxed);
+        grown
     }
 
     pub fn is_unflushed(&self) -> bool {
@@ -83,9 +87,9 @@ impl Log {
 }
 
 impl SqliteStore {
-    /// Whether the log should be moved now; once, each time that it has grown.
-    pub fn take_checkpoint_due(&self) -> bool {
-        self.log.due.swap(false, Ordering::Relaxed)
+    /// Whether the log should be moved now, when it is quiet or in the midst of the work; once, each time that it has grown.
+    pub fn take_checkpoint_due(&self, quiet: bool) -> bool {
+        self.log.take_growth(if quiet { CHECKPOINT_QUIET_PAGES } else { CHECKPOINT_PAGES })
     }
 
     /// Moves the log of the database at `path` into it, over a connection of its own, while another writes. After an

@@ -436,7 +436,12 @@ impl Store for SqliteStore {
     }
 
     fn tidy(&mut self) -> Result<bool, StoreError> {
-        self.write(|store| Ok(index::merge_words(&store.conn)?))
+        let merged = self.write(|store| Ok(index::merge_words(&store.conn)?));
+        match merged.and_then(|more| self.publish().map(|_| more)) {
+            // It can wait, and whoever writes next is told why it does not work.
+            Err(error) if !error.is_damage() => Ok(false),
+            merged => merged,
+        }
     }
 }
 

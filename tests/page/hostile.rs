@@ -70,9 +70,10 @@ fn nothing_that_others_write_runs() {
     for text in PAYLOADS {
         ben.run(&["send", GROUP, "--", text]).ok();
     }
-    desk.sees(&shown(PAYLOADS[PAYLOADS.len() - 1]));
     let mut wanted: Vec<String> = PAYLOADS.iter().map(|text| shown(text)).collect();
     wanted.extend(wanted.clone());
+    let bodies = "document.querySelectorAll('#history .message:not(.system) .body')";
+    desk.until(&format!("{bodies}.length >= {}", wanted.len()));
     let bodies = desk.bodies();
     assert_eq!(bodies, wanted, "every body is shown as it is");
     let relayed = desk.run("return [...document.querySelectorAll('.relay')].map((name) => name.textContent)");

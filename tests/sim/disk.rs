@@ -203,7 +203,12 @@ impl Disk {
             Backing::Memory(store) => store.crash(),
             Backing::Sqlite(database) => *database = database.copy()?,
         }
-        self.pending.clear();
+        // What was published is still in the file, and flushed by whoever opens it.
+        let pending = std::mem::take(&mut self.pending);
+        let store = &self.store;
+        let kept =
+            |(group, hash): &(GroupNo, ChangeHash)| store.find(*group, hash).is_ok_and(|no| no.is_some());
+        self.durable.extend(pending.into_iter().filter(kept));
         self.fail_commit = None;
         Ok(())
     }

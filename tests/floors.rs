@@ -51,7 +51,7 @@ const PURE: &[&str] =
 const EXCEPT: &[(&str, &str, &str)] = &[
     ("wire/address.rs", "std::net", "a type that parses addresses; nothing is opened"),
     ("store/sqlite/reader.rs", "std::fs", "the size of the database's own files"),
-    ("store/sqlite/checkpoint.rs", "std::fs", "flushing the database's own log"),
+    ("store/sqlite/write_ahead_log.rs", "std::fs", "flushing the database's own log"),
     ("store/sqlite/carve.rs", "std::fs", "its tests read what SQLite wrote"),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use peer::limits::{CHECKPOINT_PAGES, LOG_PAGES_MAX};
+use peer::limits::{CHECKPOINT_PAGES, CHECKPOINT_QUIET_PAGES, LOG_PAGES_MAX};
 use peer::store::{SqliteStore, Store};
 
 use crate::support::{Author, Disk, genesis};
@@ -11,7 +11,7 @@ use crate::support::{Author, Disk, genesis};
 const TRANSACTION_PAGES: i32 = 100;
 
 /// Writes until the log would have more than twice as many pages as it may, and gives the most that it had.
-fn longest_log(when_due: impl Fn(&Path)) -> i32 {
+fn longest_log(quiet: bool, when_due: impl Fn(&Path)) -> i32 {
     let disk = Disk::new();
     let mut store = disk.open();
     let group = store.add_group(&genesis("rust"), true).unwrap();
@@ -26,7 +26,7 @@ fn longest_log(when_due: impl Fn(&Path)) -> i32 {
         store.commit().unwrap();
         let bytes = std::fs::metadata(&log).unwrap().len();
         longest = longest.max(bytes / (4096 + 24));
-        if store.take_checkpoint_due(false) {
+        if store.take_checkpoint_due(quiet) {
             when_due(store.path());
         }
     }
@@ -35,13 +35,30 @@ fn longest_log(when_due: impl Fn(&Path)) -> i32 {
 
 #[test]
 fn a_log_that_is_moved_when_it_is_due_stays_short() {
-    let longest = longest_log(|path| SqliteStore::checkpoint(path).unwrap());
-    assert!(longest < CHECKPOINT_PAGES + TRANSACTION_PAGES, "{longest} pages");
+    for (quiet, pages) in [(false, CHECKPOINT_PAGES), (true, CHECKPOINT_QUIET_PAGES)] {
+        let longest = longest_log(quiet, |path| SqliteStore::checkpoint(path).unwrap());
+        assert!((pages..pages + TRANSACTION_PAGES).contains(&longest), "{longest} pages");
+    }
+}
+
+#[test]
+fn a_log_that_was_left_behind_is_flushed_before_anything_is_promised() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    store.add_group(&genesis("rust"), true).unwrap();
+    assert!(store.publish().unwrap(), "not flushed yet");
+    drop(store);
+    let mut store = disk.open();
+    assert!(store.publish().unwrap(), "whoever wrote it may not have flushed it");
+    store.commit().unwrap();
+    assert!(!store.publish().unwrap());
+    store.close();
+    assert!(!disk.open().publish().unwrap(), "there is no log");
 }
 
 #[test]
 fn a_log_that_nobody_moves_is_moved_by_the_writer() {
-    let longest = longest_log(|_| {});
+    let longest = longest_log(false, |_| {});
     assert!(longest > CHECKPOINT_PAGES + TRANSACTION_PAGES, "{longest} pages");
     assert!(longest < LOG_PAGES_MAX + TRANSACTION_PAGES, "{longest} pages");
 }

@@ -5,7 +5,6 @@
 
 mod append;
 mod carve;
-mod checkpoint;
 mod feed;
 mod held;
 mod index;
@@ -21,6 +20,7 @@ mod shelf;
 mod stranded;
 #[cfg(test)]
 mod tests;
+mod write_ahead_log;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,6 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, params};
 
 pub use self::carve::Bytes;
-use self::checkpoint::Log;
 use self::held::{GROUPS, Held, group_name, group_row, held_groups};
 use self::log::GroupRef;
 pub(super) use self::log::is_stranded;
@@ -36,6 +35,7 @@ pub use self::reader::Reader;
 use self::recent::Recent;
 pub use self::salvage::Salvaged;
 use self::stranded::Stranded;
+use self::write_ahead_log::WriteAheadLog;
 use super::{Fork, GroupRow, KnownPeer, Sent, Snapshot, Store, StoreError};
 use crate::change::{Genesis, Verified};
 use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node, effective_time};
@@ -47,7 +47,7 @@ const WORDS_HELD_MAX: usize = 4096;
 /// The writer. Drop it, or lose the process, and everything since the last transaction is gone.
 #[derive(Debug)]
 pub struct SqliteStore {
-    log: Log,
+    wal: WriteAheadLog,
     conn: Connection,
     path: PathBuf,
     own: PeerId,
@@ -66,12 +66,12 @@ impl SqliteStore {
     /// Opens the database of the peer `own`, and makes it first if there is none.
     pub fn open(path: &Path, own: PeerId) -> Result<Self, StoreError> {
         let mut conn = schema::open_writer(path)?;
-        let log = Log::watch(&mut conn, path)?;
+        let wal = WriteAheadLog::watch(&mut conn, path)?;
         let groups = held_groups(&conn)?;
         let stranded = Stranded::load(&conn, groups.values().map(Held::key))?;
         let path = path.to_owned();
         let (recent, words) = (Recent::default(), Vec::new());
-        Ok(Self { log, conn, path, own, groups, recent, stranded, words, writing: false, stale: false })
+        Ok(Self { wal, conn, path, own, groups, recent, stranded, words, writing: false, stale: false })
     }
 
     pub fn path(&self) -> &Path {
@@ -83,7 +83,7 @@ impl SqliteStore {
     pub fn close(mut self) {
         // Nothing was promised of what a failing disk takes now.
         let _ = self.commit();
-        self.log.close();
+        self.wal.close();
         // Where that fails, the log stays, and is settled when the database is opened.
         let _ = schema::keep_log_at_close(&self.conn, false);
     }
@@ -427,12 +427,12 @@ impl Store for SqliteStore {
                 held.newest_committed = held.newest;
             }
         }
-        Ok(self.log.is_unflushed())
+        Ok(self.wal.is_unflushed())
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
         self.publish()?;
-        self.log.flush().map_err(|error| StoreError::Unflushed { reason: error.to_string() })
+        self.wal.flush().map_err(|error| StoreError::Unflushed { reason: error.to_string() })
     }
 
     fn tidy(&mut self) -> Result<bool, StoreError> {

@@ -1,9 +1,9 @@
 //! When the write-ahead log is flushed, and when it is moved into the database. A transaction is in the log, and seen by
 //! readers, before it is flushed; whoever commits waits for that.
 //!
-//! It is moved beside the writer, by whoever drives the store and has threads,
-//! so that nobody who waits for a commit waits for the many pages of others that are due by then. Where that is slower
-//! than the writer, the writer does it after all, at [`LOG_PAGES_MAX`].
+//! It is moved beside the writer, by whoever drives the store and has threads, so that nobody who waits for a commit
+//! waits for the many pages of others that are due by then. Where that is slower than the writer, the writer does it
+//! after all, at [`LOG_PAGES_MAX`].
 
 use std::ffi::c_int;
 use std::fs::File;
@@ -21,7 +21,7 @@ use crate::store::StoreError;
 
 /// What has become of the log.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(super) struct WriteAheadLog {
     path: PathBuf,
     /// Its length in pages.
     pages: Arc<AtomicI32>,
@@ -32,12 +32,15 @@ pub(super) struct Log {
     file: Option<File>,
 }
 
-impl Log {
+impl WriteAheadLog {
     /// Looks at each commit of this connection from now on.
     pub fn watch(conn: &mut Connection, database: &Path) -> rusqlite::Result<Self> {
         let mut path = database.as_os_str().to_owned();
         path.push("-wal");
         let log = Self { path: path.into(), ..Self::default() };
+        // Whoever left it may have had no time to flush it.
+        let left = std::fs::metadata(&log.path).is_ok_and(|left| left.len() > 0);
+        log.unflushed.store(left, Ordering::Relaxed);
         let (length, unflushed) = (log.pages.clone(), log.unflushed.clone());
         conn.wal_hook(Some(move |log: &mut Wal, pages: c_int| {
             unflushed.store(true, Ordering::Relaxed);
@@ -89,7 +92,7 @@ impl Log {
 impl SqliteStore {
     /// Whether the log should be moved now, when it is quiet or in the midst of the work; once, each time that it has grown.
     pub fn take_checkpoint_due(&self, quiet: bool) -> bool {
-        self.log.take_growth(if quiet { CHECKPOINT_QUIET_PAGES } else { CHECKPOINT_PAGES })
+        self.wal.take_growth(if quiet { CHECKPOINT_QUIET_PAGES } else { CHECKPOINT_PAGES })
     }
 
     /// Moves the log of the database at `path` into it, over a connection of its own, while another writes. After an

@@ -172,3 +172,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn tidying_up_merges_the_index_and_changes_nothing_that_is_found() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let group = store.add_group(&genesis("rust"), true).unwrap();
+    let author = Author::new(1);
+    // A part of the index each; four are merged.
+    for at in 1..=8 {
+        author.say(&mut store, group, at, &format!("message {at}"));
+        store.commit().unwrap();
+    }
+    let before = found(&disk.reader(), "message", None);
+    assert_eq!(before.len(), 8);
+    assert!(store.tidy().unwrap(), "there was something to merge");
+    let steps = (0..100).take_while(|_| store.tidy().unwrap()).count();
+    assert!(steps < 100, "it never ends");
+    assert_eq!(found(&disk.reader(), "message", None), before);
+    assert!(!store.tidy().unwrap());
+}

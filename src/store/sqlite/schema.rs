@@ -150,6 +150,8 @@ CREATE TABLE sent (
 CREATE INDEX log_late ON log (id) WHERE late = 1;
 ";
 
+const MERGE_WORDS_LATER: &str = "INSERT INTO words (words, rank) VALUES ('automerge', 0)";
+
 const OURS: &str = "SELECT count(*) FROM sqlite_schema WHERE name IN
     ('actor', 'entry', 'fork', 'grp', 'log', 'peer', 'register', 'shared_heads', 'snapshot', 'value', 'words')";
 const OURS_COUNT: i64 = 11;
@@ -196,7 +198,6 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
          PRAGMA fullfsync = ON;
          PRAGMA cache_size = -8192;",
     )?;
-    merge_words_later(&conn)?;
     let mode: String = conn
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
         .map_err(|error| at_opening(path, error))?;
@@ -204,15 +205,17 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         let reason = "its file system cannot be shared between readers and a writer".to_owned();
         return Err(StoreError::Unopenable { path: path.into(), reason });
     }
+    // Of an earlier version; on a full disk commits go on merging until the next start.
+    let _ = merge_words_later(&conn);
     Ok(conn)
 }
 
 /// Has parts of the full-text index merged when [there is time](super::index::merge_words), and not by the commit that
 /// happens to be the sixty-fourth, unless there are very many.
-fn merge_words_later(conn: &Connection) -> Result<(), StoreError> {
+fn merge_words_later(conn: &Connection) -> rusqlite::Result<()> {
     let set = "SELECT count(*) FROM words_config WHERE k = 'automerge' AND v = 0";
     if conn.query_row(set, [], |row| row.get::<_, i64>(0))? == 0 {
-        conn.execute_batch("INSERT INTO words (words, rank) VALUES ('automerge', 0)")?;
+        conn.execute_batch(MERGE_WORDS_LATER)?;
     }
     Ok(())
 }
@@ -286,6 +289,7 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
     ))?;
     conn.execute_batch(TABLES)?;
     conn.execute_batch(BESIDE)?;
+    conn.execute_batch(MERGE_WORDS_LATER)?;
     conn.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))

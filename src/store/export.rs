@@ -11,8 +11,7 @@ use super::StoreError;
 use crate::change::{Body, Change};
 use crate::id::ChangeHash;
 
-/// Changes that Automerge is given at once, in bytes: it takes twenty times as much memory for a change that it reads as for
-/// one that it holds.
+/// Changes that Automerge is given at once, in bytes. With all at once it takes 6 kB of memory for an entry, with these 3.
 const PART_BYTES: usize = 256 * 1024;
 
 /// A group, saved.
@@ -42,17 +41,19 @@ pub fn automerge(
     genesis: &[u8],
     changes: impl IntoIterator<Item = Result<Change, StoreError>>,
 ) -> Result<Document, ExportError> {
-    let mut doc = Automerge::load(genesis)?;
-    let mut log = Log { heads: heads(&doc), ..Log::default() };
+    let begun = Automerge::load(genesis)?;
+    let mut log = Log { heads: heads(&begun), ..Log::default() };
+    // Of no use once an author has equivocated.
+    let mut doc = Some(begun);
     let mut part = Vec::new();
     for change in changes {
         let change = change?;
         let (hash, encoded) = change.encode_hashed();
         log.push(hash, change);
         if log.forked {
-            (doc, part) = (Automerge::new(), Vec::new());
-            continue;
+            doc = None;
         }
+        let Some(doc) = &mut doc else { continue };
         part.extend_from_slice(&encoded);
         if part.len() >= PART_BYTES {
             doc.load_incremental(&part)?;
@@ -61,11 +62,12 @@ pub fn automerge(
     }
     let entries = log.changes.len() as u64;
     let reauthored = log.forked;
-    let bytes = if reauthored {
-        reauthor(genesis, log)?
-    } else {
-        doc.load_incremental(&part)?;
-        save(doc, &log)?
+    let bytes = match doc {
+        Some(mut doc) => {
+            doc.load_incremental(&part)?;
+            save(doc, &log)?
+        }
+        None => reauthor(genesis, log)?,
     };
     Ok(Document { bytes, entries, reauthored })
 }

@@ -144,7 +144,7 @@ async fn run(running: &mut Option<Peer>, command: Command) -> Result<Value> {
             let count = peer.dump(&path).await?;
             return Ok(json!({ "ok": true, "count": count }));
         }
-        // What was accepted is on disk; what was received is, before anything is answered.
+        // The engine answers when all that came before is flushed.
         Command::Flush => drop(peer.node.status().await?),
     }
     Ok(json!({ "ok": true }))

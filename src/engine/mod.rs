@@ -1,9 +1,9 @@
 //! The peer as a state machine: events in, effects out.
 //!
-//! [`Engine::handle`] changes state and writes into the store's open transaction; [`Engine::publish`] ends that and shows it
-//! to readers; [`Engine::flush`] makes it durable; only then does [`Engine::poll_effect`] hand out what others are told,
-//! so nothing is told to anybody before it is on disk. No socket, no thread, no clock, no randomness of its own: time and a seed come in as
-//! arguments, so that whole meshes run in one thread, in simulated time.
+//! [`Engine::handle`] changes state and writes into the store's open transaction; [`Engine::publish`] ends that and
+//! shows it to readers; [`Engine::flush`] makes it durable; only then does [`Engine::poll_effect`] hand out what others
+//! are told, so nothing is told to anybody before it is on disk. No socket, no thread, no clock, no randomness of its
+//! own: time and a seed come in as arguments, so that whole meshes run in one thread, in simulated time.
 
 mod author;
 mod conduct;
@@ -67,7 +67,7 @@ pub struct Engine<S: Store> {
     mesh: Mesh,
     conducts: Conducts,
     orphan_space: OrphanSpace,
-    /// Waiting for the commit.
+    /// Waiting for the flush; what is news, for the end of the transaction only.
     prepared: VecDeque<Effect>,
     effects: VecDeque<Effect>,
     /// By when what was published is to be durable.

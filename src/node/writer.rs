@@ -2,8 +2,8 @@
 //!
 //! Everything that has queued up is one transaction, and entries of others wait a little for more to share one with; readers
 //! see it as soon as it has ended, and others are told when it is flushed. Where nothing comes for a while, the store
-//! tidies up. When the store fails, nothing of that transaction counts: its commands are answered with the error, all links are closed,
-//! and the engine starts again from what is on disk, which is salvaged first where it is damaged.
+//! tidies up. When the store fails, nobody is told of that transaction: its commands are answered with the error, all
+//! links are closed, and the engine starts again from what is on disk, which is salvaged first where it is damaged.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, RecvTimeoutError};

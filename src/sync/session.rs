@@ -16,6 +16,8 @@ const QUEUE_MAX: usize = 1 << 16;
 /// Entries that a peer may lack and still be pushed to: in a busy group nobody is ever exactly level.
 const NEAR_MAX: usize = 64;
 const NEAR_VISITS_MAX: usize = 4 * NEAR_MAX;
+/// Entries that have arrived at a peer and may wait there for others; older ones count as stored.
+const ARRIVED_MAX: usize = 4096;
 /// Entries visited when looking for what a peer's heads acknowledge.
 const ACKNOWLEDGE_VISITS_MAX: usize = 2048;
 
@@ -100,6 +102,8 @@ pub struct Session {
     live: bool,
     queue: VecDeque<EntryNo>,
     in_flight: VecDeque<Batch>,
+    /// What arrived last and may be an orphan there, which no heads show.
+    arrived: VecDeque<EntryNo>,
     marks: Marks,
     /// What was looked at or sent a second time, in bytes.
     again_bytes: u64,
@@ -213,8 +217,8 @@ impl Session {
         std::mem::take(&mut self.unsaved).then_some(&self.shared)
     }
 
-    /// Queues the answer to a pull. What is on its way is not sent again unless it is asked for by name:
-    /// nothing gets lost on a link that stands.
+    /// Queues the answer to a pull. What is on its way, or may wait there for what is asked for, is not sent again unless
+    /// it is asked for by name: nothing gets lost on a link that stands.
     fn serve<G: ChangeGraph>(
         &mut self,
         graph: &G,
@@ -235,7 +239,7 @@ impl Session {
                 let again = visited.iter().filter(|no| **no <= self.marks.visited).count();
                 self.again_bytes += again as u64 * VISIT_BYTES;
                 self.marks.visited = visited.into_iter().fold(self.marks.visited, EntryNo::max);
-                for no in self.in_flight.iter().flat_map(|batch| &batch.entries) {
+                for no in self.in_flight.iter().flat_map(|batch| &batch.entries).chain(&self.arrived) {
                     owed.remove(no);
                 }
                 owed.extend(needed);
@@ -262,7 +266,10 @@ impl Session {
 
     /// Finds out whether they are level.
     pub fn settle(&mut self, ours: &[EntryNo]) {
-        self.live |= self.is_level(ours);
+        if self.is_level(ours) {
+            self.live = true;
+            self.arrived.clear();
+        }
     }
 
     /// New entries of our own: pushed where the other side is level, else found out from our heads.
@@ -311,14 +318,12 @@ impl Session {
         }
         if !batch.entries.is_empty() {
             self.in_flight.push_back(batch);
-            if self.in_flight.len() > BATCHES_IN_FLIGHT_MAX {
-                self.in_flight.pop_front();
-            }
+            self.note_arrived(self.in_flight.len().saturating_sub(BATCHES_IN_FLIGHT_MAX));
         }
         Ok(changes)
     }
 
-    /// Forgets what their heads show to have arrived. Only flow control depends on it.
+    /// Takes what their heads show to have arrived off what is on its way.
     fn acknowledge<G: ChangeGraph>(
         &mut self,
         graph: &G,
@@ -353,7 +358,12 @@ impl Session {
                 open.extend(node.deps);
             }
         }
-        self.in_flight.drain(..arrived);
+        self.note_arrived(arrived);
         Ok(())
+    }
+
+    fn note_arrived(&mut self, batches: usize) {
+        self.arrived.extend(self.in_flight.drain(..batches).flat_map(|batch| batch.entries));
+        self.arrived.drain(..self.arrived.len().saturating_sub(ARRIVED_MAX));
     }
 }

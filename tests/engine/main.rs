@@ -7,5 +7,6 @@ mod graph;
 mod oracle;
 mod pace;
 mod rations;
+mod repair;
 #[path = "../sim/rng.rs"]
 mod rng;

@@ -14,3 +14,4 @@ mod salvage;
 mod salvage_cost;
 mod search;
 mod support;
+mod unindexed;

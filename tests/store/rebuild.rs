@@ -4,7 +4,7 @@ use peer::change::Body;
 use peer::group::{EntryNo, GroupNo, kind};
 use peer::store::{Page, Snapshot, SqliteStore, Store, StoreError};
 
-use crate::support::{Author, Disk, directory, genesis, message, of_kind};
+use crate::support::{Author, Disk, directory, filler, genesis, message, of_kind};
 
 /// Two groups with branches, a fork, registers, late entries, sealed bodies and relayed names.
 fn varied(disk: &Disk) -> (SqliteStore, [GroupNo; 2]) {
@@ -44,6 +44,7 @@ fn varied(disk: &Disk) -> (SqliteStore, [GroupNo; 2]) {
         assert!(twin.forks());
         store.append(group, &twin).unwrap();
     }
+    Author::new(1).say(&mut store, groups[1], 2000, &filler());
     store.commit().unwrap();
     (store, groups)
 }

@@ -5,7 +5,7 @@ use peer::group::{EntryNo, GroupNo};
 use peer::store::{Hit, Reader, Store};
 use proptest::prelude::*;
 
-use crate::support::{Author, Disk, genesis, message, of_kind};
+use crate::support::{Author, Disk, filler, genesis, message, of_kind};
 
 fn text(body: &Body) -> &str {
     match body {
@@ -181,7 +181,7 @@ fn tidying_up_merges_the_index_and_changes_nothing_that_is_found() {
     let author = Author::new(1);
     // A part of the index each; four are merged.
     for at in 1..=8 {
-        author.say(&mut store, group, at, &format!("message {at}"));
+        author.say(&mut store, group, at, &format!("message {at} {}", filler()));
         store.commit().unwrap();
     }
     let before = found(&disk.reader(), "message", None);

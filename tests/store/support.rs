@@ -115,6 +115,11 @@ pub fn message(at: i64, text: &str) -> Content {
     }
 }
 
+/// So long that what is committed with it, or waits, is put into the full-text index; and without a word.
+pub fn filler() -> String {
+    "- ".repeat(16 * 1024)
+}
+
 pub fn of_kind(at: i64, kind: &str, text: &str) -> Content {
     Content { kind: Some(kind.to_owned()), ..message(at, text) }
 }

@@ -1,9 +1,6 @@
 //! One admitted change becomes part of the log, and of all that is derived from it.
 
-use rusqlite::Connection;
-
 use super::{SqliteStore, feed, index, log, shelf};
-use crate::change::Content;
 use crate::group::{Admitted, EntryNo, GroupNo, Node};
 use crate::store::StoreError;
 
@@ -33,7 +30,7 @@ impl SqliteStore {
             }
             if let Some((row, was_late)) = stranded.take(conn, key, change)? {
                 late = was_late;
-                forget_words(conn, words, row, change.content())?;
+                words.forget(conn, row, change.content())?;
             }
         }
         if let Some(no) = index::insert_entry(conn, group, next, order)? {
@@ -66,27 +63,7 @@ impl SqliteStore {
         held.row.heads.push(next);
         held.newest = held.newest.max(Some(order));
         held.changed = true;
-        if let Some(text) = index::words_of(content) {
-            words.push((log::row_id(group, next), text.to_owned()));
-        }
-        if words.len() >= super::WORDS_HELD_MAX {
-            index::insert_words(conn, words)?;
-        }
+        words.push(conn, log::row_id(group, next), content)?;
         Ok(next)
     }
-}
-
-/// Undoes what an entry has written, or is about to write, to the full-text index.
-fn forget_words(
-    conn: &Connection,
-    held_back: &mut Vec<(i64, String)>,
-    row: i64,
-    content: &Content,
-) -> Result<(), StoreError> {
-    let Some(text) = index::words_of(content) else { return Ok(()) };
-    match held_back.iter().rposition(|(held, _)| *held == row) {
-        Some(place) => drop(held_back.swap_remove(place)),
-        None => index::remove_words(conn, row, text)?,
-    }
-    Ok(())
 }

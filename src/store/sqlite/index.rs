@@ -4,13 +4,10 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::log::{self, GroupRef};
-use crate::change::{Body, Content};
+use crate::change::Content;
 use crate::group::{EntryNo, GroupNo, Register, register_of};
 use crate::id::{ActorId, ChangeHash};
 use crate::store::{Fork, StoreError};
-
-/// Pages of the full-text index that are merged in one go: a message that comes meanwhile waits for about a millisecond.
-const MERGED_PAGES: i64 = 16;
 
 /// An entry's place in the order of display, the key of a history.
 pub(super) type OrderKey = (i64, ChangeHash);
@@ -219,44 +216,6 @@ pub(super) fn forks(conn: &Connection) -> Result<Vec<Fork>, StoreError> {
         })
     })?;
     Ok(forks.collect::<Result<_, _>>()?)
-}
-
-/// The text by which an entry is found: that of messages, never that of kinds or of what is sealed.
-pub(super) fn words_of(content: &Content) -> Option<&str> {
-    match (&content.kind, &content.body) {
-        (None, Body::Text(text)) => Some(text),
-        _ => None,
-    }
-}
-
-/// Adds bodies to the full-text index. It writes a segment whenever row numbers do not ascend, so they come
-/// sorted, many at once.
-pub(super) fn insert_words(conn: &Connection, texts: &mut Vec<(i64, String)>) -> rusqlite::Result<()> {
-    texts.sort_unstable_by_key(|(row, _)| *row);
-    let mut insert = conn.prepare_cached("INSERT INTO words (rowid, body) VALUES (?1, ?2)")?;
-    for (row, text) in texts.iter() {
-        insert.execute(params![row, text])?;
-    }
-    texts.clear();
-    Ok(())
-}
-
-/// Merges a few pages of the full-text index, where a level has four parts. Says whether there was anything to merge.
-/// Source: FTS5's manual, "the 'merge' command".
-pub(super) fn merge_words(conn: &Connection) -> rusqlite::Result<bool> {
-    let before = conn.total_changes();
-    let mut merge = conn.prepare_cached("INSERT INTO words (words, rank) VALUES ('merge', ?1)")?;
-    merge.execute([MERGED_PAGES])?;
-    // One change is that of the command itself.
-    Ok(conn.total_changes() - before > 1)
-}
-
-/// Takes a body out of the full-text index, which does not keep it.
-pub(super) fn remove_words(conn: &Connection, row: i64, text: &str) -> rusqlite::Result<()> {
-    let mut delete =
-        conn.prepare_cached("INSERT INTO words (words, rowid, body) VALUES ('delete', ?1, ?2)")?;
-    delete.execute(params![row, text])?;
-    Ok(())
 }
 
 /// Throws away everything derived but for what stands in the log's own rows.

@@ -20,6 +20,7 @@ mod shelf;
 mod stranded;
 #[cfg(test)]
 mod tests;
+mod words;
 mod write_ahead_log;
 
 use std::collections::BTreeMap;
@@ -35,14 +36,12 @@ pub use self::reader::Reader;
 use self::recent::Recent;
 pub use self::salvage::Salvaged;
 use self::stranded::Stranded;
+use self::words::Unindexed;
 use self::write_ahead_log::WriteAheadLog;
 use super::{Fork, GroupRow, KnownPeer, Sent, Snapshot, Store, StoreError};
 use crate::change::{Genesis, Verified};
 use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node, effective_time};
 use crate::id::{ActorId, ChangeHash, MeshId, PeerId};
-
-/// Bodies held back for the full-text index within one transaction.
-const WORDS_HELD_MAX: usize = 4096;
 
 /// The writer. Drop it, or lose the process, and everything since the last transaction is gone.
 #[derive(Debug)]
@@ -54,8 +53,8 @@ pub struct SqliteStore {
     groups: BTreeMap<GroupNo, Held>,
     recent: Recent,
     stranded: Stranded,
-    /// Bodies appended since the last commit that are not in the full-text index yet.
-    words: Vec<(i64, String)>,
+    /// Messages that are not in the full-text index yet.
+    words: Unindexed,
     /// A transaction is open.
     writing: bool,
     /// `groups` could not be read again after a rollback.
@@ -70,7 +69,7 @@ impl SqliteStore {
         let groups = held_groups(&conn)?;
         let stranded = Stranded::load(&conn, groups.values().map(Held::key))?;
         let path = path.to_owned();
-        let (recent, words) = (Recent::default(), Vec::new());
+        let (recent, words) = (Recent::default(), Unindexed::load(&conn)?);
         Ok(Self { wal, conn, path, own, groups, recent, stranded, words, writing: false, stale: false })
     }
 
@@ -118,7 +117,9 @@ impl SqliteStore {
             for held in store.groups.values_mut() {
                 held.changed = true;
             }
-            rebuild::rebuild(&store.conn, store.groups.values_mut().map(|held| &mut held.row))
+            rebuild::rebuild(&store.conn, store.groups.values_mut().map(|held| &mut held.row))?;
+            store.words = Unindexed::default();
+            Ok(())
         })?;
         self.commit()?;
         self.recent = Recent::default();
@@ -155,7 +156,7 @@ impl SqliteStore {
     }
 
     fn roll_back(&mut self) {
-        self.words.clear();
+        self.words = Unindexed::default();
         self.recent = Recent::default();
         if self.writing && !self.conn.is_autocommit() {
             // Closing the connection would do the same; nothing depends on the answer.
@@ -168,12 +169,13 @@ impl SqliteStore {
     fn read_again(&mut self) -> Result<(), StoreError> {
         self.groups = held_groups(&self.conn)?;
         self.stranded = Stranded::load(&self.conn, self.groups.values().map(Held::key))?;
+        self.words = Unindexed::load(&self.conn)?;
         Ok(())
     }
 
     /// Writes what was held back, and ends the transaction.
     fn end(&mut self) -> Result<(), StoreError> {
-        index::insert_words(&self.conn, &mut self.words)?;
+        self.words.index_if_due(&self.conn)?;
         for actor in self.recent.take_changed() {
             index::put_actor(&self.conn, actor)?;
         }
@@ -354,6 +356,11 @@ impl Store for SqliteStore {
             log::write(&store.conn, key, change, &position)?;
             // Whoever follows was not given it while it was damaged.
             feed::append(&store.conn, group, no)?;
+            store.words.index(&store.conn)?;
+            // It may have been damaged when it was to be indexed.
+            if let Some(text) = words::words_of(change.content()) {
+                words::index_unless_there(&store.conn, log::row_id(group, no), text)?;
+            }
             Ok(())
         })
     }
@@ -436,7 +443,10 @@ impl Store for SqliteStore {
     }
 
     fn tidy(&mut self) -> Result<bool, StoreError> {
-        let merged = self.write(|store| Ok(index::merge_words(&store.conn)?));
+        if self.words.is_merged() {
+            return Ok(false);
+        }
+        let merged = self.write(|store| Ok(store.words.merge(&store.conn)?));
         match merged.and_then(|more| self.publish().map(|_| more)) {
             // It can wait, and whoever writes next is told why it does not work.
             Err(error) if !error.is_damage() => Ok(false),

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::log::{self, GroupRef, Stored};
+use super::words::Tail;
 use super::{group_name, index, schema, search, shelf, stranded};
 use crate::change::{Change, Genesis};
 use crate::group::{EntryNo, GroupNo, Slot};
@@ -30,6 +31,8 @@ pub struct Reader {
     directory: GroupId,
     /// Damaged entries that were come upon.
     damage: RefCell<Vec<(GroupNo, EntryNo)>>,
+    /// `None` until words are looked for.
+    tail: RefCell<Option<Tail>>,
 }
 
 /// A group as its entries are read.
@@ -43,7 +46,14 @@ impl Reader {
     pub fn open(path: &Path, mesh: MeshId) -> Result<Self, StoreError> {
         let conn = schema::open_reader(path)?;
         let directory = Genesis::public(mesh, GroupName::directory()).id();
-        Ok(Self { conn, path: path.to_owned(), mesh, directory, damage: RefCell::default() })
+        Ok(Self {
+            conn,
+            path: path.to_owned(),
+            mesh,
+            directory,
+            damage: RefCell::default(),
+            tail: RefCell::default(),
+        })
     }
 
     /// The entries of a page, oldest first.
@@ -186,7 +196,8 @@ impl Reader {
         self.in_one_state(|| {
             let mut names = HashMap::new();
             let mut hits = Vec::new();
-            for (group, no) in search::search(&self.conn, &query, group, limit)? {
+            let found = self.with_words(|tail| search::search(&self.conn, tail, &query, group, limit))?;
+            for (group, no) in found {
                 let source = self.source(group)?;
                 let Some(entry) = self.entries(&source, &[no], &mut names)?.pop() else { continue };
                 let before = self.page(source.group, Page::Before(entry.id), context)?;
@@ -232,6 +243,17 @@ impl Reader {
     fn in_one_state<T>(&self, f: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let _ends_when_dropped = self.conn.unchecked_transaction()?;
         f()
+    }
+
+    /// With what waits to be indexed in the state that is read.
+    fn with_words<T>(&self, f: impl FnOnce(&Tail) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut tail = self.tail.borrow_mut();
+        let tail = match &mut *tail {
+            Some(tail) => tail,
+            none => none.insert(Tail::new()?),
+        };
+        tail.follow(&self.conn)?;
+        f(tail)
     }
 
     fn source(&self, group: GroupNo) -> Result<Source, StoreError> {

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, params};
 
 use super::log::{self, GroupRef, Stored};
+use super::words::Unindexed;
 use super::{index, stranded};
 use crate::group::{EntryNo, Node, effective_time, next_counters};
 use crate::store::{GroupRow, StoreError};
@@ -14,30 +15,25 @@ pub(super) fn rebuild<'a>(
     groups: impl Iterator<Item = &'a mut GroupRow>,
 ) -> Result<(), StoreError> {
     index::clear(conn)?;
+    let mut words = Unindexed::default();
     for row in groups {
         let group = GroupRef { no: row.no, id: row.id };
         row.entries = 0;
         row.heads = vec![EntryNo::GENESIS];
-        let mut words = Vec::new();
         while let Some((entry, deps)) = restore(conn, group, EntryNo(row.entries + 1))? {
             place(conn, group, &entry)?;
             row.entries = entry.no.0;
             row.heads.retain(|head| !deps.contains(head));
             row.heads.push(entry.no);
-            if let Some(text) = index::words_of(&entry.change.content) {
-                words.push((log::row_id(group.no, entry.no), text.to_owned()));
-            }
-            if words.len() >= super::WORDS_HELD_MAX {
-                index::insert_words(conn, &mut words)?;
-            }
+            words.push(conn, log::row_id(group.no, entry.no), &entry.change.content)?;
         }
         let next = EntryNo(row.entries + 1);
         if log::last(conn, group.no)? >= next {
             return Err(StoreError::Row { group: group.no, no: next, reason: "it is gone" });
         }
-        words.extend(stranded::derive(conn, group)?);
-        index::insert_words(conn, &mut words)?;
+        stranded::derive(conn, group, &mut words)?;
     }
+    words.index(conn)?;
     Ok(())
 }
 

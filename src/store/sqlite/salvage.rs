@@ -14,7 +14,7 @@ use rusqlite::{OptionalExtension, params};
 use self::found::Found;
 use super::carve::Bytes;
 use super::log::{self, GroupRef};
-use super::{SqliteStore, index, schema};
+use super::{SqliteStore, schema};
 use crate::change::{Genesis, Verified};
 use crate::group::{EntryNo, GroupNo, Slot, Verdict, admit};
 use crate::id::{GroupName, MeshId, PeerId};
@@ -59,6 +59,8 @@ impl SqliteStore {
              DELETE FROM sent WHERE NOT EXISTS (SELECT 1 FROM log
                  WHERE substr(log.hash, 1, 8) = substr(sent.hash, 1, 8) AND log.hash = sent.hash);",
         )?;
+        // What is stranded was in no feed.
+        store.words.index(&store.conn)?;
         store.commit()?;
         schema::check_without_log(&store.conn)?;
         Ok(done)
@@ -116,10 +118,7 @@ impl SqliteStore {
             }
         }
         let row = self.stranded.add(&self.conn, group, change, eff, late)?;
-        self.words.extend(index::words_of(change.content()).map(|text| (row, text.to_owned())));
-        if self.words.len() >= super::WORDS_HELD_MAX {
-            index::insert_words(&self.conn, &mut self.words)?;
-        }
+        self.words.push(&self.conn, row, change.content())?;
         let held = self.held(group.no)?;
         held.newest = held.newest.max(Some((eff, change.hash())));
         Ok(())

@@ -7,13 +7,16 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::words::Unindexed;
 use crate::store::StoreError;
 
 /// "Peer" in ASCII, where SQLite keeps the file's owner.
 const APPLICATION: i64 = 0x5065_6572;
-const VERSION: i64 = 3;
-/// The oldest version that is brought up to date when it is opened: only [`BESIDE`] is new since.
+const VERSION: i64 = 4;
+/// The oldest version that is brought up to date when it is opened.
 const VERSION_MIN: i64 = 2;
+/// The first version that has [`BESIDE`].
+const WITH_FEED: i64 = 3;
 /// A version that nothing ever had: bytes that were not written so.
 const VERSION_MAX: i64 = 1000;
 pub(super) const PAGE_BYTES: usize = 4096;
@@ -122,6 +125,9 @@ CREATE TABLE value (
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+";
+
+const WORDS: &str = "
 CREATE VIRTUAL TABLE words USING fts5 (
     body, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'
 );
@@ -210,7 +216,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-/// Has parts of the full-text index merged when [there is time](super::index::merge_words), and not by the commit that
+/// Has parts of the full-text index merged when [there is time](super::words::Unindexed::merge), and not by the commit that
 /// happens to be the sixty-fourth, unless there are very many.
 fn merge_words_later(conn: &Connection) -> rusqlite::Result<()> {
     let set = "SELECT count(*) FROM words_config WHERE k = 'automerge' AND v = 0";
@@ -288,8 +294,10 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
         "PRAGMA page_size = {PAGE_BYTES}; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;"
     ))?;
     conn.execute_batch(TABLES)?;
+    conn.execute_batch(WORDS)?;
     conn.execute_batch(BESIDE)?;
     conn.execute_batch(MERGE_WORDS_LATER)?;
+    Unindexed::default().index(conn)?;
     conn.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))
@@ -301,6 +309,7 @@ pub(super) fn open_scratch() -> rusqlite::Result<Connection> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;")?;
     conn.execute_batch(TABLES)?;
+    conn.execute_batch(WORDS)?;
     // Rows are looked up by their numbers only. All of it is one transaction that never ends.
     conn.execute_batch("DROP INDEX log_hash; DROP INDEX log_other; BEGIN;")?;
     Ok(conn)
@@ -326,13 +335,27 @@ pub(super) fn check_without_log(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// All or nothing. What is in the log already is in no feed: who follows begins anew.
+/// All or nothing. What is in the log of an older version is in its index, and perhaps in no feed: who follows begins anew.
 fn upgrade(conn: &Connection) -> rusqlite::Result<()> {
     let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version == VERSION {
         return Ok(());
     }
-    conn.execute_batch(&format!("BEGIN IMMEDIATE; {BESIDE} PRAGMA user_version = {VERSION}; COMMIT;"))
+    let transaction = conn.unchecked_transaction()?;
+    if version < WITH_FEED {
+        conn.execute_batch(BESIDE)?;
+    }
+    Unindexed::default().index(conn)?;
+    conn.execute_batch(&format!("PRAGMA user_version = {VERSION};"))?;
+    transaction.commit()
+}
+
+/// An index in memory, like that of the messages.
+pub(super) fn open_words() -> rusqlite::Result<Connection> {
+    let conn = Connection::open_in_memory()?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    conn.execute_batch(WORDS)?;
+    Ok(conn)
 }
 
 fn at_opening(path: &Path, error: rusqlite::Error) -> StoreError {

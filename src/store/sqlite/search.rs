@@ -1,10 +1,11 @@
 //! Full-text search over the bodies of messages. What a user types is only ever words to look for: none of
 //! it reaches the query language of FTS5.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::index::{self, OrderKey};
 use super::log;
+use super::words::{self, Tail, Wanted};
 use crate::group::{EntryNo, GroupNo};
 use crate::id::ChangeHash;
 use crate::limits::{SEARCH_LOOKED_AT_MAX, SEARCH_WORDS_MAX};
@@ -31,16 +32,17 @@ pub(super) fn phrase(name: &str) -> Option<String> {
 /// `SEARCH_LOOKED_AT_MAX` of them, so that a word of every message costs no more than a rarer one.
 pub(super) fn search(
     conn: &Connection,
+    tail: &Tail,
     query: &str,
     group: Option<GroupNo>,
     limit: usize,
 ) -> Result<Vec<(GroupNo, EntryNo)>, StoreError> {
     let first = group.unwrap_or(GroupNo(0));
     let last = group.unwrap_or(GroupNo(log::GROUP_NO_MAX));
-    let mut found = matches(conn, query, first, last)?;
+    let mut found = matches(conn, tail, query, first, last)?;
     if group.is_none() && found.len() == SEARCH_LOOKED_AT_MAX {
         // These are of the groups with the largest numbers only.
-        found = in_turn(conn, query, limit)?;
+        found = in_turn(conn, tail, query, limit)?;
     }
     Ok(newest_first(found, limit).into_iter().map(|(_, id)| (log::group_of(id), log::no_of(id))).collect())
 }
@@ -50,7 +52,7 @@ type Found = Vec<(OrderKey, i64)>;
 
 /// Group by group, beginning with the one that holds the newest entry of all, until the others hold nothing newer
 /// than what was found.
-fn in_turn(conn: &Connection, query: &str, limit: usize) -> Result<Found, StoreError> {
+fn in_turn(conn: &Connection, tail: &Tail, query: &str, limit: usize) -> Result<Found, StoreError> {
     let mut statement = conn.prepare_cached("SELECT no FROM grp")?;
     let numbers = statement.query_map([], |row| Ok(GroupNo(row.get(0)?)))?;
     let mut groups = Vec::new();
@@ -64,7 +66,7 @@ fn in_turn(conn: &Connection, query: &str, limit: usize) -> Result<Found, StoreE
         if found.len() >= limit && found.last().is_none_or(|(key, _)| *key > newest) {
             break;
         }
-        found.extend(matches(conn, query, no, no)?);
+        found.extend(matches(conn, tail, query, no, no)?);
         found = newest_first(found, limit);
     }
     Ok(found)
@@ -77,20 +79,25 @@ fn newest_first(mut found: Found, limit: usize) -> Found {
 }
 
 /// Those that arrived last in these groups.
-fn matches(conn: &Connection, query: &str, first: GroupNo, last: GroupNo) -> Result<Found, StoreError> {
-    let (from, to) = (log::row_id(first, EntryNo::GENESIS), log::row_id(last, EntryNo(u64::MAX)));
-    let mut statement = conn.prepare_cached(
-        "SELECT eff, hash, id FROM (
-             SELECT rowid AS match FROM words WHERE words MATCH ?1 AND rowid BETWEEN ?2 AND ?3
-             ORDER BY rowid DESC LIMIT ?4
-         ) CROSS JOIN log ON log.id = match",
-    )?;
-    let limit = SEARCH_LOOKED_AT_MAX as i64;
-    let found = statement.query_map(params![query, from, to, limit], |row| {
+fn matches(
+    conn: &Connection,
+    tail: &Tail,
+    query: &str,
+    first: GroupNo,
+    last: GroupNo,
+) -> Result<Found, StoreError> {
+    let rows = (log::row_id(first, EntryNo::GENESIS), log::row_id(last, EntryNo(u64::MAX)));
+    let rows = words::matches(conn, tail, query, rows, Wanted::Last, SEARCH_LOOKED_AT_MAX)?;
+    let mut order = conn.prepare_cached("SELECT eff, hash FROM log WHERE id = ?1")?;
+    let mut found = Found::with_capacity(rows.len());
+    for id in rows {
         // A damaged row is nothing to fail for here: it is noticed when it is read whole.
-        Ok(((row.get(0).unwrap_or_default(), ChangeHash(row.get(1).unwrap_or_default())), row.get(2)?))
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
+        let key = order.query_row([id], |row| {
+            Ok((row.get(0).unwrap_or_default(), ChangeHash(row.get(1).unwrap_or_default())))
+        });
+        found.extend(key.optional()?.map(|key| (key, id)));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 
 use super::index;
 use super::log::{self, GroupRef};
+use super::words::Unindexed;
 use crate::change::{Unverified, Verified};
 use crate::group::{EntryNo, GroupNo, register_of};
 use crate::id::ChangeHash;
@@ -135,17 +136,16 @@ impl Stranded {
     }
 }
 
-/// Everything derived from what is stranded in this group, again. Gives the rows that can be found by words.
-pub(super) fn derive(conn: &Connection, group: GroupRef) -> Result<Vec<(i64, String)>, StoreError> {
+/// Everything derived from what is stranded in this group, again.
+pub(super) fn derive(conn: &Connection, group: GroupRef, words: &mut Unindexed) -> Result<(), StoreError> {
     let mut statement = conn.prepare("SELECT id, eff FROM log WHERE id > ?1 AND id <= ?2")?;
     let rows = statement.query_map(rows_of(group.no), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut words = Vec::new();
     for (id, eff) in rows.collect::<Result<Vec<(i64, i64)>, _>>()? {
         let Some(change) = read(conn, group, log::no_of(id))? else { continue };
         show(conn, group, log::no_of(id), eff, &change)?;
-        words.extend(index::words_of(change.content()).map(|text| (id, text.to_owned())));
+        words.push(conn, id, change.content())?;
     }
-    Ok(words)
+    Ok(())
 }
 
 fn show(

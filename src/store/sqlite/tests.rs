@@ -34,6 +34,11 @@ fn message(store: &SqliteStore, group: GroupNo, stretch: u64, text: &str) -> Adm
     }
 }
 
+/// How many messages are found by this word.
+fn found(store: &SqliteStore, word: &str) -> usize {
+    store.reader(MESH).unwrap().search(word, None, 9, 0).unwrap().len()
+}
+
 /// Fills the file to its limit: everything since the last commit is gone, and with room again it goes on.
 #[test]
 fn a_full_disk_takes_nothing_that_was_committed() {
@@ -58,17 +63,18 @@ fn a_full_disk_takes_nothing_that_was_committed() {
     assert!(stretch > 5);
     let row = store.groups().unwrap().remove(0);
     assert_eq!((row.entries, row.heads), (1, vec![EntryNo(1)]));
-    assert!(store.words.is_empty());
+    assert_eq!((found(&store, "kept"), found(&store, "fill")), (1, 0));
 
     // Full while committing: what was held back until then does not fit.
     let pages: i64 = store.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-    store.conn.pragma_update(None, "max_page_count", pages + 3).unwrap();
-    let next = message(&store, group, 99, &(0..900).map(|word| format!("w{word}x ")).collect::<String>());
+    store.conn.pragma_update(None, "max_page_count", pages + 20).unwrap();
+    let next = message(&store, group, 99, &(0..8000).map(|word| format!("w{word}x ")).collect::<String>());
     store.append(group, &next).unwrap();
     let error = store.commit().unwrap_err();
     assert!(matches!(error, StoreError::Full), "{error}");
     assert_eq!(store.groups().unwrap()[0].entries, 1);
     store.commit().unwrap();
+    assert_eq!((found(&store, "kept"), found(&store, "w1x")), (1, 0));
 
     store.conn.pragma_update(None, "max_page_count", pages + 1000).unwrap();
     let next = message(&store, group, 100, "after");
@@ -76,6 +82,7 @@ fn a_full_disk_takes_nothing_that_was_committed() {
     store.commit().unwrap();
     let history = store.reader(MESH).unwrap().history(group, Page::Newest, 9).unwrap();
     assert_eq!(history.len(), 2);
+    assert_eq!((found(&store, "kept"), found(&store, "after")), (1, 1));
 }
 
 #[test]
@@ -100,9 +107,9 @@ fn a_transaction_lost_underneath_is_noticed() {
     store.conn.execute_batch("ROLLBACK").unwrap();
     assert!(matches!(store.commit(), Err(StoreError::RolledBack)));
     assert_eq!(store.groups().unwrap()[0].entries, 0);
-    assert!(store.words.is_empty());
     assert_eq!(store.append(group, &message(&store, group, 2, "kept")).unwrap(), EntryNo(1));
     store.commit().unwrap();
+    assert_eq!((found(&store, "lost"), found(&store, "kept")), (0, 1));
 }
 
 /// Pages cost the same in any history: they are read off the index, without sorting.

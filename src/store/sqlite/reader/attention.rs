@@ -15,6 +15,7 @@ use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, GroupId, PeerId};
 use crate::limits::{UNREAD_MAX, UNREAD_VISITS_MAX};
 use crate::store::sqlite::log::{self, GroupRef};
+use crate::store::sqlite::words::{self, Wanted};
 use crate::store::sqlite::{index, search, shelf};
 use crate::store::{Attention, Entry, GroupSummary, StoreError};
 use crate::time::Timestamp;
@@ -163,11 +164,9 @@ impl Reader {
         limit: usize,
     ) -> Result<HashSet<i64>, StoreError> {
         let Some(name) = name else { return Ok(HashSet::new()) };
-        let mut statement = self.conn.prepare_cached(
-            "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid > ?2 AND rowid <= ?3 ORDER BY rowid LIMIT ?4",
-        )?;
-        let found = statement.query_map(params![name, from, to, limit as i64], |row| row.get(0))?;
-        Ok(found.collect::<Result<_, _>>()?)
+        let rows = (from.saturating_add(1), to);
+        let find = |tail: &_| Ok(words::matches(&self.conn, tail, name, rows, Wanted::First, limit)?);
+        Ok(self.with_words(find)?.into_iter().collect())
     }
 
     fn is_of(

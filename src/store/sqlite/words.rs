@@ -1,0 +1,229 @@
+//! The full-text index, and the messages that are not in it yet.
+//!
+//! To index one message writes nearly as many pages as all else that it takes, and hundreds at once hardly more. So what
+//! arrived last waits until there is enough of it, or until a lot is committed anyway; the feed says after a crash what
+//! it was. Whoever looks for words finds it by an index of the same kind in memory.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{schema, search};
+use crate::change::{Body, Content};
+
+/// Entries that wait, and the bytes of their messages: few enough to index them anew for a search, in a millisecond or two.
+const WAITING_MAX: usize = 256;
+const WAITING_BYTES_MAX: usize = 32 * 1024;
+/// Entries that wait within one transaction.
+const HELD_MAX: usize = 4096;
+/// Pages of the index that are merged in one go: a message that comes meanwhile waits for about a millisecond.
+const MERGED_PAGES: i64 = 16;
+/// Where the database keeps how much of the feed is indexed: a place in it, as 8 bytes, the lowest first.
+const MARK: &str = "words";
+
+/// The text by which an entry is found: that of messages, never that of kinds or of what is sealed.
+pub(super) fn words_of(content: &Content) -> Option<&str> {
+    match (&content.kind, &content.body) {
+        (None, Body::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// What the writer has not indexed yet.
+#[derive(Debug, Default)]
+pub(super) struct Unindexed {
+    texts: Vec<(i64, String)>,
+    bytes: usize,
+    entries: usize,
+    /// Every part of the index that can be merged with others has been.
+    merged: bool,
+}
+
+impl Unindexed {
+    pub fn load(conn: &Connection) -> rusqlite::Result<Self> {
+        let mut unindexed = Self::default();
+        let Some(mark) = mark(conn)? else { return Ok(unindexed) };
+        after(conn, mark, |_, row, text| {
+            unindexed.add(row, text);
+            Ok(())
+        })?;
+        Ok(unindexed)
+    }
+
+    /// An entry that was just written.
+    pub fn push(&mut self, conn: &Connection, row: i64, content: &Content) -> rusqlite::Result<()> {
+        self.add(row, words_of(content));
+        if self.entries >= HELD_MAX { self.index(conn) } else { Ok(()) }
+    }
+
+    fn add(&mut self, row: i64, text: Option<&str>) {
+        self.entries += 1;
+        if let Some(text) = text {
+            self.bytes += text.len();
+            self.texts.push((row, text.to_owned()));
+        }
+    }
+
+    /// Undoes what an entry has written to the index, or was to write.
+    pub fn forget(&mut self, conn: &Connection, row: i64, content: &Content) -> rusqlite::Result<()> {
+        let Some(text) = words_of(content) else { return Ok(()) };
+        match self.texts.iter().rposition(|(waiting, _)| *waiting == row) {
+            Some(place) => drop(self.texts.swap_remove(place)),
+            // The index does not keep the text.
+            None => drop(
+                conn.prepare_cached("INSERT INTO words (words, rowid, body) VALUES ('delete', ?1, ?2)")?
+                    .execute(params![row, text])?,
+            ),
+        }
+        Ok(())
+    }
+
+    /// To be called at the end of every transaction.
+    pub fn index_if_due(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let due = self.entries >= WAITING_MAX || self.bytes >= WAITING_BYTES_MAX;
+        if due { self.index(conn) } else { Ok(()) }
+    }
+
+    /// All of it, up to the end of the feed.
+    pub fn index(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        // A row number that is not above the last one begins a new part of the index.
+        self.texts.sort_unstable_by_key(|(row, _)| *row);
+        insert(conn, self.texts.iter().map(|(row, text)| (*row, text.as_str())))?;
+        let end: Option<i64> =
+            conn.prepare_cached("SELECT max(seq) FROM feed")?.query_row([], |row| row.get(0))?;
+        conn.prepare_cached("INSERT OR REPLACE INTO value (key, value) VALUES (?1, ?2)")?
+            .execute(params![MARK, end.unwrap_or(0).to_le_bytes()])?;
+        *self = Self::default();
+        Ok(())
+    }
+
+    /// Merges a few pages of the index, where a level has four parts. Says whether there was anything to merge.
+    /// Source: FTS5's manual, "the 'merge' command".
+    pub fn merge(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
+        let before = conn.total_changes();
+        let mut merge = conn.prepare_cached("INSERT INTO words (words, rank) VALUES ('merge', ?1)")?;
+        merge.execute([MERGED_PAGES])?;
+        // One change is that of the command itself.
+        self.merged = conn.total_changes() - before <= 1;
+        Ok(!self.merged)
+    }
+
+    /// Whether there is nothing to merge.
+    pub fn is_merged(&self) -> bool {
+        self.merged
+    }
+}
+
+fn mark(conn: &Connection) -> rusqlite::Result<Option<i64>> {
+    let mut statement = conn.prepare_cached("SELECT value FROM value WHERE key = ?1")?;
+    let mark: Option<Vec<u8>> = statement.query_row([MARK], |row| row.get(0)).optional()?;
+    Ok(mark.and_then(|mark| mark.try_into().ok()).map(i64::from_le_bytes))
+}
+
+fn insert<'a>(conn: &Connection, texts: impl Iterator<Item = (i64, &'a str)>) -> rusqlite::Result<()> {
+    let mut insert = conn.prepare_cached("INSERT INTO words (rowid, body) VALUES (?1, ?2)")?;
+    for (row, text) in texts {
+        insert.execute(params![row, text])?;
+    }
+    Ok(())
+}
+
+/// Calls `each` with the place, the row and the text, if it is a message, of what the feed has after `place`.
+fn after(
+    conn: &Connection,
+    place: i64,
+    mut each: impl FnMut(i64, i64, Option<&str>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare_cached(
+        "SELECT feed.seq, feed.log, log.kind, log.body FROM feed LEFT JOIN log ON log.id = feed.log
+         WHERE feed.seq > ?1 ORDER BY feed.seq",
+    )?;
+    let mut rows = statement.query([place])?;
+    while let Some(row) = rows.next()? {
+        // A damaged row has no words until it is repaired.
+        let text = match (row.get_ref(2)?, row.get_ref(3)?) {
+            (ValueRef::Null, ValueRef::Text(text)) => std::str::from_utf8(text).ok(),
+            _ => None,
+        };
+        each(row.get(0)?, row.get(1)?, text)?;
+    }
+    Ok(())
+}
+
+/// What one connection has read of the messages that wait, in an index of its own.
+#[derive(Debug)]
+pub(super) struct Tail {
+    words: Connection,
+    mark: Option<i64>,
+    end: i64,
+}
+
+impl Tail {
+    pub fn new() -> rusqlite::Result<Self> {
+        Ok(Self { words: schema::open_words()?, mark: None, end: 0 })
+    }
+
+    /// Takes in what `conn` sees waiting.
+    pub fn follow(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let now = mark(conn)?;
+        if now != self.mark {
+            self.words.execute_batch("INSERT INTO words (words) VALUES ('delete-all')")?;
+            (self.mark, self.end) = (now, now.unwrap_or(i64::MAX));
+        }
+        let Self { words, end, .. } = self;
+        after(conn, *end, |place, row, text| {
+            *end = place;
+            insert(words, text.map(|text| (row, text)).into_iter())
+        })
+    }
+}
+
+/// Which matches are wanted where there are more.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted {
+    First,
+    Last,
+}
+
+/// The first or the last `limit` rows from `first` to `last` that match, in that order: indexed ones, and those that wait.
+pub(super) fn matches(
+    conn: &Connection,
+    tail: &Tail,
+    query: &str,
+    (first, last): (i64, i64),
+    wanted: Wanted,
+    limit: usize,
+) -> rusqlite::Result<Vec<i64>> {
+    let sql = match wanted {
+        Wanted::First => {
+            "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid LIMIT ?4"
+        }
+        Wanted::Last => {
+            "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC LIMIT ?4"
+        }
+    };
+    let mut rows: Vec<i64> = Vec::new();
+    for index in [conn, &tail.words] {
+        let mut statement = index.prepare_cached(sql)?;
+        let found = statement.query_map(params![query, first, last, limit as i64], |row| row.get(0))?;
+        for row in found {
+            rows.push(row?);
+        }
+    }
+    rows.sort_unstable();
+    rows.dedup();
+    if let Wanted::Last = wanted {
+        rows.reverse();
+    }
+    rows.truncate(limit);
+    Ok(rows)
+}
+
+/// Has the message in this row be found by its words.
+pub(super) fn index_unless_there(conn: &Connection, row: i64, text: &str) -> rusqlite::Result<()> {
+    let Some(query) = search::query(text) else { return Ok(()) };
+    let mut there = conn.prepare_cached("SELECT 1 FROM words WHERE words MATCH ?1 AND rowid = ?2")?;
+    if there.exists(params![query, row])? {
+        return Ok(());
+    }
+    insert(conn, std::iter::once((row, text)))
+}

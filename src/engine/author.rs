@@ -185,11 +185,10 @@ impl<S: Store> Engine<S> {
             writer.last = Some(no);
             ids.push(hash);
         }
-        room.writer = Some(writer);
-        let mut value = self.writer_stamp.to_vec();
-        value.extend_from_slice(writer.actor.as_bytes());
-        value.extend_from_slice(&writer.last.unwrap_or_default().0.to_le_bytes());
-        self.store.set_value(&writer_key(group), &value)?;
+        if room.writer.replace(writer).is_none() {
+            let value = [&self.writer_stamp[..], writer.actor.as_bytes()].concat();
+            self.store.set_value(&writer_key(group), &value)?;
+        }
         if let Some(&last) = room.fresh.last() {
             self.prepared.push_back(Effect::Stored { group, last });
         }
@@ -200,11 +199,10 @@ impl<S: Store> Engine<S> {
     pub(super) fn load_writer(&self, group: GroupNo) -> Result<Option<Writer>, S::Error> {
         let Some(value) = self.store.value(&writer_key(group))? else { return Ok(None) };
         let Some((stamp, rest)) = value.split_first_chunk::<32>() else { return Ok(None) };
-        let Some((actor, last)) = rest.split_first_chunk::<40>() else { return Ok(None) };
-        let Ok(last) = last.try_into().map(u64::from_le_bytes) else { return Ok(None) };
-        let (actor, last) = (ActorId(*actor), EntryNo(last));
+        let Some(actor) = rest.first_chunk::<40>().copied().map(ActorId) else { return Ok(None) };
+        let (seq, last) = self.store.last_of(group, &actor)?;
         let intact = match intact_node(&self.store, group, last)? {
-            Some(node) => node.actor == Some(actor) && node.seq == self.store.last_seq(group, &actor)?,
+            Some(node) => node.actor == Some(actor) && node.seq == seq,
             None => false,
         };
         let same_place = *stamp == self.writer_stamp && actor.author() == self.identity.peer();

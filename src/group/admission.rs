@@ -52,7 +52,7 @@ pub enum Verdict {
 /// Judges `verified`, which was verified for the group that is stored as `group`. Changes nothing.
 pub fn admit<G: ChangeGraph>(graph: &G, group: GroupNo, verified: Verified) -> Result<Verdict, G::Error> {
     let header = verified.header();
-    let last_seq = graph.last_seq(group, &header.actor)?;
+    let (last_seq, _) = graph.last_of(group, &header.actor)?;
     // What is beyond all that its actor has written here is new: no need to look for it.
     if header.seq <= last_seq
         && let Some(no) = graph.find(group, &verified.hash())?

@@ -17,8 +17,8 @@ pub trait ChangeGraph {
     /// Up to `limit` nodes with numbers below `below`, largest number first, the genesis last.
     fn nodes_below(&self, group: GroupNo, below: EntryNo, limit: usize) -> Result<Vec<Node>, Self::Error>;
 
-    /// The largest sequence number of this actor in the group; 0 when it has written nothing.
-    fn last_seq(&self, group: GroupNo, actor: &ActorId) -> Result<u64, Self::Error>;
+    /// The largest sequence number of this actor in the group, and its entry; 0 and the genesis when it has written nothing.
+    fn last_of(&self, group: GroupNo, actor: &ActorId) -> Result<(u64, EntryNo), Self::Error>;
 }
 
 /// Nodes read at once while walking down: few at first, since most walks are short.

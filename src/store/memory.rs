@@ -26,7 +26,7 @@ pub struct MemoryStore {
 struct Log {
     entries: Vec<Admitted>,
     numbers: HashMap<ChangeHash, EntryNo>,
-    last_seq: HashMap<ActorId, u64>,
+    last: HashMap<ActorId, (u64, EntryNo)>,
 }
 
 /// All that is small enough to be copied at a commit.
@@ -53,11 +53,13 @@ impl MemoryStore {
             let kept = self.state.groups[group].entries as usize;
             log.entries.truncate(kept);
             log.numbers.retain(|_, no| no.0 as usize <= kept);
-            log.last_seq.clear();
-            for entry in &log.entries {
+            log.last.clear();
+            for (entry, no) in log.entries.iter().zip(1..) {
                 let header = entry.verified().header();
-                let last = log.last_seq.entry(header.actor).or_default();
-                *last = header.seq.max(*last);
+                let last = log.last.entry(header.actor).or_default();
+                if header.seq > last.0 {
+                    *last = (header.seq, EntryNo(no));
+                }
             }
         }
     }
@@ -127,9 +129,9 @@ impl ChangeGraph for MemoryStore {
         Ok(nodes)
     }
 
-    fn last_seq(&self, group: GroupNo, actor: &ActorId) -> Result<u64, StoreError> {
+    fn last_of(&self, group: GroupNo, actor: &ActorId) -> Result<(u64, EntryNo), StoreError> {
         let log = self.logs.get(&group);
-        Ok(log.and_then(|log| log.last_seq.get(actor)).copied().unwrap_or(0))
+        Ok(log.and_then(|log| log.last.get(actor)).copied().unwrap_or_default())
     }
 }
 
@@ -177,9 +179,9 @@ impl Store for MemoryStore {
         if let Some(&no) = log.numbers.get(&hash) {
             return Ok(no);
         }
-        let last = log.last_seq.entry(header.actor).or_default();
-        if header.seq > *last {
-            *last = header.seq;
+        let last = log.last.entry(header.actor).or_default();
+        if header.seq > last.0 {
+            *last = (header.seq, EntryNo(log.entries.len() as u64 + 1));
         } else {
             let other = log
                 .entries

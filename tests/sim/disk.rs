@@ -244,8 +244,8 @@ impl ChangeGraph for SimStore {
         Ok(nodes)
     }
 
-    fn last_seq(&self, group: GroupNo, actor: &ActorId) -> Result<u64, StoreError> {
-        each!(&self.0.borrow().store, store => store.last_seq(group, actor))
+    fn last_of(&self, group: GroupNo, actor: &ActorId) -> Result<(u64, EntryNo), StoreError> {
+        each!(&self.0.borrow().store, store => store.last_of(group, actor))
     }
 }
 

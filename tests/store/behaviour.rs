@@ -100,9 +100,9 @@ fn an_appended_change_is_found_again<S: Crashing>(mut store: S) {
     let change = admitted.verified();
     assert_eq!(store.find(group, &change.hash()).unwrap(), Some(no));
     assert_eq!(store.find(other, &change.hash()).unwrap(), None);
-    assert_eq!(store.last_seq(group, &author.actor()).unwrap(), 2);
-    assert_eq!(store.last_seq(other, &author.actor()).unwrap(), 0);
-    assert_eq!(store.last_seq(group, &ActorId([9; 40])).unwrap(), 0);
+    assert_eq!(store.last_of(group, &author.actor()).unwrap(), (2, EntryNo(2)));
+    assert_eq!(store.last_of(other, &author.actor()).unwrap(), (0, EntryNo::GENESIS));
+    assert_eq!(store.last_of(group, &ActorId([9; 40])).unwrap().0, 0);
     let node = store.node(group, no).unwrap().unwrap();
     let expected = Node {
         no,
@@ -189,7 +189,7 @@ fn only_what_is_committed_survives<S: Crashing>(mut store: S) {
     assert_eq!(groups[0].heads, [EntryNo(1)]);
     assert_eq!(store.find(group, &kept).unwrap(), Some(EntryNo(1)));
     assert_eq!(store.find(group, &lost).unwrap(), None);
-    assert_eq!(store.last_seq(group, &author.actor()).unwrap(), 1);
+    assert_eq!(store.last_of(group, &author.actor()).unwrap().0, 1);
     assert_eq!(store.value("key").unwrap().as_deref(), Some(&b"kept"[..]));
 
     // The same number is given again, and what now takes it is what is found.
@@ -249,7 +249,7 @@ fn a_fork_is_kept_with_its_proof<S: Crashing>(mut store: S) {
     assert_eq!((forks[0].group, forks[0].author, forks[0].seq), (group, other.key(), 2));
     assert_eq!(forks[0].actor, other.actor());
     assert_eq!(forks[0].entries, (second, twin.verified().hash()));
-    assert_eq!(store.last_seq(group, &other.actor()).unwrap(), 3);
+    assert_eq!(store.last_of(group, &other.actor()).unwrap().0, 3);
     assert_eq!(row(&store, group).entries, 7);
 }
 
@@ -297,7 +297,7 @@ fn an_error_takes_the_transaction_with_it<S: Crashing>(mut store: S) {
     assert!(matches!(store.append(GroupNo(9), &on_lost), Err(StoreError::NoGroup(GroupNo(9)))));
     assert_eq!((row(&store, group).entries, row(&store, group).heads), (1, vec![EntryNo(1)]));
     assert_eq!(store.value("key").unwrap(), None);
-    assert_eq!(store.last_seq(group, &author.actor()).unwrap(), 1);
+    assert_eq!(store.last_of(group, &author.actor()).unwrap().0, 1);
     assert_eq!(store.node(group, EntryNo(2)).unwrap(), None);
     // What was admitted on top of it does not fit any more.
     assert!(matches!(store.append(group, &on_lost), Err(StoreError::Dangling)));

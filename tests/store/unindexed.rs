@@ -105,7 +105,7 @@ fn a_name_in_what_waits_is_a_mention() {
         mentions += u64::from(at % 3 == 0);
         if at % 50 == 0 {
             store.commit().unwrap();
-            assert_eq!(u64::from(disk.attention(group, &me.key()).mentions), mentions, "{at}");
+            assert_eq!(disk.attention(group, &me.key()).mentions, mentions, "{at}");
         }
     }
 }

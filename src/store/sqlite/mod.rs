@@ -230,12 +230,12 @@ impl ChangeGraph for SqliteStore {
         self.key(group).map_or(Ok(Vec::new()), |key| log::nodes_below(&self.conn, key, below, limit))
     }
 
-    fn last_seq(&self, group: GroupNo, actor: &ActorId) -> Result<u64, StoreError> {
+    fn last_of(&self, group: GroupNo, actor: &ActorId) -> Result<(u64, EntryNo), StoreError> {
         let found = match self.recent.actor(group, actor) {
             Some(actor) => Some(actor),
             None => index::actor(&self.conn, group, actor)?,
         };
-        Ok(found.map_or(0, |actor| actor.last_seq))
+        Ok(found.map_or((0, EntryNo::GENESIS), |actor| (actor.last_seq, actor.last_no)))
     }
 }
 

@@ -443,10 +443,10 @@ impl Store for SqliteStore {
     }
 
     fn tidy(&mut self) -> Result<bool, StoreError> {
-        if self.words.is_merged() {
+        if self.words.is_tidy() {
             return Ok(false);
         }
-        let merged = self.write(|store| Ok(store.words.merge(&store.conn)?));
+        let merged = self.write(|store| Ok(store.words.tidy(&store.conn)?));
         match merged.and_then(|more| self.publish().map(|_| more)) {
             // It can wait, and whoever writes next is told why it does not work.
             Err(error) if !error.is_damage() => Ok(false),

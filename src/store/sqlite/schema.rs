@@ -216,7 +216,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-/// Has parts of the full-text index merged when [there is time](super::words::Unindexed::merge), and not by the commit that
+/// Has parts of the full-text index merged when [there is time](super::words::Unindexed::tidy), and not by the commit that
 /// happens to be the sixty-fourth, unless there are very many.
 fn merge_words_later(conn: &Connection) -> rusqlite::Result<()> {
     let set = "SELECT count(*) FROM words_config WHERE k = 'automerge' AND v = 0";

@@ -13,6 +13,8 @@ use crate::change::{Body, Content};
 /// Entries that wait, and the bytes of their messages: few enough to index them anew for a search, in a millisecond or two.
 const WAITING_MAX: usize = 256;
 const WAITING_BYTES_MAX: usize = 32 * 1024;
+/// Entries that are indexed where there is nothing else to do, so that no commit has to.
+const WORTH_INDEXING: usize = WAITING_MAX / 4;
 /// Entries that wait within one transaction.
 const HELD_MAX: usize = 4096;
 /// Pages of the index that are merged in one go: a message that comes meanwhile waits for about a millisecond.
@@ -96,20 +98,24 @@ impl Unindexed {
         Ok(())
     }
 
-    /// Merges a few pages of the index, where a level has four parts. Says whether there was anything to merge.
-    /// Source: FTS5's manual, "the 'merge' command".
-    pub fn merge(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
+    /// Whether there is nothing to do where nothing else is.
+    pub fn is_tidy(&self) -> bool {
+        self.merged && self.entries < WORTH_INDEXING
+    }
+
+    /// Indexes what waits, if it is enough; else merges a few pages of the index, where a level has four parts. Says
+    /// whether there was anything to do. Source: FTS5's manual, "the 'merge' command".
+    pub fn tidy(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
+        if self.entries >= WORTH_INDEXING {
+            self.index(conn)?;
+            return Ok(true);
+        }
         let before = conn.total_changes();
         let mut merge = conn.prepare_cached("INSERT INTO words (words, rank) VALUES ('merge', ?1)")?;
         merge.execute([MERGED_PAGES])?;
         // One change is that of the command itself.
         self.merged = conn.total_changes() - before <= 1;
         Ok(!self.merged)
-    }
-
-    /// Whether there is nothing to merge.
-    pub fn is_merged(&self) -> bool {
-        self.merged
     }
 }
 

@@ -253,7 +253,7 @@ pub const CATCH_UP_COALESCE_MS: u64 = 50;
 pub const PUBLISHED_MS_MAX: u64 = 50;
 /// How long nothing has to be written before the store tidies up: less than there is between two people's messages.
 pub const TIDY_AFTER_MS: u64 = 10;
-/// How often it does at most a little of it: after a catch-up there is much, and it must not keep the disk busy.
+/// How long it waits before it does a little more of it: after a catch-up there is much, and others need the disk too.
 pub const TIDY_EVERY_MS: u64 = 5;
 /// Pages of 4 KiB in the write-ahead log for each of which it is moved into the database beside the writer.
 pub const CHECKPOINT_PAGES: i32 = 1_000;

@@ -186,6 +186,7 @@ impl<S: Store> Engine<S> {
             ids.push(hash);
         }
         if room.writer.replace(writer).is_none() {
+            // A salvage that finds nothing else of the actor has it from here.
             let value = [&self.writer_stamp[..], writer.actor.as_bytes()].concat();
             self.store.set_value(&writer_key(group), &value)?;
         }
@@ -195,14 +196,26 @@ impl<S: Store> Engine<S> {
         Ok(Ok(ids))
     }
 
-    /// The writer of an earlier run, if it is still safe to go on with it.
+    /// To be called before the last commit: only what this keeps has the next run go on with the actors of this one.
+    pub fn keep_writers(&mut self) -> Result<(), S::Error> {
+        for (group, room) in &self.rooms {
+            let Some(Writer { actor, last: Some(last) }) = room.writer else { continue };
+            let value = [&self.writer_stamp[..], actor.as_bytes(), &last.0.to_le_bytes()].concat();
+            self.store.set_value(&writer_key(*group), &value)?;
+        }
+        Ok(())
+    }
+
+    /// The writer of an earlier run, if it is still safe to go on with it: it was kept at the end of that run, and the actor
+    /// has written nothing since.
     pub(super) fn load_writer(&self, group: GroupNo) -> Result<Option<Writer>, S::Error> {
         let Some(value) = self.store.value(&writer_key(group))? else { return Ok(None) };
         let Some((stamp, rest)) = value.split_first_chunk::<32>() else { return Ok(None) };
-        let Some(actor) = rest.first_chunk::<40>().copied().map(ActorId) else { return Ok(None) };
-        let (seq, last) = self.store.last_of(group, &actor)?;
+        let Some((actor, last)) = rest.split_first_chunk::<40>() else { return Ok(None) };
+        let Ok(last) = last.try_into().map(u64::from_le_bytes) else { return Ok(None) };
+        let (actor, last) = (ActorId(*actor), EntryNo(last));
         let intact = match intact_node(&self.store, group, last)? {
-            Some(node) => node.actor == Some(actor) && node.seq == seq,
+            Some(node) => node.actor == Some(actor) && self.store.last_of(group, &actor)? == (node.seq, last),
             None => false,
         };
         let same_place = *stamp == self.writer_stamp && actor.author() == self.identity.peer();

@@ -46,10 +46,11 @@ impl Database {
         make_private(&self.path).map_err(io)?;
         let wal = beside(&self.path, "-wal");
         let is_clean = fs::metadata(&wal).map_or(0, |log| log.len()) == 0;
-        let store = SqliteStore::open(&self.path, self.own)?;
-        if !is_clean {
-            store.settle_log(&mut File::open(&wal).map_err(io)?)?;
-        }
+        let store = if is_clean {
+            SqliteStore::open(&self.path, self.own)?
+        } else {
+            SqliteStore::open_unclosed(&self.path, self.own, &mut File::open(&wal).map_err(io)?)?
+        };
         Ok(Opened { store, is_clean })
     }
 

@@ -181,6 +181,7 @@ impl Thread {
         for &link in self.outboxes.keys() {
             engine.handle(Event::LinkDown { link }, now)?;
         }
+        engine.keep_writers()?;
         engine.commit(now)
     }
 

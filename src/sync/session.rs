@@ -6,7 +6,7 @@ use super::{Owed, owed};
 use crate::group::{ChangeGraph, EntryNo, GroupNo, missing_within};
 use crate::id::ChangeHash;
 use crate::limits::{
-    ACKNOWLEDGE_EVERY_MS, BATCH_BYTES, BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_BYTES_MAX, VISIT_BYTES,
+    ACKNOWLEDGE_EVERY_MS, BATCH_BYTES, BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_BYTES_MAX, ORPHANS_MAX, VISIT_BYTES,
 };
 use crate::time::Now;
 use crate::wire::sync_message::Have;
@@ -16,8 +16,6 @@ const QUEUE_MAX: usize = 1 << 16;
 /// Entries that a peer may lack and still be pushed to: in a busy group nobody is ever exactly level.
 const NEAR_MAX: usize = 64;
 const NEAR_VISITS_MAX: usize = 4 * NEAR_MAX;
-/// Entries that have arrived at a peer and may wait there for others; older ones count as stored.
-const ARRIVED_MAX: usize = 4096;
 /// Entries visited when looking for what a peer's heads acknowledge.
 const ACKNOWLEDGE_VISITS_MAX: usize = 2048;
 
@@ -102,7 +100,7 @@ pub struct Session {
     live: bool,
     queue: VecDeque<EntryNo>,
     in_flight: VecDeque<Batch>,
-    /// What arrived last and may be an orphan there, which no heads show.
+    /// What arrived last and may be an orphan there, which no heads show. No more can wait there.
     arrived: VecDeque<EntryNo>,
     marks: Marks,
     /// What was looked at or sent a second time, in bytes.
@@ -268,7 +266,7 @@ impl Session {
     pub fn settle(&mut self, ours: &[EntryNo]) {
         if self.is_level(ours) {
             self.live = true;
-            self.arrived.clear();
+            self.arrived = VecDeque::new();
         }
     }
 
@@ -364,6 +362,6 @@ impl Session {
 
     fn note_arrived(&mut self, batches: usize) {
         self.arrived.extend(self.in_flight.drain(..batches).flat_map(|batch| batch.entries));
-        self.arrived.drain(..self.arrived.len().saturating_sub(ARRIVED_MAX));
+        self.arrived.drain(..self.arrived.len().saturating_sub(ORPHANS_MAX));
     }
 }

@@ -1,6 +1,7 @@
 //! The engine, one link and one group at a time: against the `automerge` library's own sync, and against
 //! changes that must not get in; and when it speaks.
 
+mod actors;
 mod admission;
 mod digest;
 mod graph;

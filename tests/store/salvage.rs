@@ -234,8 +234,7 @@ fn a_log_that_breaks_off_is_kept_and_read_to_its_end() {
     fs::write(&log, &bytes).unwrap();
 
     // Whether it is noticed in what can be read, or in what cannot.
-    let noticed = SqliteStore::open(&other.path(), own())
-        .and_then(|store| store.settle_log(&mut File::open(&log).unwrap()));
+    let noticed = SqliteStore::open_unclosed(&other.path(), own(), &mut File::open(&log).unwrap());
     assert!(noticed.unwrap_err().is_damage());
     assert_eq!(fs::read(&log).unwrap(), bytes);
     let (new, ..) = salvage(&other);
@@ -257,4 +256,22 @@ fn a_schema_that_is_damaged_is_noticed_at_opening() {
         let error = SqliteStore::open(&disk.path(), own()).unwrap_err();
         assert!(error.is_damage(), "{damage}: {error}");
     }
+}
+
+#[test]
+fn what_was_not_read_is_not_read_in_the_new_database_either() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let [read, unread] = ["rust", "c"].map(|name| store.add_group(&genesis(name), true).unwrap());
+    for at in 1..=9 {
+        Author::new(1).say(&mut store, read, at, "hello");
+        Author::new(1).say(&mut store, unread, at, "hello");
+    }
+    store.set_read_mark(read, EntryNo(7)).unwrap();
+    store.commit().unwrap();
+    store.close();
+    let (new, ..) = salvage(&disk);
+    let me = Author::new(2).key();
+    assert_eq!(new.attention(read, &me).read, EntryNo(7));
+    assert_eq!(new.attention(unread, &me).read, EntryNo(0));
 }

@@ -77,13 +77,8 @@ fn what_a_failed_transaction_had_indexed_waits_again() {
     for at in 0..5000 {
         Author::new(2).say(&mut store, group, at, "9 lost");
     }
-    // Too far below for the log to have it.
-    let other = Disk::new();
-    let mut elsewhere = other.open();
-    let [there, _] = joined(&mut elsewhere);
-    Author::new(3).say(&mut elsewhere, there, 1, "x");
-    let far = Author::new(3).write_on(&elsewhere, there, &[EntryNo(1)], message(2, "y"));
-    store.append(GroupNo(9), &far).unwrap_err();
+    let next = Author::new(2).write_on(&store, group, &[EntryNo::GENESIS], message(2, "y"));
+    store.append(GroupNo(9), &next).unwrap_err();
     Author::new(1).say(&mut store, group, 2, "1 needle");
     store.commit().unwrap();
     assert_eq!((found(&disk.reader(), "needle"), found(&disk.reader(), "lost")), (vec![0, 1], vec![]));
@@ -152,4 +147,49 @@ fn an_older_database_has_all_in_its_index() {
     Author::again(1, 3).say(&mut store, group, 1001, &filler());
     store.commit().unwrap();
     assert_eq!(indexed(&disk, "needle").len(), 301);
+}
+
+#[test]
+fn a_mark_that_is_damaged_hides_nothing_that_comes_after() {
+    for mark in
+        ["DELETE FROM value WHERE key = 'words'", "UPDATE value SET value = x'ff' WHERE key = 'words'"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([-1_000_000, -1, 1_000_000, i64::MAX, i64::MIN].map(|mark| {
+                let bytes: String = mark.to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("UPDATE value SET value = x'{bytes}' WHERE key = 'words'")
+            }))
+    {
+        let disk = Disk::new();
+        let mut store = disk.open();
+        let [group, _] = joined(&mut store);
+        for number in 0..300 {
+            Author::new(1).say(&mut store, group, number, &format!("{number} needle"));
+        }
+        store.commit().unwrap();
+        drop(store);
+        disk.tamper(&mark);
+        let mut store = disk.open();
+        for number in 300..302 {
+            Author::again(1, number as u64).say(&mut store, group, number, &format!("{number} needle"));
+            store.commit().unwrap();
+            let found = found(&disk.reader(), "needle");
+            assert_eq!(found, (0..=number as usize).collect::<Vec<_>>(), "{mark}");
+        }
+    }
+}
+
+#[test]
+fn what_waits_is_indexed_where_nothing_else_is_to_be_done() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let [group, _] = joined(&mut store);
+    for number in 0..100 {
+        Author::new(1).say(&mut store, group, number, &format!("{number} needle"));
+    }
+    store.commit().unwrap();
+    assert_eq!(indexed(&disk, "needle").len(), 0);
+    while store.tidy().unwrap() {}
+    assert_eq!(indexed(&disk, "needle").len(), 100);
+    assert_eq!(found(&disk.reader(), "needle").len(), 100);
 }

@@ -1,7 +1,8 @@
 //! The store on disk: one SQLite file, one connection that writes.
 //!
 //! A commit returns when the operating system has all transactions on disk. Readers have connections of their
-//! own and neither wait for the writer nor make it wait. Nothing is read at opening but the list of groups.
+//! own and neither wait for the writer nor make it wait. Opening reads the list of groups and what waits to be indexed,
+//! never the history.
 
 mod append;
 mod carve;
@@ -64,12 +65,26 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the database of the peer `own`, and makes it first if there is none.
     pub fn open(path: &Path, own: PeerId) -> Result<Self, StoreError> {
-        let mut conn = schema::open_writer(path)?;
+        Self::open_settled(path, own, |_| Ok(()))
+    }
+
+    /// Opens a database that was not closed, given its write-ahead log: what is in there goes into the database before
+    /// anything is written, as far as the disk lets it. Damaged is one that has transactions behind what can be read of it.
+    pub fn open_unclosed(path: &Path, own: PeerId, log: &mut dyn Bytes) -> Result<Self, StoreError> {
+        Self::open_settled(path, own, |conn| write_ahead_log::settle(conn, log))
+    }
+
+    fn open_settled(
+        path: &Path,
+        own: PeerId,
+        settle: impl FnOnce(&Connection) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
+        let mut conn = schema::open_writer(path, settle)?;
         let wal = WriteAheadLog::watch(&mut conn, path)?;
         let groups = held_groups(&conn)?;
         let stranded = Stranded::load(&conn, groups.values().map(Held::key))?;
-        let path = path.to_owned();
-        let (recent, words) = (Recent::default(), Unindexed::load(&conn)?);
+        let words = Unindexed::load(&conn, &groups)?;
+        let (path, recent) = (path.to_owned(), Recent::default());
         Ok(Self { wal, conn, path, own, groups, recent, stranded, words, writing: false, stale: false })
     }
 
@@ -90,24 +105,6 @@ impl SqliteStore {
     /// Another connection that only reads. It sees what is committed.
     pub fn reader(&self, mesh: MeshId) -> Result<Reader, StoreError> {
         Reader::open(&self.path, mesh)
-    }
-
-    /// For a database that was not closed, given its write-ahead log: what is in there goes into the database, as
-    /// far as the disk lets it. Damaged is one that has transactions behind what can be read of it.
-    pub fn settle_log(&self, log: &mut dyn Bytes) -> Result<(), StoreError> {
-        let frames = |mode: &str| {
-            let sql = format!("PRAGMA wal_checkpoint({mode})");
-            self.conn.query_row(&sql, [], |row| row.get::<_, i64>(1))
-        };
-        // A full disk can wait: nothing is lost by it.
-        let Ok(readable) = frames("PASSIVE") else { return Ok(()) };
-        let lost = carve::commits_behind(log, schema::PAGE_BYTES, u64::try_from(readable).unwrap_or(0));
-        if lost.map_err(|error| StoreError::Disk { reason: error.to_string() })? {
-            return Err(StoreError::Damaged { reason: "its write-ahead log breaks off".to_owned() });
-        }
-        // What a failed flush left in memory only is written and flushed again.
-        drop(frames("TRUNCATE"));
-        Ok(())
     }
 
     /// Computes everything derived again from the log, in one transaction. Commits.
@@ -169,7 +166,7 @@ impl SqliteStore {
     fn read_again(&mut self) -> Result<(), StoreError> {
         self.groups = held_groups(&self.conn)?;
         self.stranded = Stranded::load(&self.conn, self.groups.values().map(Held::key))?;
-        self.words = Unindexed::load(&self.conn)?;
+        self.words = Unindexed::load(&self.conn, &self.groups)?;
         Ok(())
     }
 

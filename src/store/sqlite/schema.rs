@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::words::Unindexed;
 use crate::store::StoreError;
@@ -181,8 +181,11 @@ const COLUMNS: [(&str, &str); 14] = [
     ("sent", "no, key, digest, hash"),
 ];
 
-/// The one connection that writes. Creates the file unless it is there.
-pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+/// The one connection that writes. Creates the file unless it is there; else nothing is written before it is `settle`d.
+pub(super) fn open_writer(
+    path: &Path,
+    settle: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> Result<Connection, StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = open(path, flags)?;
@@ -193,6 +196,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     if is_new(&conn, path)? {
         create(&conn).map_err(|error| at_opening(path, error))?;
     }
+    settle(&conn)?;
     upgrade(&conn).map_err(|error| at_opening(path, error))?;
     for (table, columns) in COLUMNS {
         let probe = conn.prepare(&format!("SELECT {columns} FROM {table}"));
@@ -341,7 +345,7 @@ fn upgrade(conn: &Connection) -> rusqlite::Result<()> {
     if version == VERSION {
         return Ok(());
     }
-    let transaction = conn.unchecked_transaction()?;
+    let transaction = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     if version < WITH_FEED {
         conn.execute_batch(BESIDE)?;
     }
@@ -355,6 +359,7 @@ pub(super) fn open_words() -> rusqlite::Result<Connection> {
     let conn = Connection::open_in_memory()?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.execute_batch(WORDS)?;
+    conn.execute_batch(MERGE_WORDS_LATER)?;
     Ok(conn)
 }
 

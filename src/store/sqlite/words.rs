@@ -4,13 +4,18 @@
 //! arrived last waits until there is enough of it, or until a lot is committed anyway; the feed says after a crash what
 //! it was. Whoever looks for words finds it by an index of the same kind in memory.
 
+use std::collections::BTreeMap;
+
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{schema, search};
+use super::held::Held;
+use super::{log, schema, search};
 use crate::change::{Body, Content};
+use crate::group::GroupNo;
+use crate::store::StoreError;
 
-/// Entries that wait, and the bytes of their messages: few enough to index them anew for a search, in a millisecond or two.
+/// Entries that wait, and the bytes of their messages: few enough to index them anew for a search, in about a millisecond.
 const WAITING_MAX: usize = 256;
 const WAITING_BYTES_MAX: usize = 32 * 1024;
 /// Entries that are indexed where there is nothing else to do, so that no commit has to.
@@ -41,13 +46,28 @@ pub(super) struct Unindexed {
 }
 
 impl Unindexed {
-    pub fn load(conn: &Connection) -> rusqlite::Result<Self> {
+    /// What an earlier run has left.
+    pub fn load(conn: &Connection, groups: &BTreeMap<GroupNo, Held>) -> Result<Self, StoreError> {
         let mut unindexed = Self::default();
-        let Some(mark) = mark(conn)? else { return Ok(unindexed) };
-        after(conn, mark, |_, row, text| {
-            unindexed.add(row, text);
+        let Some(mark) = mark(conn)? else {
+            // Damaged: the next commit makes another.
+            unindexed.entries = WAITING_MAX;
+            return Ok(unindexed);
+        };
+        let mut rows = Vec::new();
+        after(conn, mark, |_, row, _| {
+            rows.push(row);
             Ok(())
         })?;
+        for row in rows {
+            let read = |held: &Held| log::read(conn, held.key(), log::no_of(row));
+            let stored = match groups.get(&log::group_of(row)).map(read).transpose() {
+                // It has no words until it is repaired.
+                Err(StoreError::Row { .. }) => None,
+                stored => stored?.flatten(),
+            };
+            unindexed.add(row, stored.as_ref().and_then(|stored| words_of(&stored.change.content)));
+        }
         Ok(unindexed)
     }
 
@@ -90,10 +110,8 @@ impl Unindexed {
         // A row number that is not above the last one begins a new part of the index.
         self.texts.sort_unstable_by_key(|(row, _)| *row);
         insert(conn, self.texts.iter().map(|(row, text)| (*row, text.as_str())))?;
-        let end: Option<i64> =
-            conn.prepare_cached("SELECT max(seq) FROM feed")?.query_row([], |row| row.get(0))?;
         conn.prepare_cached("INSERT OR REPLACE INTO value (key, value) VALUES (?1, ?2)")?
-            .execute(params![MARK, end.unwrap_or(0).to_le_bytes()])?;
+            .execute(params![MARK, feed_end(conn)?.to_le_bytes()])?;
         *self = Self::default();
         Ok(())
     }
@@ -119,10 +137,18 @@ impl Unindexed {
     }
 }
 
+/// `None` where it is damaged: no commit leaves more behind than may wait.
 fn mark(conn: &Connection) -> rusqlite::Result<Option<i64>> {
     let mut statement = conn.prepare_cached("SELECT value FROM value WHERE key = ?1")?;
     let mark: Option<Vec<u8>> = statement.query_row([MARK], |row| row.get(0)).optional()?;
-    Ok(mark.and_then(|mark| mark.try_into().ok()).map(i64::from_le_bytes))
+    let mark = mark.and_then(|mark| mark.try_into().ok()).map(i64::from_le_bytes);
+    let end = feed_end(conn)?;
+    Ok(mark.filter(|mark| (end - WAITING_MAX as i64..=end).contains(mark)))
+}
+
+fn feed_end(conn: &Connection) -> rusqlite::Result<i64> {
+    let end = conn.prepare_cached("SELECT max(seq) FROM feed")?.query_row([], |row| row.get(0));
+    end.map(Option::unwrap_or_default)
 }
 
 fn insert<'a>(conn: &Connection, texts: impl Iterator<Item = (i64, &'a str)>) -> rusqlite::Result<()> {
@@ -145,7 +171,7 @@ fn after(
     )?;
     let mut rows = statement.query([place])?;
     while let Some(row) = rows.next()? {
-        // A damaged row has no words until it is repaired.
+        // What a damaged row says is not shown.
         let text = match (row.get_ref(2)?, row.get_ref(3)?) {
             (ValueRef::Null, ValueRef::Text(text)) => std::str::from_utf8(text).ok(),
             _ => None,
@@ -175,11 +201,14 @@ impl Tail {
             self.words.execute_batch("INSERT INTO words (words) VALUES ('delete-all')")?;
             (self.mark, self.end) = (now, now.unwrap_or(i64::MAX));
         }
-        let Self { words, end, .. } = self;
-        after(conn, *end, |place, row, text| {
-            *end = place;
-            insert(words, text.map(|text| (row, text)).into_iter())
-        })
+        let (transaction, mut end) = (self.words.unchecked_transaction()?, self.end);
+        after(conn, end, |place, row, text| {
+            end = place;
+            insert(&transaction, text.map(|text| (row, text)).into_iter())
+        })?;
+        transaction.commit()?;
+        self.end = end;
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
+use super::carve::{self, Bytes};
 use super::{SqliteStore, schema};
 use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_QUIET_PAGES, LOG_PAGES_MAX};
 use crate::store::StoreError;
@@ -87,6 +88,24 @@ impl WriteAheadLog {
     pub fn close(&mut self) {
         self.file = None;
     }
+}
+
+/// Moves what a process left in `log` into the database, as far as the disk lets it. Damaged is a log that has
+/// transactions behind what can be read of it.
+pub(super) fn settle(conn: &Connection, log: &mut dyn Bytes) -> Result<(), StoreError> {
+    let frames = |mode: &str| {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        conn.query_row(&sql, [], |row| row.get::<_, i64>(1))
+    };
+    // A full disk can wait: nothing is lost by it.
+    let Ok(readable) = frames("PASSIVE") else { return Ok(()) };
+    let lost = carve::commits_behind(log, schema::PAGE_BYTES, u64::try_from(readable).unwrap_or(0));
+    if lost.map_err(|error| StoreError::Disk { reason: error.to_string() })? {
+        return Err(StoreError::Damaged { reason: "its write-ahead log breaks off".to_owned() });
+    }
+    // What a failed flush left in memory only is written and flushed again.
+    drop(frames("TRUNCATE"));
+    Ok(())
 }
 
 impl SqliteStore {

@@ -15,7 +15,7 @@ use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, GroupId, PeerId};
 use crate::limits::{UNREAD_MAX, UNREAD_VISITS_MAX};
 use crate::store::sqlite::log::{self, GroupRef};
-use crate::store::sqlite::words::{self, Wanted};
+use crate::store::sqlite::words::{self, Tail, Wanted};
 use crate::store::sqlite::{index, search, shelf};
 use crate::store::{Attention, Entry, GroupSummary, StoreError};
 use crate::time::Timestamp;
@@ -55,12 +55,14 @@ impl Reader {
                 };
                 stretches.push(group.no.filter(|_| group.joined).map(stretch).transpose()?);
             }
-            let named = self.named_anywhere(name.as_deref(), stretches.iter().flatten())?;
-            let attention = |stretch: &Option<Stretch>| match stretch {
-                Some(stretch) => self.attention_of(stretch, own, name.as_deref(), named.as_ref()),
-                None => Ok(Attention::default()),
-            };
-            stretches.iter().map(attention).collect()
+            self.with_words(|tail| {
+                let named = self.named_anywhere(tail, name.as_deref(), stretches.iter().flatten())?;
+                let attention = |stretch: &Option<Stretch>| match stretch {
+                    Some(stretch) => self.attention_of(tail, stretch, own, name.as_deref(), named.as_ref()),
+                    None => Ok(Attention::default()),
+                };
+                stretches.iter().map(attention).collect()
+            })
         })
     }
 
@@ -68,6 +70,7 @@ impl Reader {
     /// group.
     fn named_anywhere<'a>(
         &self,
+        tail: &Tail,
         name: Option<&str>,
         stretches: impl Iterator<Item = &'a Stretch>,
     ) -> Result<Option<HashSet<i64>>, StoreError> {
@@ -80,12 +83,13 @@ impl Reader {
         if unread.len() == 1 {
             return Ok(None);
         }
-        let named = self.naming(name, from, to, NAMED_MAX)?;
+        let named = self.naming(tail, name, from, to, NAMED_MAX)?;
         Ok(Some(named).filter(|named| named.len() < NAMED_MAX))
     }
 
     fn attention_of(
         &self,
+        tail: &Tail,
         stretch: &Stretch,
         own: &PeerId,
         name: Option<&str>,
@@ -101,7 +105,7 @@ impl Reader {
         let actors = self.actors_of(group.no, own)?;
         let named = match named {
             Some(named) => Cow::Borrowed(named),
-            None => Cow::Owned(self.naming(name, from, to, UNREAD_VISITS_MAX)?),
+            None => Cow::Owned(self.naming(tail, name, from, to, UNREAD_VISITS_MAX)?),
         };
         let mut statement = self.conn.prepare_cached(
             "SELECT id, actor, re, kind IS NULL FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
@@ -138,16 +142,18 @@ impl Reader {
         let key = self.source(group)?.group;
         let actors = self.actors_of(group, own)?;
         let name = self.phrase_of(own)?;
-        let mut found = HashSet::new();
-        for entry in entries.iter().filter(|entry| entry.kind.is_none() && entry.author != *own) {
-            let id = log::row_id(group, entry.no);
-            if self.is_of(key, entry.re, &actors)?
-                || self.naming(name.as_deref(), id - 1, id, 1)?.contains(&id)
-            {
-                found.insert(entry.no);
+        self.with_words(|tail| {
+            let mut found = HashSet::new();
+            for entry in entries.iter().filter(|entry| entry.kind.is_none() && entry.author != *own) {
+                let id = log::row_id(group, entry.no);
+                if self.is_of(key, entry.re, &actors)?
+                    || self.naming(tail, name.as_deref(), id - 1, id, 1)?.contains(&id)
+                {
+                    found.insert(entry.no);
+                }
             }
-        }
-        Ok(found)
+            Ok(found)
+        })
     }
 
     /// What to search for a person's name with.
@@ -158,6 +164,7 @@ impl Reader {
     /// The rows above `from`, up to `to`, that hold the person's name.
     fn naming(
         &self,
+        tail: &Tail,
         name: Option<&str>,
         from: i64,
         to: i64,
@@ -165,8 +172,7 @@ impl Reader {
     ) -> Result<HashSet<i64>, StoreError> {
         let Some(name) = name else { return Ok(HashSet::new()) };
         let rows = (from.saturating_add(1), to);
-        let find = |tail: &_| Ok(words::matches(&self.conn, tail, name, rows, Wanted::First, limit)?);
-        Ok(self.with_words(find)?.into_iter().collect())
+        Ok(words::matches(&self.conn, tail, name, rows, Wanted::First, limit)?.into_iter().collect())
     }
 
     fn is_of(

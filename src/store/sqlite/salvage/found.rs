@@ -82,6 +82,12 @@ impl Found {
             if let (Some(rowid), Some(first)) = (rowid, values.first_mut()) {
                 *first = Value::Integer(rowid);
             }
+            // A row of the feed, which is not carried over, looks like a read mark, but for the number of a group in it.
+            if let (Some(_), [_, Value::Integer(row)]) = (rowid, &*values)
+                && log::group_of(*row) != GroupNo(0)
+            {
+                return Ok(());
+            }
             if rowid.is_some() && values.len() == log_columns {
                 return Ok(put_in_log(found, &values)?);
             }

@@ -191,7 +191,7 @@ pub(super) struct Tail {
 
 impl Tail {
     pub fn new() -> rusqlite::Result<Self> {
-        Ok(Self { words: schema::open_words()?, mark: None, end: 0 })
+        Ok(Self { words: schema::open_words()?, mark: None, end: i64::MAX })
     }
 
     /// Takes in what `conn` sees waiting.

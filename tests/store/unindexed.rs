@@ -30,6 +30,18 @@ fn joined(store: &mut SqliteStore) -> [GroupNo; 2] {
     ["rust", "c"].map(|name| store.add_group(&genesis(name), true).unwrap())
 }
 
+/// A group with so many messages, committed at once.
+fn needles(count: i64) -> (Disk, SqliteStore, GroupNo) {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let [group, _] = joined(&mut store);
+    for number in 0..count {
+        Author::new(1).say(&mut store, group, number, &format!("{number} needle"));
+    }
+    store.commit().unwrap();
+    (disk, store, group)
+}
+
 #[test]
 fn every_message_is_found_in_every_state_by_old_readers_and_new_ones() {
     let disk = Disk::new();
@@ -131,13 +143,7 @@ fn a_message_that_was_damaged_before_it_was_indexed_is_found_once_it_is_repaired
 
 #[test]
 fn an_older_database_has_all_in_its_index() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    let [group, _] = joined(&mut store);
-    for number in 0..300 {
-        Author::new(1).say(&mut store, group, number, &format!("{number} needle"));
-    }
-    store.commit().unwrap();
+    let (disk, store, group) = needles(300);
     drop(store);
     disk.tamper("DELETE FROM value WHERE key = 'words'; PRAGMA user_version = 3");
     let mut store = disk.open();
@@ -160,13 +166,7 @@ fn a_mark_that_is_damaged_hides_nothing_that_comes_after() {
                 format!("UPDATE value SET value = x'{bytes}' WHERE key = 'words'")
             }))
     {
-        let disk = Disk::new();
-        let mut store = disk.open();
-        let [group, _] = joined(&mut store);
-        for number in 0..300 {
-            Author::new(1).say(&mut store, group, number, &format!("{number} needle"));
-        }
-        store.commit().unwrap();
+        let (disk, store, group) = needles(300);
         drop(store);
         disk.tamper(&mark);
         let mut store = disk.open();
@@ -181,13 +181,7 @@ fn a_mark_that_is_damaged_hides_nothing_that_comes_after() {
 
 #[test]
 fn what_waits_is_indexed_where_nothing_else_is_to_be_done() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    let [group, _] = joined(&mut store);
-    for number in 0..100 {
-        Author::new(1).say(&mut store, group, number, &format!("{number} needle"));
-    }
-    store.commit().unwrap();
+    let (disk, mut store, _) = needles(100);
     assert_eq!(indexed(&disk, "needle").len(), 0);
     while store.tidy().unwrap() {}
     assert_eq!(indexed(&disk, "needle").len(), 100);

@@ -181,8 +181,10 @@ impl Thread {
         for &link in self.outboxes.keys() {
             engine.handle(Event::LinkDown { link }, now)?;
         }
-        engine.keep_writers()?;
-        engine.commit(now)
+        engine.commit(now)?;
+        // Where that fails, the next run takes other actors.
+        let _ = engine.keep_writers().and_then(|()| engine.commit(now));
+        Ok(())
     }
 
     fn move_log(&mut self, engine: &Engine<SqliteStore>, quiet: bool) {
@@ -312,6 +314,12 @@ impl Thread {
             Ok(engine) => Some(engine),
             Err(again) => {
                 tracing::error!("the peer cannot go on: {again}");
+                // What has come meanwhile is told why, and not only that the peer has stopped.
+                while let Ok(input) = self.inputs.try_recv() {
+                    if let Input::Command { reply, .. } = input {
+                        let _ = reply.send(Err(CommandError::Store(again.to_string())));
+                    }
+                }
                 None
             }
         }

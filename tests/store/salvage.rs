@@ -246,6 +246,7 @@ fn a_schema_that_is_damaged_is_noticed_at_opening() {
     for damage in [
         "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'max_op', 'max_oq') WHERE name = 'log'",
         "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'columnsize', 'columnsise') WHERE name = 'words'",
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'diacritics', 'diacritica') WHERE name = 'words'",
         "UPDATE words_config SET v = 0 WHERE k = 'version'",
     ] {
         let (disk, ..) = damaged();

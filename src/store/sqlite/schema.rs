@@ -202,6 +202,10 @@ pub(super) fn open_writer(
         let probe = conn.prepare(&format!("SELECT {columns} FROM {table}"));
         probe.map_err(|error| of_schema(path, error))?;
     }
+    // How to tell words apart is understood only when it is done first.
+    conn.prepare("SELECT 1 FROM words WHERE words MATCH 'peer' LIMIT 1")
+        .and_then(|mut probe| probe.exists([]))
+        .map_err(|error| of_schema(path, error))?;
     conn.execute_batch(
         "PRAGMA journal_size_limit = 8388608;
          PRAGMA synchronous = NORMAL;

@@ -20,8 +20,9 @@ const WAITING_MAX: usize = 256;
 const WAITING_BYTES_MAX: usize = 32 * 1024;
 /// Entries that are indexed where there is nothing else to do, so that no commit has to.
 const WORTH_INDEXING: usize = WAITING_MAX / 4;
-/// Entries that wait within one transaction.
+/// The same within one transaction.
 const HELD_MAX: usize = 4096;
+const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Pages of the index that are merged in one go: a message that comes meanwhile waits for about a millisecond.
 const MERGED_PAGES: i64 = 16;
 /// Where the database keeps how much of the feed is indexed: a place in it, as 8 bytes, the lowest first.
@@ -49,13 +50,10 @@ impl Unindexed {
     /// What an earlier run has left.
     pub fn load(conn: &Connection, groups: &BTreeMap<GroupNo, Held>) -> Result<Self, StoreError> {
         let mut unindexed = Self::default();
-        let Some(mark) = mark(conn)? else {
-            // Damaged: the next commit makes another.
-            unindexed.entries = WAITING_MAX;
-            return Ok(unindexed);
-        };
+        let mark = mark(conn)?;
+        let from = mark.map_or_else(|| Ok(feed_end(conn)? - WAITING_MAX as i64), Ok::<_, StoreError>)?;
         let mut rows = Vec::new();
-        after(conn, mark, |_, row, _| {
+        after(conn, from, |_, row, _| {
             rows.push(row);
             Ok(())
         })?;
@@ -66,7 +64,17 @@ impl Unindexed {
                 Err(StoreError::Row { .. }) => None,
                 stored => stored?.flatten(),
             };
-            unindexed.add(row, stored.as_ref().and_then(|stored| words_of(&stored.change.content)));
+            let mut text = stored.as_ref().and_then(|stored| words_of(&stored.change.content));
+            if let (None, Some(waiting)) = (mark, text)
+                && is_indexed(conn, row, waiting)?
+            {
+                text = None;
+            }
+            unindexed.add(row, text);
+        }
+        if mark.is_none() {
+            // The next commit makes another.
+            unindexed.entries = WAITING_MAX;
         }
         Ok(unindexed)
     }
@@ -74,7 +82,8 @@ impl Unindexed {
     /// An entry that was just written.
     pub fn push(&mut self, conn: &Connection, row: i64, content: &Content) -> rusqlite::Result<()> {
         self.add(row, words_of(content));
-        if self.entries >= HELD_MAX { self.index(conn) } else { Ok(()) }
+        let full = self.entries >= HELD_MAX || self.bytes >= HELD_BYTES_MAX;
+        if full { self.index(conn) } else { Ok(()) }
     }
 
     fn add(&mut self, row: i64, text: Option<&str>) {
@@ -255,10 +264,12 @@ pub(super) fn matches(
 
 /// Has the message in this row be found by its words.
 pub(super) fn index_unless_there(conn: &Connection, row: i64, text: &str) -> rusqlite::Result<()> {
-    let Some(query) = search::query(text) else { return Ok(()) };
+    if is_indexed(conn, row, text)? { Ok(()) } else { insert(conn, std::iter::once((row, text))) }
+}
+
+/// Whether the index on disk finds this row by its first words, or it has none.
+fn is_indexed(conn: &Connection, row: i64, text: &str) -> rusqlite::Result<bool> {
+    let Some(query) = search::query(text) else { return Ok(true) };
     let mut there = conn.prepare_cached("SELECT 1 FROM words WHERE words MATCH ?1 AND rowid = ?2")?;
-    if there.exists(params![query, row])? {
-        return Ok(());
-    }
-    insert(conn, std::iter::once((row, text)))
+    there.exists(params![query, row])
 }

@@ -142,7 +142,7 @@ fn entry(state: &State, room: &Room, row: &Row, columns: usize) -> Vec<Line<'sta
     if row.late {
         said.notes.push((" ↥ late".to_owned(), theme.notable()));
     }
-    if let Some(stored_on) = row.stored_on
+    if let Some(stored_on) = room.stored_on(row)
         && row.kind == MESSAGE
     {
         let style = if stored_on > 1 { theme.good() } else { theme.quiet() };

@@ -29,8 +29,8 @@ pub struct Pending {
     pub key: String,
     pub body: String,
     pub re: Option<ChangeHash>,
-    /// It is stored, on so many peers; its row is still to come.
-    pub stored: Option<(ChangeHash, u32)>,
+    /// It is stored; its row is still to come.
+    pub stored: Option<ChangeHash>,
 }
 
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub struct Room {
     /// Where to look for late entries from.
     pub read_at_opening: u64,
     pub pending: Vec<Pending>,
+    /// On how many peers own messages are. Rows come on pages and by the stream, and either may know less.
+    stored_on: HashMap<ChangeHash, u32>,
     /// The newest arrival known.
     pub arrival: u64,
     /// The arrival that the service was told to be read.
@@ -84,6 +86,7 @@ impl Room {
             late: Vec::new(),
             read_at_opening: 0,
             pending: Vec::new(),
+            stored_on: HashMap::new(),
             arrival: 0,
             marked: 0,
             marking: false,
@@ -119,15 +122,15 @@ impl Room {
     }
 
     /// An entry as it arrives, in order of arrival. Says whether it is new here.
-    pub fn arrived(&mut self, mut row: Row, me: &PeerId) -> bool {
+    pub fn arrived(&mut self, row: Row, me: &PeerId) -> bool {
         if row.author == *me {
-            let is_it = |sent: &Pending| sent.stored.is_some_and(|(id, _)| id == row.id);
+            self.delivered(&row.id, 1);
+            let is_it = |sent: &Pending| sent.stored == Some(row.id);
             let known = self.pending.iter().position(is_it);
             // The stream may be faster than the answer.
             let same = |sent: &Pending| sent.stored.is_none() && Some(&sent.body) == row.body.as_ref();
             if let Some(index) = known.or_else(|| self.pending.iter().position(same)) {
-                let stored_on = self.pending.remove(index).stored.map(|(_, stored_on)| stored_on);
-                row.stored_on = row.stored_on.max(stored_on);
+                self.pending.remove(index);
             }
         }
         let known = row.arrival <= self.arrival;
@@ -178,16 +181,17 @@ impl Room {
 
     /// An own message is known to be on so many peers.
     pub fn delivered(&mut self, id: &ChangeHash, stored_on: u32) {
-        if let Some(index) = self.index(id) {
-            self.rows[index].stored_on = self.rows[index].stored_on.max(Some(stored_on));
+        if self.stored_on.len() >= 2 * WINDOW_MAX {
+            let shown: HashSet<ChangeHash> = self.rows.iter().map(|row| row.id).collect();
+            self.stored_on.retain(|id, _| shown.contains(id));
         }
-        for sent in &mut self.pending {
-            if let Some((known, count)) = &mut sent.stored
-                && known == id
-            {
-                *count = stored_on.max(*count);
-            }
-        }
+        let known = self.stored_on.entry(*id).or_default();
+        *known = stored_on.max(*known);
+    }
+
+    /// On how many peers an own message is known to be.
+    pub fn stored_on(&self, row: &Row) -> Option<u32> {
+        row.stored_on.max(self.stored_on.get(&row.id).copied())
     }
 
     /// A part of the history that was asked for.
@@ -235,7 +239,7 @@ impl Room {
             self.anchor = Anchor::Newest;
         }
         let rows = &self.rows;
-        self.pending.retain(|sent| sent.stored.is_none_or(|(id, _)| rows.iter().all(|row| row.id != id)));
+        self.pending.retain(|sent| sent.stored.is_none_or(|id| rows.iter().all(|row| row.id != id)));
         if first_time && !self.has_newer {
             self.new_below = 0;
         }

@@ -275,7 +275,8 @@ fn a_panic_is_told_on_the_screen_that_was_there() {
     window.enter("echo as it was");
     let myself = std::env::current_exe().unwrap();
     let name = "terminal::a_panic_is_told_on_the_screen_that_was_there";
-    window.enter(&format!("{PANIC}=1 {} --exact {name} --nocapture", myself.display()));
+    // Without a backtrace, which would push what was there off the screen.
+    window.enter(&format!("{PANIC}=1 RUST_BACKTRACE=0 {} --exact {name} --nocapture", myself.display()));
     let told = |screen: &str| screen.contains("\nas it was") && screen.contains("an error of ours");
     window.until("the panic", told);
     window.is_given_back();

@@ -65,6 +65,50 @@ fn the_stream_may_be_faster_than_the_answer() {
 }
 
 #[test]
+fn a_message_of_one_s_own_is_stored_here_whatever_way_it_comes() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.arrives(row(4, ME, "from the shell"));
+    says(&chat, "│ from the shell ✓1");
+}
+
+/// A page, the answer and the stream come by ways of their own, and not all of them know where a message is.
+#[test]
+fn how_far_a_message_has_come_is_never_unsaid() {
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let mut chat = Chat::with(80, 14, talk(3));
+        chat.serving = false;
+        chat.write("hello");
+        chat.press("enter");
+        let asked = chat.asked();
+        let Effect::Send { group, message } = asked[0].clone() else { panic!("{asked:?}") };
+        chat.feed(What::Resync);
+        chat.rows.get_mut(&group).unwrap().push(Row { stored_on: Some(1), ..row(4, ME, "hello") });
+        let page = answers(&mut chat);
+        let sent = Answer::Sent { group, key: message.key.unwrap(), id: id(4), stored_on: 1 };
+        let mut ways = [
+            page.into_iter().map(Event::Answer).collect(),
+            vec![Event::Answer(sent)],
+            vec![Event::Feed(What::Entry { row: Box::new(row(4, ME, "hello")) })],
+        ];
+        for way in order {
+            for event in std::mem::take(&mut ways[way]) {
+                chat.tell(event);
+            }
+        }
+        says(&chat, "│ hello ✓1");
+        assert_eq!(chat.screen().matches("│ hello").count(), 1, "{order:?}: {}", chat.screen());
+    }
+    // Told while a page that knows less is on its way.
+    let mut chat = Chat::with(80, 14, vec![Row { stored_on: Some(1), ..row(4, ME, "hello") }]);
+    chat.serving = false;
+    chat.feed(What::Resync);
+    let page = answers(&mut chat);
+    chat.feed(What::Delivery { group: name("rust"), id: id(4), stored_on: 3 });
+    deliver(&mut chat, page);
+    says(&chat, "│ hello ✓3");
+}
+
+#[test]
 fn what_was_written_while_nobody_answers_is_sent_later_under_the_same_key() {
     let mut chat = Chat::with(80, 14, talk(3));
     chat.tell(Event::Lost("it has stopped".to_owned()));

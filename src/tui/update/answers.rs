@@ -84,7 +84,7 @@ pub fn answer(state: &mut State, answer: Answer, effects: &mut Vec<Effect>) {
                 let shown = room.index(&id).is_some();
                 if let Some(index) = room.pending.iter().position(|sent| sent.key == key) {
                     // Its row takes its place, so that it never leaves the screen.
-                    room.pending[index].stored = Some((id, stored_on));
+                    room.pending[index].stored = Some(id);
                     if shown {
                         room.pending.remove(index);
                     }

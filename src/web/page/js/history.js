@@ -130,12 +130,13 @@ export function arrived(row) {
     }
   }
   timeline.pinned = stick;
+  if (own) timeline.delivered(row.id, 1);
   timeline.arrived(row);
   pills();
 }
 
 export function delivered(group, id, storedOn) {
-  if (timeline?.group === group) timeline.update(id, { stored_on: storedOn });
+  if (timeline?.group === group) timeline.delivered(id, storedOn);
 }
 
 const sayings = [];

@@ -24,6 +24,8 @@ export class Timeline {
     this.busy = false;
     /** What came while an answer was on its way, which may be too old to hold it. */
     this.missed = [];
+    /** By id, on how many peers own messages are: rows come in pages and by the stream, and either may know less. */
+    this.storedOn = new Map();
     /** The reader is at the end: what is above may go. Else it stays, and the window lets go of the end. */
     this.pinned = true;
     this.onChange = onChange;
@@ -91,8 +93,20 @@ export class Timeline {
   update(id, fields) {
     const place = this.rows.findIndex((row) => row.id === id);
     if (place < 0) return;
-    this.rows = this.rows.with(place, { ...this.rows[place], ...fields });
+    this.rows = this.rows.with(place, this.told({ ...this.rows[place], ...fields }));
     this.onChange();
+  }
+
+  /** An own message is known to be on so many peers. */
+  delivered(id, storedOn) {
+    if (this.storedOn.size >= 2 * ROWS_MAX) for (const old of this.storedOn.keys()) if (!this.ids.has(old)) this.storedOn.delete(old);
+    this.storedOn.set(id, Math.max(storedOn, this.storedOn.get(id) ?? 0));
+    this.update(id, {});
+  }
+
+  told(row) {
+    const storedOn = this.storedOn.get(row.id);
+    return storedOn > (row.stored_on ?? 0) ? { ...row, stored_on: storedOn } : row;
   }
 
   /** Reads the window again from its first row on. */
@@ -142,7 +156,7 @@ export class Timeline {
   set(rows, atStart, atEnd) {
     if (this.closed) return;
     const seen = new Set();
-    this.rows = rows.filter((row) => !seen.has(row.id) && seen.add(row.id));
+    this.rows = rows.filter((row) => !seen.has(row.id) && seen.add(row.id)).map((row) => this.told(row));
     this.ids = seen;
     this.atStart = atStart;
     this.atEnd = atEnd;

@@ -1,25 +1,39 @@
 //! Full-text search over the bodies of messages. What a user types is only ever words to look for: none of
 //! it reaches the query language of FTS5.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::index::{self, OrderKey};
 use super::log;
 use super::words::{self, Tail, Wanted};
 use crate::group::{EntryNo, GroupNo};
-use crate::id::ChangeHash;
+use crate::id::{ChangeHash, GroupName};
 use crate::limits::{SEARCH_LOOKED_AT_MAX, SEARCH_WORDS_MAX};
 use crate::store::StoreError;
 
+/// Where so many entries are searched, the newest are read before the index is asked: FTS5 brings together all messages
+/// with a word of some beginning before it gives the first, which takes 40 ms for half a million.
+const LARGE: i64 = 100_000;
+/// Entries that are read so, and the bytes of their messages: a few milliseconds. What the index is asked for after them
+/// is rarer.
+const READ_MAX: usize = 1024;
+const READ_BYTES_MAX: usize = 256 * 1024;
+const READ_TOGETHER: usize = 128;
+
 /// The words of `text` as a query for all of them, the last one as a beginning; `None` when there are none.
 pub(super) fn query(text: &str) -> Option<String> {
+    Some(whole_words(text)? + " *")
+}
+
+/// The same with the last one as it is.
+pub(super) fn whole_words(text: &str) -> Option<String> {
     let words: Vec<String> = text
         .split(|c: char| c.is_whitespace() || c.is_control() || c == '"')
         .filter(|word| word.chars().any(char::is_alphanumeric))
         .take(SEARCH_WORDS_MAX)
         .map(|word| format!("\"{word}\""))
         .collect();
-    if words.is_empty() { None } else { Some(words.join(" ") + " *") }
+    if words.is_empty() { None } else { Some(words.join(" ")) }
 }
 
 /// The words of `name` next to each other; `None` when there are none.
@@ -28,8 +42,8 @@ pub(super) fn phrase(name: &str) -> Option<String> {
     text.chars().any(char::is_alphanumeric).then(|| format!("\"{text}\""))
 }
 
-/// The newest `limit` in display order, newest first. Of each group it looks at the matches that arrived last, at most
-/// `SEARCH_LOOKED_AT_MAX` of them, so that a word of every message costs no more than a rarer one.
+/// The newest `limit` in display order, newest first. The index is asked for those matches of each group that arrived last, at
+/// most `SEARCH_LOOKED_AT_MAX` of them, so that a word of every message costs no more than a rarer one.
 pub(super) fn search(
     conn: &Connection,
     tail: &Tail,
@@ -37,39 +51,143 @@ pub(super) fn search(
     group: Option<GroupNo>,
     limit: usize,
 ) -> Result<Vec<(GroupNo, EntryNo)>, StoreError> {
-    let first = group.unwrap_or(GroupNo(0));
-    let last = group.unwrap_or(GroupNo(log::GROUP_NO_MAX));
-    let mut found = matches(conn, tail, query, first, last)?;
-    if group.is_none() && found.len() == SEARCH_LOOKED_AT_MAX {
-        // These are of the groups with the largest numbers only.
-        found = in_turn(conn, tail, query, limit)?;
-    }
+    let read = if is_large(conn, group)? { among_newest(conn, tail, query, group, limit)? } else { None };
+    let found = match read {
+        Some(found) => found,
+        None => indexed(conn, tail, query, group, limit)?,
+    };
     Ok(newest_first(found, limit).into_iter().map(|(_, id)| (log::group_of(id), log::no_of(id))).collect())
 }
 
 /// Matches with their places in the order of display.
 type Found = Vec<(OrderKey, i64)>;
 
-/// Group by group, beginning with the one that holds the newest entry of all, until the others hold nothing newer
-/// than what was found.
-fn in_turn(conn: &Connection, tail: &Tail, query: &str, limit: usize) -> Result<Found, StoreError> {
-    let mut statement = conn.prepare_cached("SELECT no FROM grp")?;
-    let numbers = statement.query_map([], |row| Ok(GroupNo(row.get(0)?)))?;
+fn is_large(conn: &Connection, group: Option<GroupNo>) -> rusqlite::Result<bool> {
+    let mut total =
+        conn.prepare_cached("SELECT total(entries) >= ?2 FROM grp WHERE ?1 IS NULL OR no = ?1")?;
+    total.query_row(params![group.map(|no| no.0), LARGE], |row| row.get(0))
+}
+
+/// Groups, the one that holds the newest entry of all first.
+fn by_newest(conn: &Connection) -> Result<Vec<(OrderKey, GroupNo)>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT no FROM grp WHERE name <> ?1")?;
+    let numbers = statement.query_map([GroupName::directory().as_str()], |row| Ok(GroupNo(row.get(0)?)))?;
     let mut groups = Vec::new();
     for no in numbers {
         let no = no?;
         groups.extend(index::newest(conn, no)?.map(|newest| (newest, no)));
     }
     groups.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(groups)
+}
+
+/// Whether `limit` were found, and what was not looked at yet is older than all of them.
+fn is_full(found: &Found, limit: usize, newest: &OrderKey) -> bool {
+    found.len() >= limit && found.last().is_none_or(|(key, _)| key > newest)
+}
+
+/// By the index.
+fn indexed(
+    conn: &Connection,
+    tail: &Tail,
+    query: &str,
+    group: Option<GroupNo>,
+    limit: usize,
+) -> Result<Found, StoreError> {
+    let first = group.unwrap_or(GroupNo(0));
+    let last = group.unwrap_or(GroupNo(log::GROUP_NO_MAX));
+    let found = matches(conn, tail, query, first, last)?;
+    if group.is_some() || found.len() < SEARCH_LOOKED_AT_MAX {
+        return Ok(found);
+    }
+    // These are of the groups with the largest numbers only.
     let mut found = Found::new();
-    for (newest, no) in groups {
-        if found.len() >= limit && found.last().is_none_or(|(key, _)| *key > newest) {
+    for (newest, no) in by_newest(conn)? {
+        if is_full(&found, limit, &newest) {
             break;
         }
         found.extend(matches(conn, tail, query, no, no)?);
         found = newest_first(found, limit);
     }
     Ok(found)
+}
+
+/// By reading the newest entries; `None` if that is not enough to tell what the newest matches are.
+pub(super) fn among_newest(
+    conn: &Connection,
+    tail: &Tail,
+    query: &str,
+    group: Option<GroupNo>,
+    limit: usize,
+) -> Result<Option<Found>, StoreError> {
+    let groups = match group {
+        Some(no) => index::newest(conn, no)?.map(|newest| (newest, no)).into_iter().collect(),
+        None => by_newest(conn)?,
+    };
+    let (mut found, mut left) = (Found::new(), Left { entries: READ_MAX, bytes: READ_BYTES_MAX });
+    for (newest, no) in groups {
+        if is_full(&found, limit, &newest) {
+            break;
+        }
+        let (mut matched, mut below) = (0, None);
+        while matched < limit {
+            let Some(page) = read_page(conn, no, below, &mut left)? else { return Ok(None) };
+            let Some((last, _)) = page.keys.last() else { break };
+            below = Some(*last);
+            let matching = tail.matching(&page.texts, query)?;
+            matched += matching.len();
+            found.extend(page.keys.into_iter().filter(|(_, id)| matching.contains(id)));
+        }
+        found = newest_first(found, limit);
+    }
+    Ok(Some(found))
+}
+
+/// What may still be read.
+struct Left {
+    entries: usize,
+    bytes: usize,
+}
+
+struct PageOfTexts {
+    keys: Found,
+    /// The same rows, where they are messages.
+    texts: Vec<(i64, String)>,
+}
+
+/// The newest entries of a group, or those right below a place in it; `None` when nothing more may be read.
+fn read_page(
+    conn: &Connection,
+    group: GroupNo,
+    below: Option<OrderKey>,
+    left: &mut Left,
+) -> Result<Option<PageOfTexts>, StoreError> {
+    if left.entries == 0 || left.bytes == 0 {
+        return Ok(None);
+    }
+    let mut statement = conn.prepare_cached(
+        "SELECT entry.eff, entry.hash, entry.no, log.kind, log.body
+         FROM entry LEFT JOIN log ON log.id = (entry.grp << 40) + entry.no
+         WHERE entry.grp = ?1 AND (entry.eff, entry.hash) < (?2, ?3)
+         ORDER BY entry.eff DESC, entry.hash DESC LIMIT ?4",
+    )?;
+    let (eff, hash) = below.unwrap_or((i64::MAX, ChangeHash([0xff; 32])));
+    let limit = READ_TOGETHER.min(left.entries);
+    let mut rows = statement.query(params![group.0, eff, &hash.0[..], limit as i64])?;
+    let mut page = PageOfTexts { keys: Found::new(), texts: Vec::new() };
+    while let Some(row) = rows.next()? {
+        let id = log::row_id(group, EntryNo(row.get::<_, i64>(2)? as u64));
+        left.entries -= 1;
+        page.keys.push(((row.get(0)?, ChangeHash(row.get(1)?)), id));
+        if let Some(text) = words::text_of(row.get_ref(3)?, row.get_ref(4)?) {
+            left.bytes = left.bytes.saturating_sub(text.len());
+            page.texts.push((id, text.to_owned()));
+        }
+        if left.bytes == 0 {
+            break;
+        }
+    }
+    Ok(Some(page))
 }
 
 fn newest_first(mut found: Found, limit: usize) -> Found {

@@ -131,3 +131,44 @@ fn pages_and_lookups_are_read_off_an_index() {
     let synchronous: i64 = store.conn.query_row("PRAGMA synchronous", params![], |row| row.get(0)).unwrap();
     assert_eq!((mode.as_str(), synchronous), ("wal", 1), "the log is flushed by us at each commit");
 }
+
+/// Rows in the order of display, newest first: of these groups, the first and the last of them too.
+fn shown(store: &SqliteStore, first: GroupNo, last: GroupNo) -> Vec<i64> {
+    let sql = "SELECT grp, no FROM entry WHERE grp BETWEEN ?1 AND ?2 ORDER BY eff DESC, hash DESC";
+    let mut statement = store.conn.prepare(sql).unwrap();
+    let rows = statement.query_map([first.0, last.0], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)));
+    rows.unwrap().map(Result::unwrap).map(|(group, no)| log::row_id(GroupNo(group), EntryNo(no))).collect()
+}
+
+#[test]
+fn of_many_entries_the_newest_are_read_and_only_what_is_rare_is_left_to_the_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, rust) = store(&dir);
+    let c = store.add_group(&Genesis::public(MESH, "c".parse().unwrap()), true).unwrap();
+    let long = store.add_group(&Genesis::public(MESH, "long".parse().unwrap()), true).unwrap();
+    for (group, count, padding) in [(rust, 1_100, 0), (c, 200, 0), (long, 60, 6_000)] {
+        for number in 1..=count {
+            let rare = if number % 20 == 0 { "rare" } else { "" };
+            let text = format!("Common{number} {rare} {}", "x".repeat(padding));
+            let written = message(&store, group, number, &text);
+            store.append(group, &written).unwrap();
+        }
+    }
+    store.commit().unwrap();
+    let mut tail = words::Tail::new().unwrap();
+    tail.follow(&store.conn).unwrap();
+    let found = |text: &str, group, limit| {
+        let query = search::query(text).unwrap();
+        let found = search::among_newest(&store.conn, &tail, &query, group, limit).unwrap();
+        found.map(|found| found.into_iter().map(|(_, id)| id).collect::<Vec<i64>>())
+    };
+    assert_eq!(found("comm", Some(rust), 300).unwrap(), shown(&store, rust, rust)[..300]);
+    assert_eq!(found("common1099 COMMON", Some(rust), 2), None, "there may be more");
+    assert_eq!(found("rare common", Some(rust), 60), None, "there may be more");
+    let rare: Vec<i64> =
+        shown(&store, c, c).into_iter().filter(|id| log::no_of(*id).0.is_multiple_of(20)).collect();
+    assert_eq!(found("rare common", Some(c), 60).unwrap(), rare, "all of them were read");
+    assert_eq!(found("comm", Some(long), 60), None, "no more than a few bytes are read");
+    assert_eq!(found("nothing", Some(GroupNo(9)), 60).unwrap(), [0; 0]);
+    assert_eq!(found("comm", None, 40).unwrap(), shown(&store, rust, long)[..40]);
+}

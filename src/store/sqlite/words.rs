@@ -4,7 +4,7 @@
 //! arrived last waits until there is enough of it, or until a lot is committed anyway; the feed says after a crash what
 //! it was. Whoever looks for words finds it by an index of the same kind in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -180,14 +180,17 @@ fn after(
     )?;
     let mut rows = statement.query([place])?;
     while let Some(row) = rows.next()? {
-        // What a damaged row says is not shown.
-        let text = match (row.get_ref(2)?, row.get_ref(3)?) {
-            (ValueRef::Null, ValueRef::Text(text)) => std::str::from_utf8(text).ok(),
-            _ => None,
-        };
-        each(row.get(0)?, row.get(1)?, text)?;
+        each(row.get(0)?, row.get(1)?, text_of(row.get_ref(2)?, row.get_ref(3)?))?;
     }
     Ok(())
+}
+
+/// What [`words_of`] says of a row with this kind and body. What a damaged row says is not shown.
+pub(super) fn text_of<'a>(kind: ValueRef<'_>, body: ValueRef<'a>) -> Option<&'a str> {
+    match (kind, body) {
+        (ValueRef::Null, ValueRef::Text(text)) => std::str::from_utf8(text).ok(),
+        _ => None,
+    }
 }
 
 /// What one connection has read of the messages that wait, in an index of its own.
@@ -218,6 +221,19 @@ impl Tail {
         transaction.commit()?;
         self.end = end;
         Ok(())
+    }
+
+    /// Which of these texts match.
+    pub fn matching(&self, texts: &[(i64, String)], query: &str) -> rusqlite::Result<HashSet<i64>> {
+        // Dropped, so that they are gone again. Below zero they are apart from what waits.
+        let transaction = self.words.unchecked_transaction()?;
+        let numbers = (1..=texts.len() as i64).rev().map(|number| -number);
+        insert(&transaction, numbers.zip(texts.iter().map(|(_, text)| text.as_str())))?;
+        let mut matching =
+            transaction.prepare_cached("SELECT rowid FROM words WHERE words MATCH ?1 AND rowid < 0")?;
+        let row = |number: i64| texts.get(texts.len() - number.unsigned_abs() as usize).map(|(row, _)| *row);
+        let found = matching.query_map([query], |found| Ok(row(found.get(0)?)))?;
+        found.filter_map(Result::transpose).collect()
     }
 }
 
@@ -269,7 +285,7 @@ pub(super) fn index_unless_there(conn: &Connection, row: i64, text: &str) -> rus
 
 /// Whether the index on disk finds this row by its first words, or it has none.
 fn is_indexed(conn: &Connection, row: i64, text: &str) -> rusqlite::Result<bool> {
-    let Some(query) = search::query(text) else { return Ok(true) };
+    let Some(query) = search::whole_words(text) else { return Ok(true) };
     let mut there = conn.prepare_cached("SELECT 1 FROM words WHERE words MATCH ?1 AND rowid = ?2")?;
     there.exists(params![query, row])
 }

@@ -16,43 +16,42 @@ use history::{Author, Disk, genesis};
 use peer::change::{Unverified, Verified};
 use peer::group::{Verdict, admit};
 use peer::identity::{self, Batch, Identity};
-use peer::limits::VERIFIED_IN_ONE_GO_MAX;
+use peer::limits::{BATCH_BYTES, COMMIT_BYTES, VERIFIED_IN_ONE_GO_MAX};
 use peer::store::Store;
 use sha2::{Digest, Sha256};
 
 const MESSAGES: usize = 20_000;
-/// Messages in one commit: about what a batch of a catch-up holds.
-const TOGETHER: usize = 200;
 const ROUNDS: usize = 200;
 
 fn main() {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut author = Author::new();
     let changes: Vec<Verified> = (0..MESSAGES).map(|_| author.write()).collect();
-    let bytes: usize = changes.iter().map(|change| change.bytes().len()).sum();
-    println!("{MESSAGES} messages of {} bytes, {cores} cores", bytes / MESSAGES);
+    let bytes = changes.iter().map(|change| change.bytes().len()).sum::<usize>() / MESSAGES;
+    let together = COMMIT_BYTES / bytes;
+    println!("{MESSAGES} messages of {bytes} bytes, {cores} cores");
 
     let sign = each(1_000, signing());
     let verify = each(2_000, verifying(2_000, 1));
-    let together = each(8_192, verifying(8_192, VERIFIED_IN_ONE_GO_MAX));
+    let verify_together = each(8_192, verifying(8_192, VERIFIED_IN_ONE_GO_MAX));
     let verified = on_all_cores(cores);
     let hash = each(MESSAGES, hashing(&changes));
-    let insert = inserting(&changes);
+    let insert = inserting(&changes, together);
     let flush = flushing();
-    let trip = round_trip(bytes / MESSAGES);
+    let trip = round_trip(bytes);
     println!("\nbare parts, a message each");
     row("sign", sign);
     row("verify", verify);
-    row(&format!("verify, {VERIFIED_IN_ONE_GO_MAX} together"), together);
+    row(&format!("verify, {VERIFIED_IN_ONE_GO_MAX} together"), verify_together);
     row("the same on all cores", verified);
     row("SHA-256", hash);
-    row("SQLite insert, 200 with one flush", insert);
+    row(&format!("SQLite insert, {together} with one flush"), insert);
     row("flush of 4 KiB, median", flush);
     row("loopback round trip, median", trip);
 
     let shared = verified + (hash + insert) / cores as u32;
     let limit = shared.max(insert);
-    let ours = receiving(&changes, cores);
+    let ours = receiving(&changes, BATCH_BYTES / bytes, cores);
     println!("\nreceive path");
     rate("limit", limit);
     rate("this program", ours);
@@ -128,7 +127,7 @@ fn hashing(changes: &[Verified]) -> impl FnOnce() {
 }
 
 /// The bytes and nothing else, flushed at each commit.
-fn inserting(changes: &[Verified]) -> Duration {
+fn inserting(changes: &[Verified], together: usize) -> Duration {
     let dir = tempfile::tempdir().expect("a directory");
     let db = rusqlite::Connection::open(dir.path().join("bare.db")).expect("a database");
     db.execute_batch(
@@ -136,7 +135,7 @@ fn inserting(changes: &[Verified]) -> Duration {
     )
     .expect("a table");
     each(changes.len(), || {
-        for part in changes.chunks(TOGETHER) {
+        for part in changes.chunks(together) {
             db.execute_batch("BEGIN").expect("begin");
             let mut insert = db.prepare_cached("INSERT INTO log (bytes) VALUES (?1)").expect("an insert");
             for change in part {
@@ -183,30 +182,32 @@ fn median(mut work: impl FnMut()) -> Duration {
     times[ROUNDS / 2]
 }
 
-/// Batches from a link, as a node takes them in: decoded and verified on all cores while the one before is
-/// admitted, indexed and committed.
-fn receiving(changes: &[Verified], cores: usize) -> Duration {
+/// Messages from a link with so many changes each, as a node takes them in: each is decoded and verified on all cores, while
+/// those before are admitted, indexed and committed.
+fn receiving(changes: &[Verified], batch: usize, cores: usize) -> Duration {
     let mut disk = Disk::of(0);
     let group = disk.group;
-    let (sender, verified) = std::sync::mpsc::sync_channel::<Vec<Verified>>(4);
     each(changes.len(), || {
         thread::scope(|scope| {
-            scope.spawn(move || {
-                for batch in changes.chunks(TOGETHER) {
-                    let batch = thread::scope(|scope| {
-                        let shares: Vec<_> = batch
-                            .chunks(TOGETHER.div_ceil(cores))
-                            .map(|share| scope.spawn(|| gate(share)))
-                            .collect();
-                        shares.into_iter().flat_map(|share| share.join().expect("verified")).collect()
+            let share = batch.div_ceil(cores);
+            let verified: Vec<_> = (0..cores)
+                .map(|core| {
+                    let (sender, verified) = std::sync::mpsc::sync_channel::<Vec<Verified>>(4);
+                    scope.spawn(move || {
+                        for batch in changes.chunks(batch) {
+                            let share = batch.chunks(share).nth(core).unwrap_or_default();
+                            sender.send(gate(share)).expect("taken in");
+                        }
                     });
-                    if sender.send(batch).is_err() {
-                        return;
-                    }
-                }
-            });
-            for batch in verified {
-                for change in batch {
+                    verified
+                })
+                .collect();
+            for batches in changes.chunks(batch).collect::<Vec<_>>().chunks(COMMIT_BYTES / BATCH_BYTES) {
+                for change in batches
+                    .iter()
+                    .flat_map(|_| verified.iter())
+                    .flat_map(|share| share.recv().expect("verified"))
+                {
                     let Verdict::Admitted(admitted) = admit(&disk.store, group, change).expect("judged")
                     else {
                         panic!("not admitted");

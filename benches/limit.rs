@@ -182,40 +182,37 @@ fn median(mut work: impl FnMut()) -> Duration {
     times[ROUNDS / 2]
 }
 
-/// Messages from a link with so many changes each, as a node takes them in: each is decoded and verified on all cores, while
+/// Messages from a link with so many changes each, as a node takes them in: on each core one is decoded and verified, while
 /// those before are admitted, indexed and committed.
 fn receiving(changes: &[Verified], batch: usize, cores: usize) -> Duration {
     let mut disk = Disk::of(0);
     let group = disk.group;
     each(changes.len(), || {
         thread::scope(|scope| {
-            let share = batch.div_ceil(cores);
             let verified: Vec<_> = (0..cores)
                 .map(|core| {
                     let (sender, verified) = std::sync::mpsc::sync_channel::<Vec<Verified>>(4);
                     scope.spawn(move || {
-                        for batch in changes.chunks(batch) {
-                            let share = batch.chunks(share).nth(core).unwrap_or_default();
-                            sender.send(gate(share)).expect("taken in");
+                        for batch in changes.chunks(batch).skip(core).step_by(cores) {
+                            sender.send(gate(batch)).expect("taken in");
                         }
                     });
                     verified
                 })
                 .collect();
-            for batches in changes.chunks(batch).collect::<Vec<_>>().chunks(COMMIT_BYTES / BATCH_BYTES) {
-                for change in batches
-                    .iter()
-                    .flat_map(|_| verified.iter())
-                    .flat_map(|share| share.recv().expect("verified"))
-                {
+            for (number, _) in changes.chunks(batch).enumerate() {
+                for change in verified[number % cores].recv().expect("verified") {
                     let Verdict::Admitted(admitted) = admit(&disk.store, group, change).expect("judged")
                     else {
                         panic!("not admitted");
                     };
                     disk.store.append(group, &admitted).expect("stored");
                 }
-                disk.store.commit().expect("committed");
+                if number % (COMMIT_BYTES / BATCH_BYTES) == 0 {
+                    disk.store.commit().expect("committed");
+                }
             }
+            disk.store.commit().expect("committed");
         });
     })
 }

@@ -221,7 +221,7 @@ pub const SNAPSHOT_ENTRIES_MAX: u64 = 10_000;
 /// From accepting a connection to a proven hello: a stranger is dropped after this.
 pub const HANDSHAKE_MS_MAX: u64 = 5_000;
 /// For reads of the database to end when a peer stops.
-pub const READS_END_MS_MAX: u64 = 1_000;
+pub const READS_END_MS_MAX: u64 = 5_000;
 /// For a close frame to leave; a reader that takes nothing must not hold up the closing side.
 pub const CLOSE_MS_MAX: u64 = 1_000;
 /// Between two pings on a link.

@@ -192,7 +192,7 @@ async fn a_silent_stranger_is_dropped_at_the_deadline() {
 async fn a_silent_listener_is_given_up_at_the_deadline() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap().to_string();
-    let dialler = transport(1, SECRET).with_patience(Duration::from_millis(50));
+    let dialler = transport(1, SECRET).with_patience(Duration::from_secs(1));
     let error = dialler.dial(&address, None, HelloInfo::default()).await.err().unwrap();
     assert!(matches!(error, TransportError::TimedOut), "{error}");
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, Method, Request, Response, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -318,6 +318,9 @@ impl Client {
             return Ok(response);
         }
         let status = response.status();
+        if status == StatusCode::UNAUTHORIZED && self.is_serving() {
+            return Err(ClientError::Gone("another one has its address now".to_owned()));
+        }
         let bytes = bytes(response.into_body()).await?;
         match serde_json::from_slice::<Envelope>(&bytes) {
             Ok(envelope) => Err(ClientError::Refused(envelope.error)),
@@ -454,7 +457,11 @@ mod tests {
         assert!(Client::connect(data.path()).await.unwrap().is_none());
         let token = Token::random().unwrap();
         announced(data.path(), &token).await;
-        let client = Client::connect(data.path()).await.unwrap().unwrap();
+        let client = loop {
+            if let Some(client) = Client::connect(data.path()).await.unwrap() {
+                break client;
+            }
+        };
         assert!(client.is_serving());
         assert_eq!(client.hello().await.unwrap().mesh, crate::id::MeshId([8; 16]));
         match client.status().await {

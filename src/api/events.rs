@@ -108,8 +108,8 @@ impl Events {
             self.commits.mark_unchanged();
             let mut events = self.arrived().await?;
             let due = self.looked.map(|looked| looked + Duration::from_millis(EVENT_LOOK_MS));
-            if events.is_empty() && self.unsettled && due.is_none_or(|due| due <= Instant::now()) {
-                events = self.look().await?;
+            if self.unsettled && due.is_none_or(|due| due <= Instant::now()) {
+                events.extend(self.look().await?);
             }
             if self.only.is_none() && self.marks.has_changed().unwrap_or(false) {
                 self.marks.mark_unchanged();

@@ -1,5 +1,5 @@
-//! The first two stages of the gate, on all cores, shared fairly among the links: each link has few parts of its work
-//! under way, and parts are taken in the order in which they were ready.
+//! The first two stages of the gate, on all cores, shared fairly among the links: each link has few messages under way, and
+//! their parts are taken in the order in which they were ready.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::change::{Unverified, Verified};
 use crate::id::GroupId;
 use crate::limits::VERIFIED_IN_ONE_GO_MAX;
 
-/// Changes that are verified on one thread; more are shared out over all cores.
+/// Changes that are verified where they came in.
 const ALONE_MAX: usize = 32;
 
 /// Clones are handles to the same.
@@ -27,16 +27,20 @@ impl Gate {
         Self { cores, places: Arc::new(Semaphore::new(cores)) }
     }
 
+    /// Messages of one link that are worth having under way: one on each core, and one that is ready when the first is done.
+    pub fn at_once(&self) -> usize {
+        self.cores + 1
+    }
+
     /// Decodes and verifies the changes of one message. `None` if any of them fails.
     pub async fn verify(&self, group: GroupId, changes: Vec<Vec<u8>>) -> Option<Vec<Verified>> {
         if changes.len() <= ALONE_MAX {
             return verify_some(group, &changes);
         }
-        let share = changes.len().div_ceil(self.cores).clamp(ALONE_MAX, VERIFIED_IN_ONE_GO_MAX);
-        let mut parts = Vec::with_capacity(changes.len().div_ceil(share));
+        let mut parts = Vec::with_capacity(changes.len().div_ceil(VERIFIED_IN_ONE_GO_MAX));
         let mut rest = changes.into_iter();
         while rest.len() > 0 {
-            parts.push(rest.by_ref().take(share).collect::<Vec<_>>());
+            parts.push(rest.by_ref().take(VERIFIED_IN_ONE_GO_MAX).collect::<Vec<_>>());
         }
         let verified = stream::iter(parts).map(|part| self.verify_part(group, part)).buffered(self.cores);
         let verified: Option<Vec<Vec<Verified>>> =

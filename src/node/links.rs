@@ -50,8 +50,6 @@ struct Shared {
 }
 
 const RUNNING_MAX: u32 = 1 << 20;
-/// Frames of one link that are checked at once: the next is begun while the last changes of one are verified.
-const FRAMES_AT_ONCE: usize = 2;
 
 impl Links {
     /// Must be called within a tokio runtime.
@@ -165,6 +163,8 @@ impl Links {
                 // The engine closes the link, too, and remembers why.
                 match Misconduct::from_code(code) {
                     Some(what) => self.input(Event::Misconduct { link: id, what }),
+                    // The engine ended while something was coming in.
+                    None if code == CloseCode::Leaving => {}
                     None => tracing::warn!(%peer, "closing a link: {}", code.reason()),
                 }
                 outbox.close(code);
@@ -201,7 +201,7 @@ async fn receive(
                 }
                 Err(code) => return code,
             },
-            read = reader.next(), if end.is_none() && checks.len() < FRAMES_AT_ONCE => match read {
+            read = reader.next(), if end.is_none() && checks.len() < gate.at_once() => match read {
                 Ok(Some(bytes)) => checks.push_back(check(link, bytes, &room, gate)),
                 Ok(None) | Err(TransportError::Closed { .. } | TransportError::Broken(_)) => end = Some(None),
                 Err(error) => end = Some(Some(error.close_code())),

@@ -253,7 +253,7 @@ fn a_proof_depends_on_everything_that_it_binds() {
 async fn strangers_that_stall_half_way_are_dropped_at_the_deadline() {
     let rogue = rogue();
     for stall_before_websocket in [true, false] {
-        let (bound, address) = bind(&member(2).with_patience(Duration::from_millis(100))).await;
+        let (bound, address) = bind(&member(2).with_patience(Duration::from_secs(2))).await;
         let stalling = async {
             let stream = Counted::new(TcpStream::connect(&address).await.unwrap()).0;
             let channel = rogue.tls.dial(stream, None).await.unwrap();

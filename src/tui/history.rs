@@ -280,7 +280,8 @@ pub fn excerpt(state: &State, row: &Row) -> String {
 
 /// A name, and the beginning of the key where others have the same one.
 pub fn name(state: &State, name: Option<&str>, key: &PeerId) -> String {
-    match name {
+    // A row says what its author was called when it was told.
+    match state.names.get(key).map(String::as_str).or(name) {
         Some(name) if state.ambiguous.contains(name) => format!("{}~{}", text::line(name), &key.short()[..4]),
         Some(name) => text::line(name).into_owned(),
         None => key.short(),

@@ -13,6 +13,9 @@ const NEAR: usize = 30;
 /// Rows held of one group; what is further away is loaded again when it is scrolled to.
 pub const WINDOW_MAX: usize = 800;
 
+/// Causal order may show an entry so much after its author's clock; beyond that, a later clock stands below.
+const CLOCK_STEPS_MS: i64 = 1000;
+
 /// What is at the bottom of the screen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Anchor {
@@ -144,17 +147,17 @@ impl Room {
             self.rows[index] = row;
             return false;
         }
-        if known {
+        if known && !row.late {
             return false;
         }
         let below = self.anchor != Anchor::Newest || self.has_newer;
         if row.late {
             self.stale = true;
             self.has_older = true;
-            if row.author != *me {
+            if row.author != *me && !self.late.contains(&row.id) {
                 self.late.push(row.id);
             }
-            return true;
+            return !known;
         }
         if below && row.kind == MESSAGE {
             self.new_below += 1;
@@ -175,6 +178,9 @@ impl Room {
                 }
             }
         }
+        // Only the service knows where one belongs whose author's clock is behind that of a row above it.
+        let latest = self.rows.iter().map(|row| row.at.millis()).max();
+        self.stale |= latest.is_some_and(|latest| row.at.millis() < latest + CLOCK_STEPS_MS);
         self.rows.push(row);
         true
     }
@@ -204,8 +210,9 @@ impl Room {
         let first_time = !self.loaded;
         self.loaded = true;
         // What was told while the page was on its way may not be on it.
-        let overtaken = page.arrival < self.arrival;
-        self.arrival = self.arrival.max(page.arrival);
+        let before = self.arrival;
+        let overtaken = page.arrival < before;
+        self.arrival = before.max(page.arrival);
         match part {
             Part::Newest | Part::Around(_) | Part::Oldest(_) => {
                 self.has_older = page.more_before;
@@ -213,7 +220,10 @@ impl Room {
             }
             Part::Before(id) if self.rows.first().is_some_and(|row| row.id == id) => {
                 self.has_older = page.more_before;
-                self.rows.splice(..0, page.entries);
+                // It says nothing of the end.
+                self.arrival = before;
+                let new = self.unknown(page.entries);
+                self.rows.splice(..0, new);
                 if self.rows.len() > WINDOW_MAX {
                     self.rows.truncate(WINDOW_MAX);
                     self.has_newer = true;
@@ -221,7 +231,8 @@ impl Room {
             }
             Part::After(id) if self.rows.last().is_some_and(|row| row.id == id) => {
                 self.has_newer = page.more_after || overtaken;
-                self.rows.extend(page.entries);
+                let new = self.unknown(page.entries);
+                self.rows.extend(new);
                 if self.rows.len() > WINDOW_MAX {
                     self.rows.drain(..self.rows.len() - WINDOW_MAX);
                     self.has_older = true;
@@ -231,7 +242,7 @@ impl Room {
                 self.end_with(page, 1, overtaken);
             }
             // The window has moved on since it was asked for.
-            Part::Before(_) | Part::After(_) | Part::Again(_) => {}
+            Part::Before(_) | Part::After(_) | Part::Again(_) => self.arrival = before,
         }
         if let Anchor::At { id, .. } = self.anchor
             && self.index(&id).is_none()
@@ -243,6 +254,13 @@ impl Room {
         if first_time && !self.has_newer {
             self.new_below = 0;
         }
+    }
+
+    /// Those that are not in the window yet.
+    fn unknown(&self, mut rows: Vec<Row>) -> Vec<Row> {
+        let known: HashSet<ChangeHash> = self.rows.iter().map(|row| row.id).collect();
+        rows.retain(|row| !known.contains(&row.id));
+        rows
     }
 
     /// Puts a page behind the first rows that stay. What was told after it was read follows it, if that was all kept.

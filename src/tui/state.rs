@@ -1,6 +1,6 @@
 //! Everything that is on the screen or behind it, as one value.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::tz::TimeZone;
 
@@ -36,6 +36,8 @@ pub struct State {
     /// Just joined; the list of groups may not say so yet.
     pub(super) entered: Option<GroupName>,
     pub people: Vec<User>,
+    /// What they are called now.
+    pub names: HashMap<PeerId, String>,
     /// Names that more than one of them has.
     pub ambiguous: HashSet<String>,
     pub status: Option<Status>,
@@ -150,6 +152,7 @@ impl State {
             current: None,
             entered: None,
             people: Vec::new(),
+            names: HashMap::new(),
             ambiguous: HashSet::new(),
             status: None,
             links: 0,
@@ -180,6 +183,11 @@ impl State {
 
     pub fn group(&self, name: &GroupName) -> Option<&Group> {
         self.groups.iter().find(|group| group.name == *name)
+    }
+
+    /// Own messages that no service has acknowledged.
+    pub fn waiting(&self) -> usize {
+        self.rooms.values().flat_map(|room| &room.pending).filter(|sent| sent.stored.is_none()).count()
     }
 
     pub fn is_me(&self, key: &PeerId) -> bool {

@@ -25,8 +25,7 @@ fn a_follower_sees_what_arrives_once_and_stops_on_interrupt() {
     // Ben gets to know the group by himself; his joining is an entry too.
     ben.run(&["groups", "create", "rust"]).ok();
     assert_eq!(body(&mut follower), "");
-    let sent = ben.json(&["send", "rust", "from ben"]);
-    assert_eq!(sent[0]["stored_on"], 2);
+    ben.run(&["send", "rust", "from ben"]).ok();
     assert_eq!(body(&mut follower), "from ben");
     follower.signal("INT");
     assert_eq!(follower.end(), (0, String::new()));

@@ -1,7 +1,10 @@
 //! Forged authors, and entries replayed from another group or mesh: refused, the link closed, the key named and kept away.
 
+use std::time::{Duration, Instant};
+
 use peer::change::{Change, Genesis, Verified};
 use peer::id::{GroupId, MeshId};
+use peer::limits::FAULT_WAIT_MS_MIN;
 use peer::wire::CloseCode;
 use peer::wire::sync_message::SyncMessage;
 
@@ -49,7 +52,7 @@ async fn what_is_forged_or_replayed_costs_the_link_and_is_nowhere() {
 async fn whoever_was_closed_for_a_fault_is_turned_away_for_longer_each_time_and_then_let_in() {
     let members = two_members();
     let raw = Raw::new(&members[0], 64);
-    let mut turned_away = 0;
+    let mut last = None;
     for fault in 1..=3 {
         let mut link = loop {
             let mut link = raw.link(&members[0]).await;
@@ -57,13 +60,14 @@ async fn whoever_was_closed_for_a_fault_is_turned_away_for_longer_each_time_and_
                 Ok(_) => break link,
                 Err(code) => assert_eq!(code, CloseCode::Later),
             }
-            turned_away += 1;
-            tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+            tokio::time::sleep(Duration::from_millis(400)).await;
         };
+        let wait = Duration::from_millis(FAULT_WAIT_MS_MIN << fault >> 2);
+        assert!(last.is_none_or(|last: Instant| last.elapsed() >= wait), "it came back at once");
+        last = Some(Instant::now());
         link.try_bytes(vec![0xff; 10]).await;
         assert_eq!(link.closed().await, CloseCode::Protocol);
         flagged_for(&members[0], &raw.key(), "no frame of the protocol");
-        assert!(turned_away >= fault - 1, "it came back at once");
     }
     let flag = &flags(&members[0], &raw.key())[0];
     assert!(flag["reason"].as_str().unwrap().contains("3 times"), "{flag}");

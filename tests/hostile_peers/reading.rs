@@ -63,14 +63,14 @@ async fn a_stopped_process_is_dropped_and_catches_up_when_it_goes_on() {
     };
     send(&lot[..warm]);
     until("all have the first", || {
-        [&bob, &cid].iter().all(|member| said(&member.history(), "").len() == warm)
+        [&ann, &bob, &cid].iter().all(|member| said(&member.history(), "").len() == warm)
     });
     let before = resident_bytes(ann.process());
     signal(&bob, "STOP");
     send(&lot[warm..240]);
     until("cid has it", || said(&cid.history(), "").len() == 240);
-    still_talk([&ann, &cid], "without bob");
     at_most_more(before, ann.process(), 6 * LINK_QUEUE_BYTES_MAX as u64, "for a process that is stopped");
+    still_talk([&ann, &cid], "without bob");
     until("bob's link is closed", || !ann.links().contains(&bob.key().to_owned()));
     signal(&bob, "CONT");
     full_mesh(&[&ann, &bob, &cid]);

@@ -338,7 +338,9 @@ async fn one(seed: u64, home: &Home, tally: &RefCell<Tally>) {
     let here = history(&ann, name).await;
     truth.holds(&here, &what);
     for node in [&ann, &bob] {
-        let flagged = node.status().await.expect("status").flagged;
+        let mut flagged = node.status().await.expect("status").flagged;
+        // Who lost an entry, and not its place, is asked for it until it has it again.
+        flagged.retain(|flagged| !flagged.reason.contains("has not sent"));
         assert!(flagged.is_empty(), "{what}: damage was taken for malice: {flagged:?}");
     }
     let set_aside = ann.status().await.expect("status").set_aside;

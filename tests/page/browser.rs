@@ -86,7 +86,7 @@ impl Driver {
         ];
         let capabilities = json!({"alwaysMatch": {
             "goog:chromeOptions": {"binary": self.chromium, "args": args},
-            "timeouts": {"script": PATIENCE_MS + 10_000, "pageLoad": PATIENCE_MS},
+            "timeouts": {"script": 10 * PATIENCE_MS, "pageLoad": PATIENCE_MS},
         }});
         let wire = Wire::new();
         let url = format!("{}/session", self.address);

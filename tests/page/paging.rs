@@ -90,6 +90,7 @@ fn a_hundred_thousand_messages_are_scrolled_through() {
     // A search leads into the middle, and from there both ways on.
     desk.click("#open-search");
     desk.type_in("51234");
+    desk.until("document.querySelectorAll('.hit').length === 1 && document.querySelector('.hit').textContent.includes('51234')");
     desk.click(".hit");
     desk.until("document.querySelector('.message.target')?.textContent.includes('message 51234 ')");
     assert!(!desk.run("return document.getElementById('new-pill').hidden").as_bool().unwrap());
@@ -111,6 +112,8 @@ fn who_reads_above_is_told_of_new_messages_and_not_moved() {
     let desk = Desk::new(&driver, &anna);
     desk.enter(GROUP);
     desk.sees("line 199");
+    // The page goes there by itself first.
+    desk.until("document.querySelector('.unread-line') !== null");
     desk.run("const scroller = document.getElementById('scroller'); scroller.scrollTop = scroller.scrollHeight - 2000");
     desk.until("!document.getElementById('new-pill').hidden");
     let place = "(() => { const item = [...document.querySelectorAll('#history .message')].find((message) => message.getBoundingClientRect().top > 200); return [item.textContent, item.getBoundingClientRect().top] })()";

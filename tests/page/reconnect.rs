@@ -51,7 +51,8 @@ fn a_killed_peer_and_a_reload_lose_nothing() {
     desk.until("document.getElementById('composer-text').value === 'and a draft'");
     let rows = anna.bodies(GROUP);
     assert_eq!(rows.iter().filter(|body| *body == "half a thought").count(), 1, "{rows:?}");
-    assert_eq!(desk.run(waiting), 0);
+    desk.until("Object.keys(localStorage).every((key) => !key.includes(':outbox:'))");
+    desk.until("document.querySelectorAll('#outbox li').length === 0");
 }
 
 #[test]

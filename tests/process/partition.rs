@@ -90,8 +90,7 @@ fn two_sides_that_wrote_apart_show_one_history() {
 
     // And it goes on.
     for member in all {
-        let sent = member.json(&["send", GROUP, "after the heal"]);
-        assert_eq!(sent[0]["stored_on"], 3);
+        member.sends_to_all("after the heal", 3);
     }
     let rows = converged(&all);
     assert_eq!(rows[rows.len() - 3..].iter().map(body).collect::<Vec<_>>(), ["after the heal"; 3]);

@@ -10,7 +10,7 @@ use crate::peer::{Peer, Server};
 use crate::proxy::Proxy;
 
 /// Long enough for a slow machine; reached only by a failure.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The group of all tests.
@@ -114,6 +114,16 @@ impl Member {
     pub fn send_lines(&self, bodies: &[String]) -> Vec<String> {
         let sent = self.feed(&["send", GROUP, "--json"], bodies.join("\n").as_bytes()).rows();
         sent.iter().map(id).collect()
+    }
+
+    /// Sends a message, which all of so many peers store.
+    #[allow(dead_code, reason = "for tests of whole meshes")]
+    pub fn sends_to_all(&self, text: &str, peers: u64) {
+        let sent = id(&self.json(&["send", GROUP, text])[0]);
+        until("it is on all disks", || {
+            let rows = self.json(&["history", GROUP, "--limit", "10"]);
+            rows.iter().any(|row| id(row) == sent && row["stored_on"] == peers)
+        });
     }
 
     /// All rows, oldest first.

@@ -1,7 +1,7 @@
 //! The truth at a glance: whether others are there, what is missing, and where own messages are.
 
-use peer::api::{Row, What};
-use peer::tui::event::Answer;
+use peer::api::{Hit, Row, What};
+use peer::tui::event::{Answer, Part};
 use peer::tui::{Effect, Event};
 
 use crate::support::{BOB, Chat, ME, id, link, name, row, talk};
@@ -186,6 +186,96 @@ fn what_is_told_while_the_first_page_is_on_its_way_is_not_lost() {
     chat.serving = true;
     deliver(&mut chat, old);
     says(&chat, "said meanwhile");
+}
+
+#[test]
+fn a_page_of_older_messages_hides_none_that_is_told_after_it() {
+    let mut chat = Chat::with(80, 14, talk(250));
+    chat.serving = false;
+    while !chat.asked.iter().any(|effect| matches!(effect, Effect::LoadPage { part: Part::Before(_), .. })) {
+        chat.press("pageup");
+    }
+    chat.rows.get_mut(&name("rust")).unwrap().push(row(251, BOB, "said meanwhile"));
+    let older = answers(&mut chat);
+    deliver(&mut chat, older);
+    chat.feed(What::Entry { row: Box::new(row(251, BOB, "said meanwhile")) });
+    chat.serving = true;
+    chat.press("alt-end");
+    says(&chat, "said meanwhile");
+}
+
+#[test]
+fn what_is_told_in_another_order_than_it_is_shown_ends_in_its_place() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    let earlier = row(2, BOB, "").at;
+    chat.arrives(Row { at: earlier, ..row(4, BOB, "from before") });
+    let screen = chat.screen();
+    assert!(screen.find("from before").unwrap() < screen.find("message 3").unwrap(), "{screen}");
+    assert_eq!(screen.matches("from before").count(), 1, "{screen}");
+}
+
+#[test]
+fn what_is_written_before_there_is_a_group_stays() {
+    let mut chat = Chat::started(80, 14);
+    chat.add("rust", talk(3));
+    chat.write("early bird");
+    chat.connect();
+    assert_eq!(chat.state.editor.text(), "early bird");
+}
+
+#[test]
+fn what_was_read_while_nobody_answered_is_told_later() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.serving = false;
+    chat.arrives(row(4, BOB, "the last one"));
+    chat.group("rust").entries = 4;
+    let asked = chat.asked();
+    let mark = asked.into_iter().find(|effect| matches!(effect, Effect::MarkRead { .. })).unwrap();
+    chat.tell(Event::Failed { effect: mark.clone(), why: "gone".to_owned(), gone: true });
+    chat.tell(Event::Lost("it has stopped".to_owned()));
+    chat.connect();
+    let again = answers(&mut chat);
+    deliver(&mut chat, again);
+    assert!(chat.asked().contains(&mark));
+}
+
+#[test]
+fn a_message_found_in_a_group_that_one_has_left_stays_on_the_screen() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.add("old", vec![row(1, BOB, "the needle")]);
+    chat.group("old").joined = false;
+    chat.feed(What::Groups);
+    chat.tell(Event::Answer(Answer::Found {
+        words: "needle".to_owned(),
+        hits: vec![Hit { row: chat.rows[&name("old")][0].clone(), before: Vec::new(), after: Vec::new() }],
+    }));
+    chat.press("enter");
+    chat.feed(What::Groups);
+    says(&chat, "│ the needle");
+}
+
+#[test]
+fn everybody_is_called_what_they_are_called_now() {
+    let mut chat = Chat::with(80, 14, talk(2));
+    says(&chat, "bob │ message 2");
+    chat.people.iter_mut().find(|user| user.key == BOB).unwrap().name = Some("robert".to_owned());
+    chat.feed(What::Users);
+    says(&chat, "robert │ message 2");
+}
+
+#[test]
+fn nobody_leaves_what_is_not_stored_without_a_word() {
+    let mut chat = Chat::with(80, 14, talk(3));
+    chat.tell(Event::Lost("it has stopped".to_owned()));
+    chat.write("in a tunnel");
+    chat.press("enter");
+    for way in ["ctrl-d", "/ q u i t enter"] {
+        chat.press(way);
+        assert!(!chat.asked().contains(&Effect::Quit), "{way}");
+        says(&chat, "1 not stored yet, and lost if you leave");
+    }
+    chat.press("ctrl-d");
+    assert!(chat.asked().contains(&Effect::Quit));
 }
 
 /// What the service says to all that it was asked, as of now.

@@ -33,6 +33,8 @@ pub fn answer(state: &mut State, answer: Answer, effects: &mut Vec<Effect>) {
             let mut seen = HashSet::new();
             let names = people.iter().filter_map(|user| user.name.clone());
             state.ambiguous = names.filter(|name| !seen.insert(name.clone())).collect();
+            let named = people.iter().filter_map(|user| Some((user.key, user.name.clone()?)));
+            state.names = named.collect();
             state.people = people;
         }
         Answer::Members(group, members) => {
@@ -160,16 +162,19 @@ pub fn failed(state: &mut State, effect: Effect, why: &str, gone: bool, effects:
         Effect::LoadMembers(_) => state.refreshes.members.failed(),
         Effect::LoadQuoted { .. } | Effect::LoadLate { .. } => {}
         Effect::LoadPage { group, part } => {
-            if let Some(room) = state.rooms.get_mut(&group) {
+            if let Some(room) = state.rooms.get_mut(&group)
+                && room.loading == Some(part)
+            {
                 room.loading = None;
+                room.stale |= gone && room.loaded;
                 if !gone {
                     // Asking the same again would fail the same.
                     match part {
                         Part::Before(_) => room.has_older = false,
                         Part::After(_) => room.has_newer = false,
-                        Part::Newest | Part::Around(_) | Part::Oldest(_) | Part::Again(_) => {
-                            room.loaded = true
-                        }
+                        // The row that it begins with may be there no more.
+                        Part::Again(_) => (room.rows, room.loaded) = (Vec::new(), false),
+                        Part::Newest | Part::Around(_) | Part::Oldest(_) => room.loaded = true,
                     }
                 }
             }
@@ -213,7 +218,7 @@ fn take_groups(state: &mut State, mut groups: Vec<Group>, effects: &mut Vec<Effe
             (group.entries, group.unread, group.mentions) = (known.entries, known.unread, known.mentions);
         }
     }
-    state.groups = groups;
+    let before = std::mem::replace(&mut state.groups, groups);
     if let Some(name) = &state.entered {
         // A list from before does not take one out again.
         match state.groups.iter_mut().find(|group| group.name == *name) {
@@ -224,12 +229,14 @@ fn take_groups(state: &mut State, mut groups: Vec<Group>, effects: &mut Vec<Effe
     }
     if let Some(name) = &state.current
         && state.entered.as_ref() != Some(name)
+        && before.iter().any(|group| group.name == *name && group.joined)
         && !state.group(name).is_some_and(|group| group.joined)
     {
-        // Left in another face.
+        // Left in another face. What was being written was for those in it.
         let name = name.clone();
         state.rooms.remove(&name);
         state.current = None;
+        state.editor.clear();
     }
     choose(state, effects);
 }

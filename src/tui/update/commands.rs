@@ -80,7 +80,7 @@ fn follow(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             None => no_group(state),
         },
         Command::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
-        Command::Quit => effects.push(Effect::Quit),
+        Command::Quit => super::keys::quit(state, effects),
     }
 }
 

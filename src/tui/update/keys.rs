@@ -86,8 +86,8 @@ fn main(state: &mut State, key: KeyEvent, action: Option<Action>, leaving: bool,
         Action::Down => editor.down(),
         Action::Previous => editor.previous(),
         Action::Next => editor.next(),
-        Action::DeleteOrQuit if editor.is_empty() => effects.push(Effect::Quit),
-        Action::Clear if editor.is_empty() && leaving => effects.push(Effect::Quit),
+        Action::DeleteOrQuit | Action::Clear if editor.is_empty() && leaving => effects.push(Effect::Quit),
+        Action::DeleteOrQuit if editor.is_empty() => quit(state, effects),
         Action::Clear if editor.is_empty() => {
             state.leaving = true;
             state.say("Ctrl+C once more leaves");
@@ -95,6 +95,17 @@ fn main(state: &mut State, key: KeyEvent, action: Option<Action>, leaving: bool,
         Action::Clear => drop(editor.submit()),
         Action::Redraw | Action::Suspend => {}
         action => edit(editor, action),
+    }
+}
+
+/// Leaves, but not without a word what is nowhere but here.
+pub fn quit(state: &mut State, effects: &mut Vec<Effect>) {
+    match state.waiting() {
+        0 => effects.push(Effect::Quit),
+        waiting => {
+            state.leaving = true;
+            state.complain(format!("{waiting} not stored yet, and lost if you leave; Ctrl+D leaves"));
+        }
     }
 }
 

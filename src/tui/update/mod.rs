@@ -40,8 +40,6 @@ fn connected(state: &mut State, peer: crate::id::PeerId, own: bool, effects: &mu
     for room in state.rooms.values_mut() {
         room.loading = None;
         room.marking = false;
-        // A service that was set back to a backup counts from there.
-        room.arrival = 0;
         // Under the same keys: what had been stored is not stored twice.
         room.pending.retain(|sent| sent.stored.is_none());
         effects.extend(room.pending.iter().map(|sent| send(&room.name, sent)));
@@ -58,8 +56,11 @@ fn refetch(state: &mut State, effects: &mut Vec<Effect>) {
     load_groups(state, effects);
     load_people(state, effects);
     load_status(state, effects);
+    // A service that was set back to a backup, or whose database was made anew, counts from there.
+    state.groups.iter_mut().for_each(|group| group.entries = 0);
     for room in state.rooms.values_mut() {
         room.stale = room.loaded;
+        (room.arrival, room.marked) = (0, 0);
     }
 }
 
@@ -102,17 +103,21 @@ fn open(state: &mut State, name: &GroupName, effects: &mut Vec<Effect>) {
         return;
     }
     let draft = state.editor.text().to_owned();
+    let written_nowhere = state.current.is_none() && !draft.is_empty();
     if let Some(room) = state.room_mut() {
         room.draft = draft;
         // What was read while it was on the screen is unread no more.
         room.unread = None;
     }
-    state.current = Some(name.clone());
     state.selection = None;
     state.completion = None;
     let counted = state.group(name).map(|group| (group.read, group.entries));
+    state.current = Some(name.clone());
     let room = state.rooms.entry(name.clone()).or_insert_with(|| Room::new(name.clone()));
-    state.editor.set(std::mem::take(&mut room.draft));
+    // What was written before there was a group to write in stays.
+    if !written_nowhere || !room.draft.is_empty() {
+        state.editor.set(std::mem::take(&mut room.draft));
+    }
     room.found = None;
     if let Some((read, entries)) = counted {
         room.arrival = if room.loaded { room.arrival } else { room.arrival.max(entries) };

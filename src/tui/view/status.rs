@@ -34,8 +34,7 @@ pub fn bar(state: &State, frame: &mut Frame, area: Rect, with_groups: bool) {
             parts.push((format!("↥ {} late", room.late.len()), theme.strong()));
         }
     }
-    let waiting =
-        state.rooms.values().flat_map(|room| &room.pending).filter(|sent| sent.stored.is_none()).count();
+    let waiting = state.waiting();
     if waiting > 0 {
         parts.push((format!("{waiting} not stored yet"), theme.strong()));
     }

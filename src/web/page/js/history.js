@@ -193,6 +193,7 @@ function draw() {
   else toBottom();
   for (const row of timeline.rows) highest = Math.max(highest, row.arrival);
   noteScroll();
+  outbox.shown(timeline.ids);
 }
 
 /** The first message that is on screen, and where. */
@@ -385,7 +386,8 @@ const act = {
 // Not yet taken by the local peer.
 
 function drawOutbox() {
-  const messages = timeline ? outbox.waitingIn(timeline.group) : [];
+  // One whose answer was lost may be there already.
+  const messages = timeline ? outbox.waitingIn(timeline.group).filter(({ id }) => !id || !timeline.ids.has(id)) : [];
   queue.replaceChildren(...messages.map(waitingItem));
   queue.hidden = messages.length === 0;
   if (stick && timeline?.atEnd) toBottom();

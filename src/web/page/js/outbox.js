@@ -27,6 +27,13 @@ export function seen(id) {
   changed("outbox");
 }
 
+/** These are on screen: a page may hold what the stream began too late to tell of. */
+export function shown(ids) {
+  if (!sent.some((message) => ids.has(message.id))) return;
+  sent = sent.filter((message) => !ids.has(message.id));
+  changed("outbox");
+}
+
 /** Events were missed: what was sent is read with the history. */
 export function resync() {
   sent = [];

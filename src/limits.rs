@@ -287,7 +287,7 @@ pub const REDIAL_MS_MAX: u64 = 30_000;
 /// Longest wait of one API request for linked peers to store a message.
 pub const PATIENCE_MS_MAX: u64 = 10_000;
 /// How long a command waits for the process that holds the data directory to answer or to let go.
-pub const HOLDER_WAIT_MS: u64 = 3_000;
+pub const HOLDER_WAIT_MS: u64 = 8_000;
 /// How long a one-time link for a browser is good: long enough to copy it by hand.
 pub const LINK_CODE_MS_MAX: u64 = 120_000;
 /// For the header of a request to the local API to come, also on a connection that was idle.

@@ -457,11 +457,13 @@ mod tests {
         assert!(Client::connect(data.path()).await.unwrap().is_none());
         let token = Token::random().unwrap();
         announced(data.path(), &token).await;
-        let client = loop {
-            if let Some(client) = Client::connect(data.path()).await.unwrap() {
-                break client;
+        let mut client = None;
+        for _ in 0..60 {
+            if client.is_none() {
+                client = Client::connect(data.path()).await.unwrap();
             }
-        };
+        }
+        let client = client.unwrap();
         assert!(client.is_serving());
         assert_eq!(client.hello().await.unwrap().mesh, crate::id::MeshId([8; 16]));
         match client.status().await {

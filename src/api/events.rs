@@ -33,6 +33,8 @@ pub(super) struct Events {
     looked: Option<Instant>,
     /// Something happened since.
     unsettled: bool,
+    /// News was told, and the links were not looked at since.
+    owed: bool,
     seen: Seen,
     /// Own messages, the newest last, and on how many peers each was known to be.
     recent: Vec<Own>,
@@ -93,6 +95,7 @@ impl Events {
             stopping: service.stopping.clone(),
             looked: None,
             unsettled: true,
+            owed: false,
             seen: Seen::default(),
             recent: recent.map(|(_, own)| own).collect(),
             node,
@@ -108,7 +111,9 @@ impl Events {
             self.commits.mark_unchanged();
             let mut events = self.arrived().await?;
             let due = self.looked.map(|looked| looked + Duration::from_millis(EVENT_LOOK_MS));
-            if self.unsettled && due.is_none_or(|due| due <= Instant::now()) {
+            // Never before news, but between them where they do not end.
+            let owed = std::mem::replace(&mut self.owed, !events.is_empty());
+            if (events.is_empty() || owed) && self.unsettled && due.is_none_or(|due| due <= Instant::now()) {
                 events.extend(self.look().await?);
             }
             if self.only.is_none() && self.marks.has_changed().unwrap_or(false) {
@@ -207,6 +212,7 @@ impl Events {
         let first = self.looked.is_none();
         (self.looked, self.unsettled) = (Some(Instant::now()), false);
         let mut events = self.deliveries().await?;
+        self.looked = Some(Instant::now());
         if self.only.is_some() {
             return Ok(events);
         }

@@ -201,7 +201,9 @@ async fn receive(
                 }
                 Err(code) => return code,
             },
-            read = reader.next(), if end.is_none() && checks.len() < gate.at_once() => match read {
+            // One at most waits for room.
+            read = reader.next(), if end.is_none()
+                && (checks.is_empty() || checks.len() < gate.at_once() && room.available_permits() > 0) => match read {
                 Ok(Some(bytes)) => checks.push_back(check(link, bytes, &room, gate)),
                 Ok(None) | Err(TransportError::Closed { .. } | TransportError::Broken(_)) => end = Some(None),
                 Err(error) => end = Some(Some(error.close_code())),

@@ -18,6 +18,8 @@ use crate::text;
 /// Late entries that are looked for when a group is opened.
 const LATE_MAX: usize = 100;
 const HITS_MAX: usize = 100;
+/// Before what is on the screen is read once more, so that a catch-up of thousands does not read it for each.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// Why an effect brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +99,10 @@ async fn answer(client: &Client, effect: Effect) -> Result<Answer, EffectError> 
         Effect::LoadStatus => Answer::Status(Box::new(client.status().await?)),
         Effect::LoadPeople => Answer::People(client.users(&UsersQuery::default()).await?),
         Effect::LoadMembers(group) => Answer::Members(group.clone(), members(client, group).await?),
-        Effect::LoadPage { group, part } => {
+        Effect::LoadPage { group, part, again } => {
+            if again {
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
             let page = client.history(&group, &query(part)).await?;
             Answer::Page { group, part, page }
         }

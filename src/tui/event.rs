@@ -58,6 +58,8 @@ pub enum Effect {
     LoadPage {
         group: GroupName,
         part: Part,
+        /// What is held is out of date, and shown meanwhile.
+        again: bool,
     },
     LoadLate {
         group: GroupName,

@@ -162,6 +162,10 @@ impl Room {
         if below && row.kind == MESSAGE {
             self.new_below += 1;
         }
+        // Only the service knows where one belongs whose author's clock is behind that of a row above it.
+        let belongs_above = |other: &Row| row.at.millis() < other.at.millis() + CLOCK_STEPS_MS;
+        self.stale |= self.rows.iter().any(belongs_above);
+        self.has_older |= self.rows.first().is_some_and(belongs_above);
         if self.has_newer {
             return true;
         }
@@ -178,9 +182,6 @@ impl Room {
                 }
             }
         }
-        // Only the service knows where one belongs whose author's clock is behind that of a row above it.
-        let latest = self.rows.iter().map(|row| row.at.millis()).max();
-        self.stale |= latest.is_some_and(|latest| row.at.millis() < latest + CLOCK_STEPS_MS);
         self.rows.push(row);
         true
     }
@@ -210,6 +211,11 @@ impl Room {
         let first_time = !self.loaded;
         self.loaded = true;
         // What was told while the page was on its way may not be on it.
+        for row in &page.entries {
+            if let Some(stored_on) = row.stored_on {
+                self.delivered(&row.id, stored_on);
+            }
+        }
         let before = self.arrival;
         let overtaken = page.arrival < before;
         self.arrival = before.max(page.arrival);

@@ -94,6 +94,8 @@ async fn a_read_mark_and_a_delivery_are_told() {
     }
     let page = client.history(&rust, &HistoryQuery::default()).await.unwrap();
     assert_eq!(page.entries.last().unwrap().stored_on, Some(2));
+    let waited = client.send(&rust, vec![NewMessage::text("waited for")], Duration::from_secs(10)).await;
+    assert_eq!(waited.unwrap()[0].stored_on, 2);
     ben.run(&["send", "rust", "@anna hello"]).ok();
     let row = loop {
         match events.next().await.unwrap().unwrap().what {

@@ -243,7 +243,7 @@ impl Chat {
             Effect::LoadPeople => Answer::People(self.people.clone()),
             Effect::LoadMembers(group) => Answer::Members(group.clone(), self.people.clone()),
             Effect::LoadStatus => Answer::Status(Box::new(self.status.clone())),
-            Effect::LoadPage { group, part } => {
+            Effect::LoadPage { group, part, .. } => {
                 Answer::Page { group: group.clone(), part: *part, page: self.page(group, *part) }
             }
             Effect::LoadLate { group, after } => {

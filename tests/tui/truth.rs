@@ -82,7 +82,7 @@ fn how_far_a_message_has_come_is_never_unsaid() {
         let asked = chat.asked();
         let Effect::Send { group, message } = asked[0].clone() else { panic!("{asked:?}") };
         chat.feed(What::Resync);
-        chat.rows.get_mut(&group).unwrap().push(Row { stored_on: Some(1), ..row(4, ME, "hello") });
+        chat.rows.get_mut(&group).unwrap().push(Row { stored_on: Some(3), ..row(4, ME, "hello") });
         let page = answers(&mut chat);
         let sent = Answer::Sent { group, key: message.key.unwrap(), id: id(4), stored_on: 1 };
         let mut ways = [
@@ -95,7 +95,7 @@ fn how_far_a_message_has_come_is_never_unsaid() {
                 chat.tell(event);
             }
         }
-        says(&chat, "│ hello ✓1");
+        says(&chat, "│ hello ✓3");
         assert_eq!(chat.screen().matches("│ hello").count(), 1, "{order:?}: {}", chat.screen());
     }
     // Told while a page that knows less is on its way.
@@ -269,7 +269,7 @@ fn nobody_leaves_what_is_not_stored_without_a_word() {
     chat.tell(Event::Lost("it has stopped".to_owned()));
     chat.write("in a tunnel");
     chat.press("enter");
-    for way in ["ctrl-d", "/ q u i t enter"] {
+    for way in ["ctrl-c", "a backspace ctrl-d", "/ q u i t enter"] {
         chat.press(way);
         assert!(!chat.asked().contains(&Effect::Quit), "{way}");
         says(&chat, "1 not stored yet, and lost if you leave");

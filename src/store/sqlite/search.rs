@@ -1,6 +1,7 @@
 //! Full-text search over the bodies of messages. What a user types is only ever words to look for: none of
 //! it reaches the query language of FTS5.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::index::{self, OrderKey};
@@ -11,7 +12,7 @@ use crate::id::{ChangeHash, GroupName};
 use crate::limits::{SEARCH_LOOKED_AT_MAX, SEARCH_WORDS_MAX};
 use crate::store::StoreError;
 
-/// Where so many entries are searched, the newest are read before the index is asked: FTS5 brings together all messages
+/// Where there are so many entries, the newest are read before the index is asked: FTS5 brings together all messages
 /// with a word of some beginning before it gives the first, which takes 40 ms for half a million.
 const LARGE: i64 = 100_000;
 /// Entries that are read so, and the bytes of their messages: a few milliseconds. What the index is asked for after them
@@ -51,7 +52,7 @@ pub(super) fn search(
     group: Option<GroupNo>,
     limit: usize,
 ) -> Result<Vec<(GroupNo, EntryNo)>, StoreError> {
-    let read = if is_large(conn, group)? { among_newest(conn, tail, query, group, limit)? } else { None };
+    let read = if is_large(conn)? { among_newest(conn, tail, query, group, limit)? } else { None };
     let found = match read {
         Some(found) => found,
         None => indexed(conn, tail, query, group, limit)?,
@@ -62,10 +63,10 @@ pub(super) fn search(
 /// Matches with their places in the order of display.
 type Found = Vec<(OrderKey, i64)>;
 
-fn is_large(conn: &Connection, group: Option<GroupNo>) -> rusqlite::Result<bool> {
-    let mut total =
-        conn.prepare_cached("SELECT total(entries) >= ?2 FROM grp WHERE ?1 IS NULL OR no = ?1")?;
-    total.query_row(params![group.map(|no| no.0), LARGE], |row| row.get(0))
+/// In all groups: the index brings together the messages of all of them.
+fn is_large(conn: &Connection) -> rusqlite::Result<bool> {
+    let mut total = conn.prepare_cached("SELECT total(entries) >= ?1 FROM grp")?;
+    total.query_row([LARGE], |row| row.get(0))
 }
 
 /// Groups, the one that holds the newest entry of all first.
@@ -179,10 +180,11 @@ fn read_page(
         let id = log::row_id(group, EntryNo(row.get::<_, i64>(2)? as u64));
         left.entries -= 1;
         page.keys.push(((row.get(0)?, ChangeHash(row.get(1)?)), id));
-        if let Some(text) = words::text_of(row.get_ref(3)?, row.get_ref(4)?) {
-            left.bytes = left.bytes.saturating_sub(text.len());
-            page.texts.push((id, text.to_owned()));
+        let body = row.get_ref(4)?;
+        if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = body {
+            left.bytes = left.bytes.saturating_sub(bytes.len());
         }
+        page.texts.extend(words::text_of(row.get_ref(3)?, body).map(|text| (id, text.to_owned())));
         if left.bytes == 0 {
             break;
         }

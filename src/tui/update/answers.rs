@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::event::{Answer, Effect, Part};
+use super::super::room::Anchor;
 use super::super::state::{Overlay, State};
 use super::{jump, load_groups, load_members, load_status, open, scroll};
 use crate::api::Group;
@@ -161,7 +162,7 @@ pub fn failed(state: &mut State, effect: Effect, why: &str, gone: bool, effects:
         Effect::LoadPeople => state.refreshes.people.failed(),
         Effect::LoadMembers(_) => state.refreshes.members.failed(),
         Effect::LoadQuoted { .. } | Effect::LoadLate { .. } => {}
-        Effect::LoadPage { group, part } => {
+        Effect::LoadPage { group, part, .. } => {
             if let Some(room) = state.rooms.get_mut(&group)
                 && room.loading == Some(part)
             {
@@ -173,8 +174,10 @@ pub fn failed(state: &mut State, effect: Effect, why: &str, gone: bool, effects:
                         Part::Before(_) => room.has_older = false,
                         Part::After(_) => room.has_newer = false,
                         // The row that it begins with may be there no more.
-                        Part::Again(_) => (room.rows, room.loaded) = (Vec::new(), false),
-                        Part::Newest | Part::Around(_) | Part::Oldest(_) => room.loaded = true,
+                        Part::Again(_) => (room.anchor, room.stale) = (Anchor::Newest, true),
+                        Part::Newest | Part::Around(_) | Part::Oldest(_) => {
+                            (room.loaded, room.has_newer) = (true, false);
+                        }
                     }
                 }
             }

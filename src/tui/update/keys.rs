@@ -59,6 +59,7 @@ fn main(state: &mut State, key: KeyEvent, action: Option<Action>, leaving: bool,
         return;
     };
     let page = scroll::page(state);
+    let waiting = state.waiting();
     let editor = &mut state.editor;
     match action {
         Action::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
@@ -88,6 +89,7 @@ fn main(state: &mut State, key: KeyEvent, action: Option<Action>, leaving: bool,
         Action::Next => editor.next(),
         Action::DeleteOrQuit | Action::Clear if editor.is_empty() && leaving => effects.push(Effect::Quit),
         Action::DeleteOrQuit if editor.is_empty() => quit(state, effects),
+        Action::Clear if editor.is_empty() && waiting > 0 => quit(state, effects),
         Action::Clear if editor.is_empty() => {
             state.leaving = true;
             state.say("Ctrl+C once more leaves");
@@ -104,7 +106,7 @@ pub fn quit(state: &mut State, effects: &mut Vec<Effect>) {
         0 => effects.push(Effect::Quit),
         waiting => {
             state.leaving = true;
-            state.complain(format!("{waiting} not stored yet, and lost if you leave; Ctrl+D leaves"));
+            state.complain(format!("{waiting} not stored yet, and lost if you leave; once more leaves"));
         }
     }
 }
@@ -343,7 +345,7 @@ fn oldest(state: &mut State, effects: &mut Vec<Effect>) {
     if room.has_older {
         let part = super::super::event::Part::Oldest(genesis);
         room.ask(part);
-        effects.push(Effect::LoadPage { group: name, part });
+        effects.push(Effect::LoadPage { group: name, part, again: false });
     } else if let Some(first) = room.rows.first() {
         let id = first.id;
         scroll::centre(state, id);

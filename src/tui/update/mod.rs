@@ -141,7 +141,7 @@ fn jump(state: &mut State, id: ChangeHash, effects: &mut Vec<Effect>) {
     }
     let (group, part) = (room.name.clone(), Part::Around(id));
     room.ask(part);
-    effects.push(Effect::LoadPage { group, part });
+    effects.push(Effect::LoadPage { group, part, again: false });
 }
 
 /// What follows from where one is now: loading what is near, and telling that it was read.
@@ -156,8 +156,9 @@ fn follow_up(state: &mut State, effects: &mut Vec<Effect>) {
     let lines = Geometry::of(state).history.height.into();
     let Some(room) = state.room_mut() else { return };
     if let Some(part) = room.missing(lines) {
+        let again = room.stale;
         room.ask(part);
-        effects.push(Effect::LoadPage { group: name.clone(), part });
+        effects.push(Effect::LoadPage { group: name.clone(), part, again });
     }
     if room.is_at_newest() {
         room.new_below = 0;

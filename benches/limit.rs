@@ -208,7 +208,7 @@ fn receiving(changes: &[Verified], batch: usize, cores: usize) -> Duration {
                     };
                     disk.store.append(group, &admitted).expect("stored");
                 }
-                if number % (COMMIT_BYTES / BATCH_BYTES) == 0 {
+                if (number + 1).is_multiple_of(COMMIT_BYTES / BATCH_BYTES) {
                     disk.store.commit().expect("committed");
                 }
             }

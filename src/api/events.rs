@@ -115,6 +115,8 @@ impl Events {
             let owed = std::mem::replace(&mut self.owed, !events.is_empty());
             if (events.is_empty() || owed) && self.unsettled && due.is_none_or(|due| due <= Instant::now()) {
                 events.extend(self.look().await?);
+                // When it ended, so that one which takes long does not follow itself.
+                self.looked = Some(Instant::now());
             }
             if self.only.is_none() && self.marks.has_changed().unwrap_or(false) {
                 self.marks.mark_unchanged();
@@ -210,9 +212,8 @@ impl Events {
     /// The links, and what is known through them.
     async fn look(&mut self) -> Result<Vec<Event>, NodeError> {
         let first = self.looked.is_none();
-        (self.looked, self.unsettled) = (Some(Instant::now()), false);
+        self.unsettled = false;
         let mut events = self.deliveries().await?;
-        self.looked = Some(Instant::now());
         if self.only.is_some() {
             return Ok(events);
         }

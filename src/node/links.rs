@@ -192,6 +192,8 @@ async fn receive(
     let mut checks = FuturesOrdered::new();
     let mut end = None;
     loop {
+        // One at most waits for room.
+        let next = checks.is_empty() || checks.len() < gate.at_once() && room.available_permits() > 0;
         tokio::select! {
             Some(checked) = checks.next() => match checked {
                 Ok(checked) => {
@@ -201,9 +203,7 @@ async fn receive(
                 }
                 Err(code) => return code,
             },
-            // One at most waits for room.
-            read = reader.next(), if end.is_none()
-                && (checks.is_empty() || checks.len() < gate.at_once() && room.available_permits() > 0) => match read {
+            read = reader.next(), if end.is_none() && next => match read {
                 Ok(Some(bytes)) => checks.push_back(check(link, bytes, &room, gate)),
                 Ok(None) | Err(TransportError::Closed { .. } | TransportError::Broken(_)) => end = Some(None),
                 Err(error) => end = Some(Some(error.close_code())),

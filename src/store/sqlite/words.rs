@@ -51,7 +51,10 @@ impl Unindexed {
     pub fn load(conn: &Connection, groups: &BTreeMap<GroupNo, Held>) -> Result<Self, StoreError> {
         let mut unindexed = Self::default();
         let mark = mark(conn)?;
-        let from = mark.map_or_else(|| Ok(feed_end(conn)? - WAITING_MAX as i64), Ok::<_, StoreError>)?;
+        let from = match mark {
+            Some(mark) => mark,
+            None => feed_end(conn)? - WAITING_MAX as i64,
+        };
         let mut rows = Vec::new();
         after(conn, from, |_, row, _| {
             rows.push(row);

@@ -3,7 +3,8 @@
 //! Most of the time the asked side knows all of our heads and answers from them, so the first request
 //! carries no Bloom filter: only the wanted heads by name. If they come with gaps beneath them, both sides have
 //! something of their own, and the next request describes what is here. Gaps that are left after that, where
-//! the filter claimed too much, are asked for by name.
+//! the filter claimed too much, are asked for by name. Each such request goes one generation down; where that does not end
+//! soon, the other side has got a long stretch since, and what is here is described anew.
 //!
 //! An honest peer answers every request with changes: it has what it announced. So a message without changes
 //! says nothing about the pull, and only time tells that no answer comes.
@@ -14,6 +15,10 @@ use super::LinkId;
 use crate::id::ChangeHash;
 use crate::limits::{PULL_BYTES_PER_S_MIN, PULL_STALL_MS};
 use crate::time::Now;
+
+/// Requests by name after the first description, until there is another one; twice as many after each, since a description
+/// reads all that it describes, and whoever answers would have it done again and again.
+const BY_NAME_AT_FIRST: u32 = 4;
 
 /// What the next request carries beside heads and needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,6 +50,9 @@ pub struct Pull {
     asked: BTreeSet<ChangeHash>,
     /// The last request that described what is here.
     described: Option<Request>,
+    /// Requests by name until the next description.
+    by_name_left: u32,
+    descriptions: u32,
     /// Since then something was stored, or came that was not asked for by name.
     progressed: bool,
     /// Nothing new has come of it.
@@ -60,6 +68,8 @@ impl Pull {
             link,
             asked: BTreeSet::new(),
             described: None,
+            by_name_left: 0,
+            descriptions: 0,
             progressed: false,
             fruitless: true,
             reset: false,
@@ -121,12 +131,17 @@ impl Pull {
             _ if !gaps => return if outstanding { Step::Wait } else { Step::Done },
             None => Request::SinceShared,
             Some(Request::SinceShared) if !outstanding && !self.progressed => Request::SinceKnown,
-            Some(_) if !unasked.is_empty() => Request::ByName,
-            Some(_) => return Step::Wait,
+            Some(_) if unasked.is_empty() => return Step::Wait,
+            Some(last) if self.by_name_left == 0 => last,
+            Some(_) => Request::ByName,
         };
-        if request != Request::ByName {
+        if request == Request::ByName {
+            self.by_name_left = self.by_name_left.saturating_sub(1);
+        } else {
             self.described = Some(request);
             self.progressed = false;
+            self.by_name_left = BY_NAME_AT_FIRST.saturating_mul(2u32.saturating_pow(self.descriptions));
+            self.descriptions += 1;
         }
         self.asked.extend(&unasked);
         Step::Ask(request, unasked)

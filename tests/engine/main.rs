@@ -7,6 +7,7 @@ mod digest;
 mod graph;
 mod oracle;
 mod pace;
+mod pull;
 mod rations;
 mod repair;
 #[path = "../sim/rng.rs"]

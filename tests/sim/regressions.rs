@@ -8,6 +8,10 @@ const FAILED: &[(u64, &str)] = &[
     (46, "a look at a peer whose disk was full ended its process"),
     (302_618, "1.15 bodies of 60 KB over one link of a healthy mesh with 80 ms of latency"),
     (20_799, "what waited for a change that a filter had claimed was sent a second time with that change"),
+    (
+        41_179,
+        "a stretch that came to the other side during a pull was asked for one generation at a time, until its orphans had no room",
+    ),
 ];
 
 #[test]

@@ -273,6 +273,7 @@ fn a_panic_is_told_on_the_screen_that_was_there() {
     }
     let window = Window::new(100, 30);
     window.enter("echo as it was");
+    window.shows("\nas it was");
     let myself = std::env::current_exe().unwrap();
     let name = "terminal::a_panic_is_told_on_the_screen_that_was_there";
     // Without a backtrace, which would push what was there off the screen.

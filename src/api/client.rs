@@ -30,8 +30,8 @@ use super::routes::{self, Service};
 use super::token::Token;
 use super::types::{
     Event, EventsQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hits,
-    Invitation, LateQuery, Link, Name, NewMessage, NewMessages, ReadMark, Row, Rows, SearchQuery, Sent,
-    SentMessages, Status, TextQuery, Topic, User, Users, UsersQuery,
+    Invitation, LateQuery, Link, Name, NewMessage, NewMessages, Preview, ReadMark, Row, Rows, SearchQuery,
+    Sent, SentMessages, Status, TextQuery, Topic, User, Users, UsersQuery,
 };
 use crate::id::{ChangeHash, GroupName};
 use crate::limits::{API_HEADER_MS_MAX, HOLDER_WAIT_MS};
@@ -230,6 +230,11 @@ impl Client {
         let query = LateQuery { after, limit: Some(limit) };
         let answer: Rows = self.get(&format!("/v1/groups/{name}/late"), &query).await?;
         Ok(answer.entries)
+    }
+
+    /// The newest entries, as a peer sent them ahead of what they stand on.
+    pub async fn preview(&self, name: &GroupName) -> Result<Preview, ClientError> {
+        self.get(&format!("/v1/groups/{name}/preview"), &()).await
     }
 
     /// This peer's person has read what arrived up to here.

@@ -202,6 +202,16 @@ pub struct Rows {
     pub entries: Vec<Row>,
 }
 
+/// The newest entries of a group that is still caught up with, as one peer sent them ahead. Each is whole and signed
+/// by its author; its place in the history, and whether it gets in, are known when all that it stands on has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Preview {
+    /// The peer that sent them; `null` where there is no preview.
+    pub from: Option<PeerId>,
+    /// Oldest first, in the sender's order. What is in the history by now is left out. `arrival` is 0.
+    pub entries: Vec<Row>,
+}
+
 /// From where on, and of which group alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EventsQuery {
@@ -240,6 +250,8 @@ pub enum What {
     },
     /// An own message is known to be on so many peers, this one counted.
     Delivery { group: GroupName, id: ChangeHash, stored_on: u32 },
+    /// The preview of a group is another than before, or gone.
+    Preview { group: GroupName },
     /// The cursor is unknown here or too old: read everything anew, and go on from this event's cursor.
     Resync,
     /// Of a later version.

@@ -25,7 +25,7 @@ pub fn feed(state: &mut State, what: What, effects: &mut Vec<Effect>) {
             }
         }
         What::Resync => refetch(state, effects),
-        What::Unknown => {}
+        What::Preview { .. } | What::Unknown => {}
     }
 }
 

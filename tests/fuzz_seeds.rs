@@ -83,9 +83,15 @@ fn write_seeds() {
         write("sync_message", &format!("change-{name}"), &sync);
         write("frame", &format!("change-{name}"), &[&[1], group, &sync].concat());
     }
-    for name in ["hello", "peers", "subscribe", "unsubscribe", "ping", "pong", "close"] {
+    for name in ["hello", "peers", "subscribe", "unsubscribe", "newest", "ping", "pong", "close"] {
         write("frame", name, &bytes(&format!("frame-{name}.hex")));
     }
+    write("frame", "ahead", &bytes("frame-ahead.hex"));
+    write(
+        "frame",
+        "change-ahead",
+        &[&[3], group, &[0x42, 0, 0, 0, 1][..], &length(message.len()), &message].concat(),
+    );
     for name in ["sync", "sync-heads"] {
         let frame = bytes(&format!("frame-{name}.hex"));
         write("frame", name, &frame);

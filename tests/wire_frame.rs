@@ -6,6 +6,7 @@ use data_encoding::HEXLOWER;
 use peer::id::{ChangeHash, GroupId, PeerId};
 use peer::limits::{
     ADDRESS_BYTES_MAX, ADDRESSES_MAX, CONTROL_BYTES_MAX, FRAME_BYTES_MAX, GROUPS_MAX, PEERS_MAX,
+    PREVIEW_BYTES_MAX, PREVIEW_ENTRIES,
 };
 use peer::wire::{Bloom, CloseCode, Control, Frame, FrameError, Have, PeerRecord, Proof, SyncMessage};
 use proptest::collection::vec;
@@ -36,13 +37,20 @@ fn samples() -> Vec<(&'static str, Frame)> {
         ("peers", Control::Peers { peers: vec![PeerRecord { key: PeerId([0xcd; 32]), addresses }] }),
         ("subscribe", Control::Subscribe { groups: groups.clone() }),
         ("unsubscribe", Control::Unsubscribe { groups }),
+        ("newest", Control::Newest { group: GroupId([0x66; 32]) }),
         ("ping", Control::Ping { nonce: u64::MAX, digest: Some(u64::MAX) }),
         ("pong", Control::Pong { nonce: 1, wall_ms: 253_402_300_799_999, digest: None }),
         ("close", Control::close(CloseCode::Duplicate)),
     ];
     let syncs = [("sync", message), ("sync-heads", heads_only)]
         .map(|(name, message)| (name, Frame::Sync { group: GroupId([0x66; 32]), message }));
-    controls.map(|(name, control)| (name, Frame::Control(control))).into_iter().chain(syncs).collect()
+    let ahead = ahead(vec![b"not looked at".to_vec(), vec![0xee; 130]]);
+    let controls = controls.map(|(name, control)| (name, Frame::Control(control))).into_iter();
+    controls.chain(syncs).chain([("ahead", ahead)]).collect()
+}
+
+fn ahead(changes: Vec<Vec<u8>>) -> Frame {
+    Frame::Ahead { group: GroupId([0x66; 32]), changes }
 }
 
 fn long() -> Frame {
@@ -126,7 +134,7 @@ fn unknown_types_and_fields_of_later_versions_are_let_through() {
 #[test]
 fn malformed_frames_are_refused_without_repeating_their_text() {
     assert_eq!(Frame::decode(&[]), Err(FrameError::Empty));
-    assert_eq!(Frame::decode(&[3, 0]), Err(FrameError::Kind(3)));
+    assert_eq!(Frame::decode(&[4, 0]), Err(FrameError::Kind(4)));
     assert_eq!(Frame::decode(&[2; 32]), Err(FrameError::Group));
     assert_eq!(Frame::decode(&[1; 32]), Err(FrameError::Group));
     let nested = format!(r#"{{"type":"wave","x":{}1{}}}"#, "[".repeat(30_000), "]".repeat(30_000));
@@ -181,6 +189,36 @@ fn lists_and_texts_are_bounded() {
 }
 
 #[test]
+fn so_many_entries_are_taken_ahead_and_so_many_bytes() {
+    let read = |frame: Frame| Frame::decode(&frame.encode());
+    for most in
+        [ahead(Vec::new()), ahead(vec![vec![7; PREVIEW_BYTES_MAX / PREVIEW_ENTRIES]; PREVIEW_ENTRIES])]
+    {
+        assert_eq!(read(most.clone()), Ok(most));
+    }
+    let error = read(ahead(vec![vec![7; 10]; PREVIEW_ENTRIES + 1])).unwrap_err();
+    assert_eq!((error, error.close_code()), (FrameError::TooMany("changes"), CloseCode::TooLarge));
+    let (bytes, max) = (PREVIEW_BYTES_MAX + 1, PREVIEW_BYTES_MAX);
+    let error = read(ahead(vec![vec![7; bytes - 10], vec![7; 10]])).unwrap_err();
+    assert_eq!((error, error.close_code()), (FrameError::TooLarge { bytes, max }, CloseCode::TooLarge));
+}
+
+#[test]
+fn entries_that_come_ahead_are_all_that_their_frame_holds() {
+    for message in [
+        SyncMessage { heads: vec![ChangeHash([1; 32])], ..SyncMessage::default() },
+        SyncMessage { need: vec![ChangeHash([1; 32])], ..SyncMessage::default() },
+        SyncMessage { have: vec![Have::default()], ..SyncMessage::default() },
+    ] {
+        let mut bytes = Frame::Sync { group: GroupId([0x66; 32]), message }.encode();
+        bytes[0] = 3;
+        let error = Frame::decode(&bytes).unwrap_err();
+        assert_eq!((error, error.close_code()), (FrameError::Ahead, CloseCode::Protocol));
+    }
+    assert_eq!(Frame::decode(&[3; 32]), Err(FrameError::Group));
+}
+
+#[test]
 fn the_longest_lists_are_told_in_frames_that_fit() {
     let address = format!("{}:65535", "a".repeat(ADDRESS_BYTES_MAX - 6));
     let record = PeerRecord { key: PeerId([0xff; 32]), addresses: vec![address; ADDRESSES_MAX] };
@@ -212,14 +250,14 @@ fn the_longest_lists_are_told_in_frames_that_fit() {
 
 proptest! {
     #[test]
-    fn noise_is_refused_or_read_but_never_panics(mut bytes in vec(any::<u8>(), 0..200), kind in 0u8..4) {
+    fn noise_is_refused_or_read_but_never_panics(mut bytes in vec(any::<u8>(), 0..200), kind in 0u8..5) {
         let _ = Frame::decode(&bytes);
         bytes.insert(0, kind);
         let _ = Frame::decode(&bytes);
     }
 
     #[test]
-    fn damaged_frames_never_panic(sample in 0usize..11, at: prop::sample::Index, byte: u8, cut: bool) {
+    fn damaged_frames_never_panic(sample in 0usize..13, at: prop::sample::Index, byte: u8, cut: bool) {
         let packed = Frame::deflate(&long().encode()).expect("it gets smaller");
         let mut bytes = samples().get(sample).map_or(packed, |(_, frame)| frame.encode());
         let at = at.index(bytes.len());

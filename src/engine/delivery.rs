@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ahead::drive_ahead;
 use super::damage::ask_for_damaged;
 use super::entropy::Entropy;
 use super::intake::{Intake, take_in};
@@ -57,6 +58,9 @@ impl<S: Store> Engine<S> {
                 state.marks.insert(group, session.marks());
             }
             room.drop_session(&mut self.orphan_space, link);
+            if room.ahead.forget_link(link) {
+                self.prepared.push_back(Effect::AheadOver { group });
+            }
             self.awake.insert(group);
         }
         Ok(())
@@ -170,6 +174,10 @@ impl<S: Store> Engine<S> {
             let pulled = room.pull.as_ref().map(Pull::link);
             drive_pull(&mut self.store, room, now)?;
             caught_up.extend(pulled.filter(|_| room.pull.is_none()).map(|link| (no, link)));
+            // The directory is not read by anybody.
+            if no != self.directory {
+                drive_ahead(room, &mut self.mesh, &mut self.prepared);
+            }
             ask_for_damaged(room);
             announce(room, now, &mut self.entropy);
             let heads = room.head_hashes();

@@ -60,6 +60,12 @@ pub enum Event {
         group: GroupId,
         incoming: Incoming,
     },
+    /// The newest entries of a group, ahead of what they stand on. They have passed the same two stages.
+    Ahead {
+        link: LinkId,
+        group: GroupId,
+        changes: Vec<Verified>,
+    },
     /// A reader came upon an entry that is damaged on disk.
     Damaged {
         group: GroupNo,
@@ -183,6 +189,16 @@ pub enum Effect {
         group: GroupNo,
         last: EntryNo,
     },
+    /// The newest entries of a group, as this peer has sent them ahead, oldest first: to be shown apart until that is over.
+    /// They replace what was shown of the group before.
+    Ahead {
+        group: GroupNo,
+        peer: PeerId,
+        changes: Vec<Verified>,
+    },
+    AheadOver {
+        group: GroupNo,
+    },
     /// What is known of other peers' holdings, or of the links, changed.
     Changed,
 }
@@ -190,6 +206,6 @@ pub enum Effect {
 impl Effect {
     /// For those who look at the store, and see what is not durable yet. All others are told what must not be taken back.
     pub(super) fn is_news(&self) -> bool {
-        matches!(self, Self::Stored { .. } | Self::Changed)
+        matches!(self, Self::Stored { .. } | Self::Ahead { .. } | Self::AheadOver { .. } | Self::Changed)
     }
 }

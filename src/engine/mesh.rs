@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ahead::AheadOnLink;
 use super::known::{Known, dials_of_hearsay};
 use super::ration::Ration;
 use super::{Effect, Engine};
@@ -41,6 +42,7 @@ pub(super) struct Link {
     pub sent_again: Ration,
     /// Peers that it may still tell of.
     pub gossip: Ration,
+    pub ahead: AheadOnLink,
     heard_us: u64,
     pinged_us: u64,
     next_ping_us: u64,
@@ -209,6 +211,7 @@ impl<S: Store> Engine<S> {
             asked_again: Ration::new(ASKED_AGAIN_BYTES_MAX, ASKED_AGAIN_BYTES_PER_S, 1000, now),
             sent_again: Ration::new(SENT_AGAIN_BYTES_MAX, SENT_AGAIN_BYTES_PER_S, 1000, now),
             gossip: Ration::new(GOSSIP_MAX, 1, GOSSIP_EVERY_MS, now),
+            ahead: AheadOnLink::new(now),
             heard_us: now.ticks_us,
             pinged_us: now.ticks_us,
             next_ping_us: now.ticks_us,

@@ -5,6 +5,7 @@
 //! are told, so nothing is told to anybody before it is on disk. No socket, no thread, no clock, no randomness of its
 //! own: time and a seed come in as arguments, so that whole meshes run in one thread, in simulated time.
 
+mod ahead;
 mod author;
 mod conduct;
 mod damage;
@@ -148,6 +149,10 @@ impl<S: Store> Engine<S> {
                 self.mesh.heard_from(link, now);
                 self.receive(link, group, incoming, now)
             }
+            Event::Ahead { link, group, changes } => {
+                self.mesh.heard_from(link, now);
+                self.take_ahead(link, group, changes, now)
+            }
             Event::Damaged { group, no } => {
                 if intact_node(&self.store, group, no)?.is_none() {
                     self.note_damage(group, no)?;
@@ -242,6 +247,7 @@ impl<S: Store> Engine<S> {
             Control::Peers { peers } => self.learn_peers(link, peers, now),
             Control::Subscribe { groups } => self.subscribed(link, groups),
             Control::Unsubscribe { groups } => self.unsubscribed(link, groups),
+            Control::Newest { group } => self.send_ahead(link, group, now),
             Control::Ping { nonce, digest } => {
                 let ours = self.mesh.may_compare(link, now).then(|| self.digest(link));
                 let pong = Control::Pong { nonce, wall_ms: now.wall.millis(), digest: ours };

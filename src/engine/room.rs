@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::ahead::Ahead;
 use crate::change::Verified;
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ActorId, ChangeHash, GroupId};
@@ -82,6 +83,7 @@ pub(super) struct Room {
     pub fresh_bytes: BTreeMap<EntryNo, Arc<[u8]>>,
     /// The link that was last pulled from: the next one is another's turn.
     pub last_pulled: Option<LinkId>,
+    pub ahead: Ahead,
     /// Something happened since the last commit: sessions may have something to say.
     pub touched: bool,
 }
@@ -115,6 +117,7 @@ impl Room {
             push_from_us: 0,
             fresh_bytes: BTreeMap::new(),
             last_pulled: None,
+            ahead: Ahead::default(),
             touched: false,
         }
     }

@@ -234,6 +234,10 @@ async fn check(
             let (heads, need, have) = (message.heads, message.need, message.have);
             Event::Sync { link, group, incoming: Incoming { heads, need, have, changes } }
         }
+        Frame::Ahead { group, changes } => {
+            let changes = gate.verify(group, changes).await.ok_or(Some(CloseCode::Change))?;
+            Event::Ahead { link, group, changes }
+        }
     };
     Ok(Input::Event { event, room: Some(room) })
 }

@@ -12,6 +12,7 @@ mod handshakes;
 mod input;
 mod links;
 mod outbox;
+mod previews;
 mod probe;
 mod readers;
 mod snapshots;
@@ -38,13 +39,14 @@ use crate::engine::{Command, Outcome, Settings};
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use crate::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, TOPIC_BYTES_MAX};
-use crate::store::{Reader, SqliteStore, Store, StoreError};
+use crate::store::{Entry, Reader, SqliteStore, Store, StoreError};
 use crate::time::Timestamp;
 use crate::transport::{Transport, TransportError};
 use crate::wire::ticket::Ticket;
 use database::{Database, Opened};
 use input::Input;
 use links::Links;
+use previews::{Preview, Previews};
 use readers::Readers;
 use writer::Writer;
 
@@ -72,6 +74,7 @@ struct Inner {
     ticket: Ticket,
     writer: Writer,
     readers: Readers,
+    previews: Previews,
     changed: watch::Receiver<u64>,
     /// Counts how often a read mark was moved.
     marks: watch::Sender<u64>,
@@ -128,8 +131,16 @@ impl Node {
         };
         let links = Links::new(transport, ticket.addresses.clone(), options.network);
         let (growth, refresher) = snapshots::channel(readers.clone());
-        let (writer, changed) =
-            Writer::spawn(opened, database, settings, links.clone(), growth, readers.clone())?;
+        let previews = Previews::default();
+        let (writer, changed) = Writer::spawn(
+            opened,
+            database,
+            settings,
+            links.clone(),
+            growth,
+            readers.clone(),
+            previews.clone(),
+        )?;
         readers.attach(writer.input());
         let mut tasks = Vec::new();
         // A single command does not live long enough to make any.
@@ -146,6 +157,7 @@ impl Node {
             ticket,
             writer,
             readers,
+            previews,
             changed,
             marks: watch::Sender::new(0),
             links,
@@ -317,6 +329,20 @@ impl Node {
         let (peer, mesh) = (self.0.peer, self.0.mesh);
         let now = wall_clock();
         self.read(move |reader| status::describe(peer, mesh, &engine, &traffic, reader, now)).await
+    }
+
+    /// The newest entries of a group that is still caught up with, without those that are in its history by now, and who
+    /// sent them ahead. Their place in the history is not known yet.
+    pub async fn preview(&self, group: GroupNo) -> Result<Option<(PeerId, Vec<Entry>)>, NodeError> {
+        let Some(Preview { from, changes }) = self.0.previews.of(group) else { return Ok(None) };
+        let entries = self.read(move |reader| reader.ahead(group, &changes)).await?;
+        Ok((!entries.is_empty()).then_some((from, entries)))
+    }
+
+    /// The groups whose preview has changed or ended after so many changes, and how many there were by now. After none,
+    /// those that have one. [`Self::watch`] tells when to look.
+    pub fn previews_changed(&self, after: Option<u64>) -> (Vec<GroupNo>, u64) {
+        self.0.previews.changed_after(after)
     }
 
     /// Reads from the database on a connection of its own, without waiting for the writer.

@@ -17,6 +17,7 @@ use super::database::{Database, Opened};
 use super::input::{Answer, Input, InputSender};
 use super::links::Links;
 use super::outbox::Outbox;
+use super::previews::Previews;
 use super::readers::Readers;
 use super::snapshots::Growth;
 use super::{NodeError, data_dir, wall_clock};
@@ -42,6 +43,7 @@ impl Writer {
         links: Links,
         growth: Growth,
         readers: Readers,
+        previews: Previews,
     ) -> Result<(Self, watch::Receiver<u64>), NodeError> {
         let (input, inputs) = InputSender::new();
         let (changes, changed) = watch::channel(0);
@@ -68,6 +70,7 @@ impl Writer {
             next_token: 0,
             changes,
             growth,
+            previews,
             checkpoints: Checkpoints::default(),
             started: Instant::now(),
             committed: Instant::now(),
@@ -109,6 +112,7 @@ struct Thread {
     next_token: u64,
     changes: watch::Sender<u64>,
     growth: Growth,
+    previews: Previews,
     checkpoints: Checkpoints,
     started: Instant,
     /// When the last transaction ended.
@@ -293,6 +297,14 @@ impl Thread {
                 self.growth.stored(group, last);
                 true
             }
+            Effect::Ahead { group, peer, changes } => {
+                self.previews.show(group, peer, changes);
+                true
+            }
+            Effect::AheadOver { group } => {
+                self.previews.end(group);
+                true
+            }
             Effect::Changed => true,
         }
     }
@@ -309,6 +321,8 @@ impl Thread {
             let _ = reply.send(Err(CommandError::Store(error.to_string())));
         }
         self.close_all(CloseCode::Fault);
+        self.previews.end_all();
+        self.changes.send_modify(|count| *count += 1);
         let again = if damage { self.salvage(error) } else { self.reopen() };
         match again {
             Ok(engine) => Some(engine),

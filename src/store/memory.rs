@@ -66,10 +66,15 @@ impl MemoryStore {
 
     /// Ids in display order, oldest first.
     pub fn history(&self, group: GroupNo) -> Vec<ChangeHash> {
-        let entries = self.logs.get(&group).map_or(&[][..], |log| &log.entries);
-        let mut keys: Vec<_> = entries.iter().map(|entry| (entry.eff(), entry.verified().hash())).collect();
+        self.in_order(group).into_iter().map(|(_, hash, _)| hash).collect()
+    }
+
+    fn in_order(&self, group: GroupNo) -> Vec<(i64, ChangeHash, EntryNo)> {
+        let entries = self.logs.get(&group).map_or(&[][..], |log| &log.entries).iter().zip(1..);
+        let key = |(entry, no): (&Admitted, u64)| (entry.eff(), entry.verified().hash(), EntryNo(no));
+        let mut keys: Vec<_> = entries.map(key).collect();
         keys.sort_unstable();
-        keys.into_iter().map(|(_, hash)| hash).collect()
+        keys
     }
 
     fn writing(&mut self) -> &mut State {
@@ -211,6 +216,11 @@ impl Store for MemoryStore {
             Some(entry) => Ok(entry.verified().bytes().to_vec()),
             None => Err(StoreError::Row { group, no, reason: "there is none" }),
         }
+    }
+
+    fn newest(&self, group: GroupNo, limit: usize) -> Result<Vec<EntryNo>, StoreError> {
+        let order = self.in_order(group);
+        Ok(order[order.len().saturating_sub(limit)..].iter().map(|(_, _, no)| *no).collect())
     }
 
     fn forks(&self) -> Result<Vec<Fork>, StoreError> {

@@ -82,6 +82,9 @@ pub trait Store: ChangeGraph {
     /// A row that does not match is an error, never an answer.
     fn change(&self, group: GroupNo, no: EntryNo) -> Result<Vec<u8>, Self::Error>;
 
+    /// The numbers of so many entries that stand last in the order of display, oldest first.
+    fn newest(&self, group: GroupNo, limit: usize) -> Result<Vec<EntryNo>, Self::Error>;
+
     /// Many reads in a row, for which a store on a disk takes its locks only once.
     fn read_together<T>(&self, read: impl FnOnce() -> Result<T, Self::Error>) -> Result<T, Self::Error> {
         read()

@@ -1,4 +1,4 @@
-//! What one binary WebSocket message holds: a kind byte, then control JSON or a sync message.
+//! What one binary WebSocket message holds: a kind byte, then control JSON, a sync message or entries sent ahead.
 //!
 //! A decoded frame is within every limit and its texts are plain ASCII, so they can be logged. Control
 //! types of later versions decode to [`Control::Unknown`], to be ignored.
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::id::{GroupId, PeerId};
 use crate::limits::{
     ADDRESSES_MAX, CLOSE_REASON_BYTES_MAX, CONTROL_BYTES_MAX, FRAME_BYTES_MAX, GROUPS_PER_FRAME_MAX,
-    PEERS_PER_FRAME_MAX,
+    PEERS_PER_FRAME_MAX, PREVIEW_BYTES_MAX, PREVIEW_ENTRIES,
 };
 use crate::wire::address;
 use crate::wire::close::CloseCode;
@@ -19,6 +19,7 @@ use crate::wire::sync_message::{SyncMessage, SyncMessageError};
 const KIND_CONTROL: u8 = 0;
 const KIND_SYNC: u8 = 1;
 const KIND_DEFLATED: u8 = 2;
+const KIND_AHEAD: u8 = 3;
 /// What comes before a sync message: kind and group.
 const SYNC_HEAD: usize = 33;
 
@@ -34,12 +35,14 @@ pub enum FrameError {
     TooLarge { bytes: usize, max: usize },
     #[error("the control frame is not valid JSON, or lacks a field")]
     Json,
-    #[error("the control frame holds too many {0}")]
+    #[error("the frame holds too many {0}")]
     TooMany(&'static str),
     #[error("the control frame holds an invalid {0}")]
     Invalid(&'static str),
-    #[error("the sync frame is cut off before its group")]
+    #[error("the frame is cut off before its group")]
     Group,
+    #[error("the entries sent ahead come with more than themselves")]
+    Ahead,
     #[error("{0}")]
     Sync(#[from] SyncMessageError),
     #[error("{0}")]
@@ -61,7 +64,15 @@ impl FrameError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     Control(Control),
-    Sync { group: GroupId, message: SyncMessage },
+    Sync {
+        group: GroupId,
+        message: SyncMessage,
+    },
+    /// The newest entries of a group, ahead of what they stand on. Nothing has been checked of them but their lengths.
+    Ahead {
+        group: GroupId,
+        changes: Vec<Vec<u8>>,
+    },
 }
 
 /// What peers tell each other about themselves and the link.
@@ -84,6 +95,8 @@ pub enum Control {
     Subscribe { groups: Vec<GroupId> },
     /// The sender no longer wants to sync these; made by [`Control::unsubscribe`].
     Unsubscribe { groups: Vec<GroupId> },
+    /// The sender wants the newest entries of this group ahead of the rest.
+    Newest { group: GroupId },
     Ping {
         nonce: u64,
         /// Stands for the sender's heads of all groups that sync on this link; absent from those that do not
@@ -132,6 +145,12 @@ impl Frame {
                 message.encode_to(&mut out);
                 out
             }
+            Self::Ahead { group, changes } => {
+                let mut out = vec![KIND_AHEAD];
+                out.extend_from_slice(&group.0);
+                SyncMessage { changes: changes.clone(), ..SyncMessage::default() }.encode_to(&mut out);
+                out
+            }
         }
     }
 
@@ -175,9 +194,29 @@ impl Frame {
                 let message = SyncMessage::decode(&deflate::inflate(message)?)?;
                 Ok(Self::Sync { group: GroupId(*group), message })
             }
+            KIND_AHEAD => {
+                let (group, message) = rest.split_first_chunk().ok_or(FrameError::Group)?;
+                Ok(Self::Ahead { group: GroupId(*group), changes: read_ahead(message)? })
+            }
             _ => Err(FrameError::Kind(kind)),
         }
     }
+}
+
+/// A sync message that holds changes alone, few enough to be kept apart.
+fn read_ahead(message: &[u8]) -> Result<Vec<Vec<u8>>, FrameError> {
+    let SyncMessage { heads, need, have, changes } = SyncMessage::decode(message)?;
+    if !heads.is_empty() || !need.is_empty() || !have.is_empty() {
+        return Err(FrameError::Ahead);
+    }
+    if changes.len() > PREVIEW_ENTRIES {
+        return Err(FrameError::TooMany("changes"));
+    }
+    let bytes = changes.iter().map(Vec::len).sum();
+    if bytes > PREVIEW_BYTES_MAX {
+        return Err(FrameError::TooLarge { bytes, max: PREVIEW_BYTES_MAX });
+    }
+    Ok(changes)
 }
 
 impl Control {

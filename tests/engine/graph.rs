@@ -141,6 +141,8 @@ pub struct Bench {
     pub sent: Vec<SyncMessage>,
     pub closed: Option<CloseCode>,
     pub dialled: Vec<(PeerId, String)>,
+    /// All else that it did, not looked at yet.
+    pub effects: Vec<Effect>,
 }
 
 impl Bench {
@@ -157,7 +159,16 @@ impl Bench {
         let settings =
             Settings { identity: author(100), mesh: genesis().mesh, writer_stamp: [1; 32], seed: [2; 32] };
         let engine = Engine::new(store, settings).expect("memory does not fail");
-        Self { engine, no, other, now_us: 1_000_000, sent: Vec::new(), closed: None, dialled: Vec::new() }
+        Self {
+            engine,
+            no,
+            other,
+            now_us: 1_000_000,
+            sent: Vec::new(),
+            closed: None,
+            dialled: Vec::new(),
+            effects: Vec::new(),
+        }
     }
 
     pub fn linked(changes: &[Verified], shared: &[ChangeHash]) -> Self {
@@ -181,7 +192,7 @@ impl Bench {
                 }
                 Effect::Close { code, .. } => self.closed = Some(code),
                 Effect::Dial { peer, address } => self.dialled.push((peer, address)),
-                _ => {}
+                other => self.effects.push(other),
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod actors;
 mod admission;
+mod ahead;
 mod digest;
 mod graph;
 mod oracle;

@@ -78,6 +78,15 @@ pub enum Fate {
     Taken(u64),
 }
 
+/// The first two stages of the gate.
+fn verify(group: GroupId, changes: &[Vec<u8>]) -> Result<Vec<Verified>, Fate> {
+    let verify = |bytes: &Vec<u8>| {
+        let change = Unverified::decode(bytes).map_err(|_| Fate::NoChange)?;
+        change.verify(group).map_err(|_| Fate::NotSigned)
+    };
+    changes.iter().map(verify).collect()
+}
+
 /// A peer in the group, with one link.
 pub struct Door {
     engine: Engine<MemoryStore>,
@@ -113,13 +122,15 @@ impl Door {
         let event = match Frame::decode(message) {
             Err(error) => return Fate::NoFrame(error),
             Ok(Frame::Control(control)) => Event::Control { link: LINK, control },
+            Ok(Frame::Ahead { group, changes }) => match verify(group, &changes) {
+                Ok(changes) => Event::Ahead { link: LINK, group, changes },
+                Err(fate) => return fate,
+            },
             Ok(Frame::Sync { group, message }) => {
-                let mut changes = Vec::new();
-                for bytes in &message.changes {
-                    let Ok(change) = Unverified::decode(bytes) else { return Fate::NoChange };
-                    let Ok(change) = change.verify(group) else { return Fate::NotSigned };
-                    changes.push(change);
-                }
+                let changes = match verify(group, &message.changes) {
+                    Ok(changes) => changes,
+                    Err(fate) => return fate,
+                };
                 let incoming =
                     Incoming { heads: message.heads, need: message.need, have: message.have, changes };
                 Event::Sync { link: LINK, group, incoming }

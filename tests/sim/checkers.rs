@@ -160,6 +160,9 @@ impl World {
             self.check_group(&name, survivors.get(&name))?;
         }
         self.check_blame()?;
+        // Who does not mean well may keep on announcing what it never sends.
+        let shown = self.record.ahead.first().filter(|_| self.rogue.is_none());
+        ensure(shown.is_none(), || format!("shows entries ahead that are here: {shown:?}"))?;
         self.check_mesh()
     }
 

@@ -280,6 +280,10 @@ impl Store for SimStore {
         disk.store.change(group, no)
     }
 
+    fn newest(&self, group: GroupNo, limit: usize) -> Result<Vec<EntryNo>, StoreError> {
+        each!(&self.0.borrow().store, store => store.newest(group, limit))
+    }
+
     fn is_one_row(error: &StoreError) -> bool {
         SqliteStore::is_one_row(error)
     }

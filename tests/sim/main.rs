@@ -18,9 +18,11 @@
 //! | `workload`, `faults`, `rogue` | what people do, what goes wrong, and who does not mean well |
 //! | `record`, `checkers` | what is written down, and what must hold; computed without the engine's own code |
 //! | `teeth` | faults planted at the seams, each of which a checker finds |
+//! | `ahead` | what a newcomer is shown of a large group at once |
 //! | `regressions` | seeds that have failed once |
 //! | `cost`, `scale` | bytes, frames and work, in small meshes and in large ones |
 
+mod ahead;
 mod checkers;
 mod cost;
 mod disk;

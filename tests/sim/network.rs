@@ -156,6 +156,10 @@ impl World {
                 self.transmit(link, end, bytes.clone());
             }
         }
+        if let Frame::Ahead { group, changes } = frame {
+            let message = SyncMessage { changes: changes.clone(), ..SyncMessage::default() };
+            self.check_durable(from, *group, &message);
+        }
         self.transmit(link, end, bytes);
     }
 
@@ -288,6 +292,13 @@ impl World {
                 Some(incoming) => self.tell(at, Event::Sync { link, group, incoming }),
                 None => self.tell(at, Event::Misconduct { link, what: Misconduct::Change }),
             },
+            Ok(Frame::Ahead { group, changes }) => {
+                let message = SyncMessage { changes, ..SyncMessage::default() };
+                match self.verify(group, message) {
+                    Some(Incoming { changes, .. }) => self.tell(at, Event::Ahead { link, group, changes }),
+                    None => self.tell(at, Event::Misconduct { link, what: Misconduct::Change }),
+                }
+            }
             Err(_) if self.is_rogue_link(link) => {
                 self.tell(at, Event::Misconduct { link, what: Misconduct::Frame });
             }
@@ -386,6 +397,7 @@ pub fn describe(frame: &Frame) -> String {
     match frame {
         Frame::Control(Control::Peers { peers }) => format!("{} peers", peers.len()),
         Frame::Control(control) => format!("{control:?}"),
+        Frame::Ahead { group, changes } => format!("{:.4} ahead {}", group.to_string(), changes.len()),
         Frame::Sync { group, message } => {
             let short = |hashes: &[peer::id::ChangeHash]| {
                 let short: Vec<String> =

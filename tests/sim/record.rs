@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use peer::change::Unverified;
+use peer::group::GroupNo;
 use peer::id::{ChangeHash, GroupId};
 use peer::sync::LinkId;
 use peer::wire::frame::{Control, Frame};
@@ -33,6 +34,9 @@ pub struct Record {
     pub acknowledged: Vec<(usize, GroupId, ChangeHash)>,
     /// The bodies that were given to an engine to write, by author.
     pub given: BTreeSet<(usize, String)>,
+    /// Peers that show entries which came ahead, of which group; and of how many each time.
+    pub ahead: BTreeSet<(usize, GroupNo)>,
+    pub shown_ahead: Vec<usize>,
     /// Peers that have read slowly at some time.
     pub slow: BTreeSet<usize>,
     /// Links on which the rogue is silent, and what it said last in each group.

@@ -77,6 +77,11 @@ impl World {
                 let peers = vec![PeerRecord { key, addresses: vec!["10.9.9.9:4040".to_owned()] }];
                 return self.transmit(link, end, Frame::from(Control::Peers { peers }).encode());
             }
+            // Sends ahead what it was not asked for, or instead of what it was.
+            58..61 => {
+                let changes = vec![self.write_on(group, group.genesis(), 0, 11)];
+                return self.transmit(link, end, Frame::Ahead { group, changes }.encode());
+            }
             // Says nothing more on this link, ever.
             56..58 => {
                 self.record.stalled.insert(link);

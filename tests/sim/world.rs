@@ -273,6 +273,7 @@ impl World {
         if self.plant == Plant::DropRow {
             crate::teeth::drop_row(self.mesh, &mut peer.disk.borrow_mut());
         }
+        self.record.ahead.retain(|(shown_by, _)| *shown_by != index);
         self.lose_process(index);
     }
 
@@ -332,6 +333,8 @@ impl World {
             Effect::Close { link, code } => self.close(index, link, code),
             Effect::Dial { peer, address } => self.dial(index, peer, address),
             Effect::Reply { token, result } => self.replied(index, token, result),
+            Effect::Ahead { group, changes, .. } => self.see_ahead(index, group, &changes),
+            Effect::AheadOver { group } => self.see_ahead_end(index, group),
             Effect::Stored { .. } | Effect::Changed => {}
         }
     }

@@ -51,7 +51,7 @@ fn a_page_shows_entries_oldest_first() {
 }
 
 #[test]
-fn changes_are_read_as_they_arrived() {
+fn changes_are_read_as_they_arrived_and_the_newest_are_named_as_they_are_shown() {
     let disk = Disk::new();
     let mut store = disk.open();
     let group = store.add_group(&genesis("rust"), true).unwrap();
@@ -64,6 +64,9 @@ fn changes_are_read_as_they_arrived() {
     store.commit().unwrap();
     let reader = disk.reader();
     assert_eq!(texts(&reader.history(group, Page::Newest, 9).unwrap()), ["second", "third", "first"]);
+    let newest = |limit| store.newest(group, limit).unwrap();
+    assert_eq!(newest(2), [EntryNo(3), EntryNo(1)]);
+    assert_eq!((newest(9), newest(0)), (vec![EntryNo(2), EntryNo(3), EntryNo(1)], vec![]));
     let raw: Vec<_> = reader.changes(group).map(|change| change.unwrap().encode()).collect();
     let stored: Vec<_> = (1..=3).map(|no| store.change(group, EntryNo(no)).unwrap()).collect();
     assert_eq!(raw, stored);

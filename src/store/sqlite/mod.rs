@@ -302,6 +302,16 @@ impl Store for SqliteStore {
         }
     }
 
+    fn newest(&self, group: GroupNo, limit: usize) -> Result<Vec<EntryNo>, StoreError> {
+        let mut statement = self.conn.prepare_cached(reader::PAGE_NEWEST)?;
+        let number = |row: &rusqlite::Row<'_>| Ok(EntryNo(row.get::<_, i64>(0)? as u64));
+        let numbers = statement.query_map(params![group.0, limit as i64], number)?;
+        let mut numbers: Vec<EntryNo> = numbers.collect::<Result<_, _>>()?;
+        numbers.retain(|no| !log::is_stranded(*no));
+        numbers.reverse();
+        Ok(numbers)
+    }
+
     fn read_together<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let in_transaction = !self.conn.is_autocommit();
         let _ends_when_dropped = if in_transaction { None } else { Some(self.conn.unchecked_transaction()?) };

@@ -1,6 +1,7 @@
 //! What the faces read: history by pages, entries as they arrived, changes for an export. Each call sees one
 //! state of the database, the last one committed when it began.
 
+mod ahead;
 mod attention;
 mod feed;
 mod groups;

@@ -1,0 +1,129 @@
+//! The newest entries of groups that are still caught up with, as peers sent them ahead. In memory only.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::change::Verified;
+use crate::group::GroupNo;
+use crate::id::PeerId;
+use crate::limits::PREVIEWS_MAX;
+
+/// Clones are handles to the same.
+#[derive(Clone, Default)]
+pub(super) struct Previews(Arc<Mutex<Held>>);
+
+#[derive(Default)]
+struct Held {
+    previews: BTreeMap<GroupNo, Preview>,
+    /// Which change was the last one of each group, of so many.
+    changed: BTreeMap<GroupNo, u64>,
+    changes: u64,
+}
+
+#[derive(Clone)]
+pub(super) struct Preview {
+    pub from: PeerId,
+    pub changes: Arc<[Verified]>,
+}
+
+impl Previews {
+    /// Takes the place of what was shown of the group before; of too many groups, the oldest gives way.
+    pub fn show(&self, group: GroupNo, from: PeerId, changes: Vec<Verified>) {
+        let mut held = self.held();
+        held.note(group);
+        held.previews.insert(group, Preview { from, changes: changes.into() });
+        if held.previews.len() > PREVIEWS_MAX
+            && let Some(oldest) = held.previews.keys().min_by_key(|group| held.changed.get(group)).copied()
+        {
+            held.end(oldest);
+        }
+    }
+
+    pub fn end(&self, group: GroupNo) {
+        self.held().end(group);
+    }
+
+    pub fn end_all(&self) {
+        let mut held = self.held();
+        let groups: Vec<GroupNo> = held.previews.keys().copied().collect();
+        groups.into_iter().for_each(|group| held.end(group));
+    }
+
+    pub fn of(&self, group: GroupNo) -> Option<Preview> {
+        self.held().previews.get(&group).cloned()
+    }
+
+    /// The groups whose preview has changed or ended after so many changes, and how many there were by now. After none, those
+    /// that have one.
+    pub fn changed_after(&self, changes: Option<u64>) -> (Vec<GroupNo>, u64) {
+        let held = self.held();
+        let groups = match changes {
+            Some(changes) if changes == held.changes => Vec::new(),
+            Some(changes) => {
+                held.changed.iter().filter(|(_, last)| **last > changes).map(|(group, _)| *group).collect()
+            }
+            None => held.previews.keys().copied().collect(),
+        };
+        (groups, held.changes)
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+        // A panic while the lock was held leaves at worst a preview that is not told of.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn note(&mut self, group: GroupNo) {
+        self.changes += 1;
+        self.changed.insert(group, self.changes);
+    }
+
+    fn end(&mut self, group: GroupNo) {
+        if self.previews.remove(&group).is_some() {
+            self.note(group);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROM: PeerId = PeerId([1; 32]);
+
+    fn group(number: usize) -> GroupNo {
+        GroupNo(number as u32)
+    }
+
+    #[test]
+    fn of_too_many_groups_the_oldest_preview_gives_way() {
+        let previews = Previews::default();
+        for number in 0..PREVIEWS_MAX {
+            previews.show(group(number), FROM, Vec::new());
+        }
+        // Shown anew, it is not the oldest any more.
+        previews.show(group(0), FROM, Vec::new());
+        let (_, before) = previews.changed_after(None);
+        previews.show(group(PREVIEWS_MAX), FROM, Vec::new());
+        assert!(previews.of(group(0)).is_some() && previews.of(group(1)).is_none());
+        assert_eq!(previews.changed_after(Some(before)).0, [group(1), group(PREVIEWS_MAX)]);
+    }
+
+    #[test]
+    fn what_came_and_went_is_told_and_who_begins_is_told_what_is_there() {
+        let previews = Previews::default();
+        let (_, start) = previews.changed_after(None);
+        previews.show(group(1), FROM, Vec::new());
+        previews.show(group(2), FROM, Vec::new());
+        previews.end(group(1));
+        previews.end(group(3));
+        let (changed, now) = previews.changed_after(Some(start));
+        assert_eq!(changed, [group(1), group(2)]);
+        assert_eq!(previews.changed_after(None), (vec![group(2)], now));
+        assert_eq!(previews.changed_after(Some(now)), (vec![], now));
+        previews.end_all();
+        assert_eq!(previews.changed_after(Some(now)).0, [group(2)]);
+        assert!(previews.of(group(2)).is_none());
+    }
+}

@@ -1,0 +1,36 @@
+//! Entries that are not stored, as they would be shown.
+
+use std::collections::HashMap;
+
+use super::Reader;
+use crate::change::Verified;
+use crate::group::{EntryNo, GroupNo};
+use crate::store::sqlite::log::{self, Stored};
+use crate::store::{Entry, StoreError};
+
+impl Reader {
+    /// Entries of changes that came ahead, in their order and without a number. What is stored by now is left out.
+    pub fn ahead(&self, group: GroupNo, changes: &[Verified]) -> Result<Vec<Entry>, StoreError> {
+        self.in_one_state(|| {
+            let source = self.source(group)?;
+            let (mut entries, mut names) = (Vec::new(), HashMap::new());
+            for change in changes {
+                if log::find(&self.conn, source.group, &change.hash())?.is_some() {
+                    continue;
+                }
+                let eff = change.content().at.millis();
+                let as_if_stored = Stored {
+                    no: EntryNo::GENESIS,
+                    hash: change.hash(),
+                    change: change.change().clone(),
+                    bytes: Vec::new(),
+                    eff,
+                    eff_follows: eff,
+                    late: false,
+                };
+                entries.push(self.entry(&source, as_if_stored, &mut names)?);
+            }
+            Ok(entries)
+        })
+    }
+}

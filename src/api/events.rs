@@ -36,6 +36,8 @@ pub(super) struct Events {
     /// News was told, and the links were not looked at since.
     owed: bool,
     seen: Seen,
+    /// Changes of previews that were told; `None`: not those that are there.
+    previews: Option<u64>,
     /// Own messages, the newest last, and on how many peers each was known to be.
     recent: Vec<Own>,
     _place: OwnedSemaphorePermit,
@@ -97,6 +99,7 @@ impl Events {
             unsettled: true,
             owed: false,
             seen: Seen::default(),
+            previews: None,
             recent: recent.map(|(_, own)| own).collect(),
             node,
             _place: room,
@@ -122,6 +125,7 @@ impl Events {
                 self.marks.mark_unchanged();
                 events.push(self.event(What::Groups));
             }
+            events.extend(self.previews().await?);
             if !events.is_empty() {
                 return Ok(Some(events));
             }
@@ -207,6 +211,19 @@ impl Events {
             events.extend(users.then(|| self.event(What::Users)));
         }
         Ok(events)
+    }
+
+    /// What came ahead of its place in the history, or is shown so no more.
+    async fn previews(&mut self) -> Result<Vec<Event>, NodeError> {
+        let (mut groups, changes) = self.node.previews_changed(self.previews);
+        self.previews = Some(changes);
+        groups.retain(|group| self.only.is_none_or(|only| only == *group));
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        let held = self.node.read(|reader| reader.held_groups()).await?;
+        let changed = held.into_iter().filter(|row| groups.contains(&row.no));
+        Ok(changed.map(|row| self.event(What::Preview { group: row.name })).collect())
     }
 
     /// The links, and what is known through them.

@@ -22,7 +22,7 @@ use super::openapi::{self, Route};
 use super::rows::rows;
 use super::types::{
     Code, Event, EventsQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hit, Hits,
-    Invitation, LateQuery, Link, MESSAGE, Name, NewMessages, ReadMark, Row, Rows, SearchQuery, Sent,
+    Invitation, LateQuery, Link, MESSAGE, Name, NewMessages, Preview, ReadMark, Row, Rows, SearchQuery, Sent,
     SentMessages, Status, TextQuery, Topic, User, Users, UsersQuery,
 };
 use super::{export, qr, socket};
@@ -135,6 +135,8 @@ fn table() -> Vec<Route> {
         )
         .query::<HistoryQuery>()
         .answer::<History>(),
+        Route::new("get", "/v1/groups/{name}/preview", get(preview), "The newest entries, ahead of the rest")
+            .answer::<Preview>(),
         Route::new("get", "/v1/groups/{name}/entries/{id}", get(entry), "One entry").answer::<Row>(),
         Route::new("get", "/v1/groups/{name}/late", get(late), "Late entries, in order of arrival")
             .query::<LateQuery>()
@@ -368,6 +370,13 @@ async fn history(
     service.say_where(&group, &mut entries).await;
     let (arrival, cursor) = (group.entries, events::cursor(end));
     Ok(Json(History { entries, arrival, cursor, more_before, more_after }))
+}
+
+async fn preview(State(service): State<Service>, Path(name): Path<GroupName>) -> Answer<Preview> {
+    let (no, _) = service.held(&name).await?;
+    let (from, entries) = service.node.preview(no).await?.unzip();
+    let entries = entries.unwrap_or_default().into_iter().map(Row::from).collect();
+    Ok(Json(Preview { from, entries }))
 }
 
 async fn entry(

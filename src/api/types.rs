@@ -250,7 +250,7 @@ pub enum What {
     },
     /// An own message is known to be on so many peers, this one counted.
     Delivery { group: GroupName, id: ChangeHash, stored_on: u32 },
-    /// The preview of a group is another than before, or gone.
+    /// The preview of a group is another than before, or gone. A stream begins with those that are there.
     Preview { group: GroupName },
     /// The cursor is unknown here or too old: read everything anew, and go on from this event's cursor.
     Resync,

@@ -1,6 +1,7 @@
 //! `peer history`: a group's entries, oldest first, and those to come.
 
 use std::collections::HashSet;
+use std::io::Write;
 
 use super::failure::{Failure, Result};
 use super::{Context, rows};
@@ -70,6 +71,9 @@ async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()>
         show(&page)?;
         (page.arrival, page.cursor)
     };
+    if args.before.is_none() && !context.out.is_json() {
+        say_what_is_ahead(client, &args.group, context).await?;
+    }
     if !args.follow {
         return Ok(());
     }
@@ -79,6 +83,18 @@ async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()>
         done = follow(client, &args.group, cursor, &shown, context) => done,
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
+}
+
+/// Whoever reads to the end is to know where it is not the end.
+async fn say_what_is_ahead(client: &Client, group: &GroupName, context: &mut Context) -> Result<()> {
+    // The rows are right without it.
+    let preview = client.preview(group).await.unwrap_or_default();
+    if !preview.entries.is_empty() {
+        context.out.flush()?;
+        // Nothing depends on whether anybody reads it.
+        let _ = writeln!(std::io::stderr(), "newer messages of {group} exist, and are on their way");
+    }
+    Ok(())
 }
 
 async fn follow(

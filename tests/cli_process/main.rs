@@ -10,5 +10,6 @@ mod hostile_text;
 mod limits;
 mod login;
 mod peer;
+mod preview;
 mod private;
 mod refusals;

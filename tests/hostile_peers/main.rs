@@ -1,6 +1,7 @@
 //! What a malicious member and a stranger can do to real peers: honest peers converge, memory stays bounded, and the
 //! culprit is named.
 
+mod ahead;
 mod asking;
 mod clocks;
 mod forging;

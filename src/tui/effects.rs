@@ -110,6 +110,9 @@ async fn answer(client: &Client, effect: Effect) -> Result<Answer, EffectError> 
             let rows = client.late(&group, after, LATE_MAX).await?;
             Answer::Late { group, rows }
         }
+        Effect::LoadPreview { group, number } => {
+            Answer::Preview { number, preview: client.preview(&group).await? }
+        }
         Effect::LoadQuoted { group, id } => {
             let row = client.entry(&group, id).await?;
             Answer::Quoted { group, row: Box::new(row) }

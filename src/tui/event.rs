@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
-use crate::api::{Group, History, Hit, NewMessage, Row, Status, User, What};
+use crate::api::{Group, History, Hit, NewMessage, Preview, Row, Status, User, What};
 use crate::id::{ChangeHash, GroupName, PeerId};
 
 #[derive(Debug)]
@@ -65,6 +65,11 @@ pub enum Effect {
         group: GroupName,
         after: u64,
     },
+    /// What was sent ahead of the rest; requests are numbered, so that an old answer is known for one.
+    LoadPreview {
+        group: GroupName,
+        number: u64,
+    },
     LoadQuoted {
         group: GroupName,
         id: ChangeHash,
@@ -114,6 +119,10 @@ pub enum Answer {
         group: GroupName,
         row: Box<Row>,
     },
+    Preview {
+        number: u64,
+        preview: Preview,
+    },
     Sent {
         group: GroupName,
         key: String,
@@ -147,6 +156,7 @@ impl std::fmt::Debug for Answer {
             Self::Page { .. } => "Page",
             Self::Late { .. } => "Late",
             Self::Quoted { .. } => "Quoted",
+            Self::Preview { .. } => "Preview",
             Self::Sent { .. } => "Sent",
             Self::Marked(_) => "Marked",
             Self::Entered(_) => "Entered",

@@ -22,6 +22,8 @@ const COLUMNS_WIDE: usize = 56;
 const NAME_COLUMNS: usize = 12;
 /// Before the later lines of a message on a narrow screen: no body passes for a row.
 const INDENT: &str = "      ";
+/// Above what was sent ahead; the second where the first does not fit.
+const SENT_AHEAD: [&str; 2] = ["newest, ahead of what is still on its way", "newest, ahead of the rest"];
 
 /// What is on the screen of a group.
 pub struct Shown {
@@ -34,17 +36,23 @@ pub struct Shown {
 pub fn shown(state: &State, room: &Room, columns: usize, height: usize) -> Shown {
     let unread = first_unread(state, room);
     let mut blocks: Vec<Vec<Line<'static>>> = Vec::new();
+    let (mut total, mut top) = (0, None);
     let (bottom, below) = match room.anchor {
         Anchor::At { id, below } => (room.index(&id), below),
         Anchor::Newest => {
-            if !room.has_newer {
-                blocks.extend(room.pending.iter().rev().map(|sent| pending(state, room, sent, columns)));
+            let ahead = state.preview.of(room);
+            let below = if ahead.is_empty() { 0 } else { state.preview.below };
+            let mut blocks_below = blocks_below(state, room, &ahead, columns);
+            while total < height + below
+                && let Some(block) = blocks_below.next()
+            {
+                total += block.len();
+                blocks.push(block);
             }
-            (room.rows.len().checked_sub(1), 0)
+            // It may have shrunk since it was scrolled in.
+            (room.rows.len().checked_sub(1), below.min(total))
         }
     };
-    let mut total: usize = blocks.iter().map(Vec::len).sum();
-    let mut top = None;
     let mut next = bottom;
     while let Some(index) = next
         && total < height + below
@@ -59,6 +67,48 @@ pub fn shown(state: &State, room: &Room, columns: usize, height: usize) -> Shown
     lines.truncate(lines.len().saturating_sub(below));
     lines.drain(..lines.len().saturating_sub(height));
     Shown { lines, rows: top.zip(bottom) }
+}
+
+/// How many lines stand below the newest row, where something was sent ahead: they are scrolled through.
+pub fn height_below(state: &State, room: &Room, columns: usize) -> usize {
+    match state.preview.of(room).as_slice() {
+        [] => 0,
+        ahead => blocks_below(state, room, ahead, columns).map(|block| block.len()).sum(),
+    }
+}
+
+/// What stands below the newest row, lowest first: what is on its way out, and what was sent ahead.
+fn blocks_below<'a>(
+    state: &'a State,
+    room: &'a Room,
+    ahead: &'a [&Row],
+    columns: usize,
+) -> impl Iterator<Item = Vec<Line<'static>>> + 'a {
+    let pending_here: &[Pending] = if room.has_newer { &[] } else { &room.pending };
+    let pending = pending_here.iter().rev().map(move |sent| pending(state, room, sent, columns));
+    pending.chain((0..ahead.len()).rev().map(move |index| sent_ahead(state, room, ahead, index, columns)))
+}
+
+/// A row that was sent ahead, with the line above it where they or a day begin.
+fn sent_ahead(
+    state: &State,
+    room: &Room,
+    ahead: &[&Row],
+    index: usize,
+    columns: usize,
+) -> Vec<Line<'static>> {
+    let quiet = state.settings.theme.quiet();
+    let previous = index.checked_sub(1).map(|before| ahead[before]);
+    let mut lines = Vec::new();
+    if previous.is_none() {
+        let [long, short] = SENT_AHEAD;
+        lines.push(rule(if width(long) + 4 <= columns { long } else { short }, columns, quiet));
+    }
+    lines.extend(day(state, ahead[index], previous, columns));
+    lines.extend(said(state, room, ahead[index]).lines(columns, quiet));
+    // Over whatever style the row's parts have.
+    lines.iter_mut().flat_map(|line| &mut line.spans).for_each(|span| span.style = span.style.patch(quiet));
+    lines
 }
 
 /// How many lines a row takes, with what stands above it.
@@ -81,14 +131,9 @@ fn block(
     let theme = state.settings.theme;
     let row = &room.rows[index];
     let mut lines = Vec::new();
-    let day = date(row.at, &state.settings.zone);
-    let previous = index.checked_sub(1).map(|before| date(room.rows[before].at, &state.settings.zone));
-    let begins = match previous {
-        Some(previous) => previous != day,
-        None => !room.has_older,
-    };
-    if begins && let Some(day) = day {
-        lines.push(rule(&day.strftime("%A, %-d %B %Y").to_string(), columns, theme.quiet()));
+    if index > 0 || !room.has_older {
+        let previous = index.checked_sub(1).map(|before| &room.rows[before]);
+        lines.extend(day(state, row, previous, columns));
     }
     if unread == Some(index) {
         lines.push(rule("unread", columns, theme.notable()));
@@ -97,8 +142,18 @@ fn block(
     lines
 }
 
-/// One row, over as many lines as it takes.
-fn entry(state: &State, room: &Room, row: &Row, columns: usize) -> Vec<Line<'static>> {
+/// The line where the day of a row begins, if it does.
+fn day(state: &State, row: &Row, previous: Option<&Row>, columns: usize) -> Option<Line<'static>> {
+    let day = date(row.at, &state.settings.zone)?;
+    let begins = previous.is_none_or(|previous| date(previous.at, &state.settings.zone) != Some(day));
+    begins.then(|| {
+        let name = day.strftime("%A, %-d %B %Y").to_string();
+        rule(&name, columns, state.settings.theme.quiet())
+    })
+}
+
+/// What a row says, whatever is known of it.
+fn said(state: &State, room: &Room, row: &Row) -> Said {
     let theme = state.settings.theme;
     let time = time(row.at, &state.settings.zone);
     let own = name(state, row.name.as_deref(), &row.author);
@@ -139,6 +194,13 @@ fn entry(state: &State, room: &Room, row: &Row, columns: usize) -> Vec<Line<'sta
         said.name.1 = said.name.1.add_modifier(Modifier::REVERSED);
         said.style = theme.mention();
     }
+    said
+}
+
+/// One row, over as many lines as it takes.
+fn entry(state: &State, room: &Room, row: &Row, columns: usize) -> Vec<Line<'static>> {
+    let theme = state.settings.theme;
+    let mut said = said(state, room, row);
     if row.late {
         said.notes.push((" ↥ late".to_owned(), theme.notable()));
     }
@@ -265,7 +327,7 @@ fn wrap_after(text: &str, first: usize, others: usize) -> Vec<String> {
 
 /// `↳ name: how it begins` of the row that another refers to.
 fn quote(state: &State, room: &Room, re: &ChangeHash) -> String {
-    match room.row(re) {
+    match room.row(re).or_else(|| state.preview.row(re)) {
         Some(row) => format!("↳ {}", excerpt(state, row)),
         None => "↳ an earlier message".to_owned(),
     }

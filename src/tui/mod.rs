@@ -9,7 +9,7 @@
 //! shell      terminal, service, effects    what touches the world
 //! update/    keys, commands, feed, answers, scroll, complete
 //! view/      panes, status, overlay        on the layout of history and geometry
-//! state      room, editor, keys, commands, theme, wrap, config
+//! state      room, preview, editor, keys, commands, theme, wrap, config
 //! ```
 
 pub mod commands;
@@ -20,6 +20,7 @@ pub mod event;
 mod geometry;
 mod history;
 pub mod keys;
+mod preview;
 pub mod room;
 mod service;
 mod shell;

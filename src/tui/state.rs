@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::editor::Editor;
 use super::keys::KeyMap;
+use super::preview::SentAhead;
 use super::room::Room;
 use super::theme::Theme;
 use crate::api::{Group, Hit, Status, User};
@@ -33,6 +34,8 @@ pub struct State {
     /// What has been looked at.
     pub rooms: BTreeMap<GroupName, Room>,
     pub current: Option<GroupName>,
+    /// Of the current group.
+    pub(super) preview: SentAhead,
     /// Just joined; the list of groups may not say so yet.
     pub(super) entered: Option<GroupName>,
     pub people: Vec<User>,
@@ -150,6 +153,7 @@ impl State {
             groups: Vec::new(),
             rooms: BTreeMap::new(),
             current: None,
+            preview: SentAhead::default(),
             entered: None,
             people: Vec::new(),
             names: HashMap::new(),

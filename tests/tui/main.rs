@@ -5,6 +5,7 @@ mod moving;
 #[path = "../cli_process/peer.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod peer;
+mod preview;
 mod reading;
 mod safe;
 mod screens;

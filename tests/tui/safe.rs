@@ -83,7 +83,7 @@ fn foreign(bytes: &[u8]) -> Vec<String> {
     found
 }
 
-fn check(chat: &Chat) {
+pub fn check(chat: &Chat) {
     let found = foreign(&bytes(chat));
     assert!(found.is_empty(), "{found:?}\n{}", chat.screen());
 }

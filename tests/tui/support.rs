@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use peer::api::{Behind, Group, History, Hit, LinkStatus, MESSAGE, Row, Status, User, What};
+use peer::api::{Behind, Group, History, Hit, LinkStatus, MESSAGE, Preview, Row, Status, User, What};
 use peer::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use peer::time::Timestamp;
 use peer::tui::event::{Answer, Part};
@@ -96,6 +96,8 @@ pub struct Chat {
     pub state: State,
     /// Each group's history, oldest first.
     pub rows: BTreeMap<GroupName, Vec<Row>>,
+    /// What was sent ahead in each group, by anna.
+    pub previews: BTreeMap<GroupName, Vec<Row>>,
     pub groups: Vec<Group>,
     pub people: Vec<User>,
     pub status: Status,
@@ -113,6 +115,7 @@ impl Chat {
         Self {
             state: State::new(settings, (columns, lines)),
             rows: BTreeMap::new(),
+            previews: BTreeMap::new(),
             groups: Vec::new(),
             people: vec![user(ME, "me", true)],
             status: status(Vec::new()),
@@ -249,6 +252,11 @@ impl Chat {
             Effect::LoadLate { group, after } => {
                 let late = self.rows[group].iter().filter(|row| row.late && row.arrival > *after);
                 Answer::Late { group: group.clone(), rows: late.cloned().collect() }
+            }
+            Effect::LoadPreview { group, number } => {
+                let entries = self.previews.get(group).cloned().unwrap_or_default();
+                let from = (!entries.is_empty()).then_some(ANNA);
+                Answer::Preview { number: *number, preview: Preview { from, entries } }
             }
             Effect::MarkRead { group, arrival } => {
                 let group = self.groups.iter().find(|known| known.name == *group).unwrap().clone();

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::super::event::{Answer, Effect, Part};
 use super::super::room::Anchor;
 use super::super::state::{Overlay, State};
-use super::{jump, load_groups, load_members, load_status, open, scroll};
+use super::{jump, load_groups, load_members, load_status, open, scroll, take_preview};
 use crate::api::Group;
 use crate::id::GroupName;
 use crate::text;
@@ -82,6 +82,7 @@ pub fn answer(state: &mut State, answer: Answer, effects: &mut Vec<Effect>) {
                 room.quoted.insert(row.id, *row);
             }
         }
+        Answer::Preview { number, preview } => take_preview(state, number, preview.entries, effects),
         Answer::Sent { group, key, id, stored_on } => {
             if let Some(room) = state.rooms.get_mut(&group) {
                 let shown = room.index(&id).is_some();
@@ -161,6 +162,7 @@ pub fn failed(state: &mut State, effect: Effect, why: &str, gone: bool, effects:
         Effect::LoadStatus => state.refreshes.status.failed(),
         Effect::LoadPeople => state.refreshes.people.failed(),
         Effect::LoadMembers(_) => state.refreshes.members.failed(),
+        Effect::LoadPreview { number, .. } => take_preview(state, number, Vec::new(), effects),
         Effect::LoadQuoted { .. } | Effect::LoadLate { .. } => {}
         Effect::LoadPage { group, part, .. } => {
             if let Some(room) = state.rooms.get_mut(&group)
@@ -208,7 +210,6 @@ pub fn failed(state: &mut State, effect: Effect, why: &str, gone: bool, effects:
         }
         _ => state.complain(why),
     }
-    let _ = effects;
 }
 
 fn take_groups(state: &mut State, mut groups: Vec<Group>, effects: &mut Vec<Effect>) {

@@ -1,6 +1,6 @@
 //! What the service tells by itself.
 
-use super::{load_groups, load_people, load_status, refetch};
+use super::{load_groups, load_people, load_preview, load_status, refetch};
 use crate::api::{MESSAGE, Row, What};
 use crate::tui::event::Effect;
 use crate::tui::room::Room;
@@ -25,6 +25,7 @@ pub fn feed(state: &mut State, what: What, effects: &mut Vec<Effect>) {
             }
         }
         What::Resync => refetch(state, effects),
+        What::Preview { group } if state.current.as_ref() == Some(&group) => load_preview(state, effects),
         What::Preview { .. } | What::Unknown => {}
     }
 }

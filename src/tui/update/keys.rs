@@ -301,12 +301,16 @@ pub fn select_newest(state: &mut State) {
     let area = Geometry::of(state).history;
     let Some(room) = state.room() else { return };
     let shown = super::super::history::shown(state, room, area.width.into(), area.height.into());
-    let Some((_, bottom)) = shown.rows else {
+    // What was sent ahead cannot be picked, and may fill the screen.
+    let Some(bottom) = shown.rows.map(|(_, bottom)| bottom).or(room.rows.len().checked_sub(1)) else {
         state.say("there is no message to pick");
         return;
     };
     let message = room.rows[..=bottom].iter().rfind(|row| row.kind == MESSAGE).map(|row| row.id);
     state.selection = message;
+    if let (Some(message), None) = (message, shown.rows) {
+        scroll::reveal(state, message);
+    }
 }
 
 /// One thing at a time: the reply, then the place in the history.

@@ -11,7 +11,7 @@ use super::event::{Effect, Event, Part};
 use super::geometry::Geometry;
 use super::room::Room;
 use super::state::{Connection, State};
-use crate::api::NewMessage;
+use crate::api::{NewMessage, Row};
 use crate::id::{ChangeHash, GroupName};
 
 /// Takes one event in. The effects are to be run in their order.
@@ -36,6 +36,7 @@ fn connected(state: &mut State, peer: crate::id::PeerId, own: bool, effects: &mu
     state.connection = Connection::Open { own };
     state.me = Some(peer);
     state.refreshes = Default::default();
+    state.preview.forget();
     refetch(state, effects);
     for room in state.rooms.values_mut() {
         room.loading = None;
@@ -56,6 +57,7 @@ fn refetch(state: &mut State, effects: &mut Vec<Effect>) {
     load_groups(state, effects);
     load_people(state, effects);
     load_status(state, effects);
+    load_preview(state, effects);
     // A service that was set back to a backup, or whose database was made anew, counts from there.
     state.groups.iter_mut().for_each(|group| group.entries = 0);
     for room in state.rooms.values_mut() {
@@ -88,6 +90,23 @@ fn load_members(state: &mut State, effects: &mut Vec<Effect>) {
         && state.refreshes.members.ask()
     {
         effects.push(Effect::LoadMembers(group.clone()));
+    }
+}
+
+fn load_preview(state: &mut State, effects: &mut Vec<Effect>) {
+    if let Some(group) = &state.current
+        && let Some(number) = state.preview.ask()
+    {
+        effects.push(Effect::LoadPreview { group: group.clone(), number });
+    }
+}
+
+/// What was sent ahead in the current group, or nothing where that cannot be told.
+fn take_preview(state: &mut State, number: u64, entries: Vec<Row>, effects: &mut Vec<Effect>) {
+    if let Some(number) = state.preview.take(number, entries)
+        && let Some(group) = &state.current
+    {
+        effects.push(Effect::LoadPreview { group: group.clone(), number });
     }
 }
 
@@ -129,6 +148,8 @@ fn open(state: &mut State, name: &GroupName, effects: &mut Vec<Effect>) {
         }
     }
     load_members(state, effects);
+    state.preview.forget();
+    load_preview(state, effects);
 }
 
 /// Brings a row to the middle of the screen, loading what is around it where needed.

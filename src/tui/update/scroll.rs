@@ -19,15 +19,26 @@ pub fn page(state: &State) -> usize {
 }
 
 pub fn up(state: &mut State, lines: usize) {
-    let (columns, height) = area(state);
+    let (columns, _) = area(state);
     let Some(room) = state.room() else { return };
     let (mut index, mut below) = match room.anchor {
         Anchor::At { id, below } => match room.index(&id) {
             Some(index) => (index, below + lines),
             None => return,
         },
-        Anchor::Newest if room.rows.is_empty() => return,
-        Anchor::Newest => (room.rows.len() - 1, lines),
+        Anchor::Newest => {
+            let below = history::height_below(state, room, columns);
+            let hidden = state.preview.below.min(below) + lines;
+            let newest = room.rows.len().checked_sub(1);
+            if let Some(newest) = newest
+                && hidden > below
+            {
+                (newest, hidden - below)
+            } else {
+                state.preview.below = hidden.min(below);
+                return fill(state);
+            }
+        }
     };
     loop {
         let taken = history::height(state, room, index, columns);
@@ -39,7 +50,12 @@ pub fn up(state: &mut State, lines: usize) {
         index -= 1;
     }
     set(state, index, below);
-    // No blank lines above the first row that is held.
+    fill(state);
+}
+
+/// Leaves no blank lines above the first row that is held.
+fn fill(state: &mut State) {
+    let (columns, height) = area(state);
     let Some(room) = state.room() else { return };
     let shown = history::shown(state, room, columns, height).lines.len();
     if shown < height {
@@ -50,7 +66,10 @@ pub fn up(state: &mut State, lines: usize) {
 pub fn down(state: &mut State, lines: usize) {
     let (columns, _) = area(state);
     let Some(room) = state.room() else { return };
-    let Anchor::At { id, mut below } = room.anchor else { return };
+    let Anchor::At { id, mut below } = room.anchor else {
+        state.preview.below = state.preview.below.saturating_sub(lines);
+        return;
+    };
     let Some(mut index) = room.index(&id) else { return };
     let mut left = lines;
     loop {
@@ -63,7 +82,8 @@ pub fn down(state: &mut State, lines: usize) {
             if room.has_newer {
                 set(state, index, 0);
             } else {
-                newest(state);
+                end_of_history(state);
+                state.preview.below = state.preview.below.saturating_sub(left);
             }
             return;
         }
@@ -73,9 +93,17 @@ pub fn down(state: &mut State, lines: usize) {
 }
 
 pub fn newest(state: &mut State) {
+    state.preview.below = 0;
     if let Some(room) = state.room_mut() {
         room.anchor = Anchor::Newest;
     }
+}
+
+/// The newest row at the bottom, and what was sent ahead out of sight below it.
+fn end_of_history(state: &mut State) {
+    newest(state);
+    let (columns, _) = area(state);
+    state.preview.below = state.room().map_or(0, |room| history::height_below(state, room, columns));
 }
 
 /// Puts a row that is held into the middle.
@@ -85,32 +113,27 @@ pub fn centre(state: &mut State, id: ChangeHash) {
     let Some(index) = room.index(&id) else { return };
     set(state, index, 0);
     down(state, height / 2);
-    // The beginning of the window leaves no lines above.
-    let (columns, height) = area(state);
-    let Some(room) = state.room() else { return };
-    let shown = history::shown(state, room, columns, height).lines.len();
-    if shown < height {
-        down(state, height - shown);
-    }
+    fill(state);
 }
 
 /// Scrolls only where the row is not wholly in sight.
 pub fn reveal(state: &mut State, id: ChangeHash) {
     let (columns, height) = area(state);
     let Some(room) = state.room() else { return };
-    let (Some(index), Some((top, bottom))) =
-        (room.index(&id), history::shown(state, room, columns, height).rows)
-    else {
-        return;
-    };
-    if index <= top || index >= bottom && room.anchor != Anchor::Newest {
+    let Some(index) = room.index(&id) else { return };
+    let shown = history::shown(state, room, columns, height).rows;
+    let whole = |(top, bottom)| index > top && (index < bottom || room.anchor == Anchor::Newest);
+    if !shown.is_some_and(whole) {
         centre(state, id);
     }
 }
 
 fn set(state: &mut State, index: usize, below: usize) {
-    if let Some(room) = state.room_mut() {
-        let last = index + 1 == room.rows.len() && below == 0 && !room.has_newer;
-        room.anchor = if last { Anchor::Newest } else { Anchor::At { id: room.rows[index].id, below } };
+    let Some(room) = state.room_mut() else { return };
+    if index + 1 == room.rows.len() && below == 0 && !room.has_newer {
+        end_of_history(state);
+    } else {
+        room.anchor = Anchor::At { id: room.rows[index].id, below };
+        state.preview.below = 0;
     }
 }

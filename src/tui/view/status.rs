@@ -27,7 +27,7 @@ pub fn bar(state: &State, frame: &mut Frame, area: Rect, with_groups: bool) {
     if let Some(room) = state.room() {
         if room.new_below > 0 {
             parts.push((format!("↓ {} new", room.new_below), theme.strong()));
-        } else if !room.is_at_newest() && room.loaded {
+        } else if room.loaded && !(room.is_at_newest() && state.preview.below == 0) {
             parts.push(("↓ more".to_owned(), Style::new()));
         }
         if !room.late.is_empty() {

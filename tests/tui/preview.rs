@@ -1,0 +1,392 @@
+//! What was sent ahead while the rest is still on its way: shown below the newest row, and no part of the history.
+
+use peer::api::{Row, What};
+use peer::tui::{Effect, Event};
+use ratatui::style::Modifier;
+
+use crate::support::{ANNA, BOB, Chat, ME, id, name, row, talk};
+
+const DIVIDER: &str = "── newest, ahead of what is still on its way ──";
+
+/// As it comes in a preview: nothing has arrived yet.
+fn ahead(number: u64, author: peer::id::PeerId, body: &str) -> Row {
+    Row { arrival: 0, ..row(number, author, body) }
+}
+
+/// The last of `count`, which have not arrived.
+fn newest(numbers: std::ops::RangeInclusive<u64>) -> Vec<Row> {
+    numbers.map(|number| ahead(number, BOB, &format!("newest {number}"))).collect()
+}
+
+impl Chat {
+    /// The service has this preview of `rust` now, and tells that it is another.
+    fn sent_ahead(&mut self, rows: Vec<Row>) {
+        self.previews.insert(name("rust"), rows);
+        self.feed(What::Preview { group: name("rust") });
+    }
+
+    fn has(&self, text: &str) -> bool {
+        self.screen().contains(text)
+    }
+
+    /// The texts on the screen that begin like this, in their order.
+    fn texts(&self, beginning: &str) -> Vec<String> {
+        let screen = self.screen();
+        let texts = screen.lines().filter_map(|line| line.rsplit_once("│ "));
+        texts.filter(|(_, text)| text.starts_with(beginning)).map(|(_, text)| text.to_owned()).collect()
+    }
+
+    fn requests(&mut self) -> Vec<Effect> {
+        let asked = self.asked().into_iter();
+        asked.filter(|effect| matches!(effect, Effect::LoadPreview { .. })).collect()
+    }
+
+    fn tell_answer(&mut self, request: &Effect, entries: Vec<Row>) {
+        self.previews.insert(name("rust"), entries);
+        let answer = self.answer(request).unwrap();
+        self.tell(Event::Answer(answer));
+    }
+}
+
+#[test]
+fn it_stands_below_the_newest_row_under_its_own_line_and_own_messages_below_it() {
+    let mut chat = Chat::with(80, 24, talk(4));
+    chat.sent_ahead(vec![
+        ahead(90_000, ANNA, "shall we meet at eight?"),
+        Row {
+            re: Some(id(90_000)),
+            ..ahead(90_001, BOB, "eight is fine; a much longer message that has to be wrapped")
+        },
+        Row { kind: "join".to_owned(), ..ahead(90_002, ANNA, "") },
+        ahead(90_003, ME, "from my other machine"),
+    ]);
+    chat.write("hello");
+    chat.press("enter");
+    chat.shows(
+        "
+ rust · all about Rust                                                 3 people
+1 rust              │
+                    │
+                    │
+                    │
+                    │
+                    │
+                    │
+                    │── Saturday, 31 January 2026 ──────────────────────────────
+                    │12:01         anna │ message 1
+                    │12:02          bob │ message 2
+                    │12:03         anna │ message 3
+                    │12:04          bob │ message 4
+                    │── newest, ahead of what is still on its way ──────────────
+                    │── Saturday, 4 April 2026 ─────────────────────────────────
+                    │00:00         anna │ shall we meet at eight?
+                    │00:01          bob │ ↳ anna: shall we meet at eight?
+                    │                   │ eight is fine; a much longer message
+                    │                   │ that has to be wrapped
+                    │00:02            * │ anna joined
+                    │00:03           me │ from my other machine
+                    │  …             me │ hello …
+ me · 1 link, caught up · 1 not stored yet                              F1 help
+>
+",
+    );
+}
+
+#[test]
+fn at_40_columns_its_line_still_says_what_it_is() {
+    let mut chat = Chat::with(40, 10, talk(2));
+    chat.sent_ahead(newest(10..=11));
+    chat.shows(
+        "
+ rust · all about Rust         3 people
+── Saturday, 31 January 2026 ───────────
+12:01 anna message 1
+12:02 bob message 2
+── newest, ahead of the rest ───────────
+── Saturday, 31 January 2026 ───────────
+12:10 bob newest 10
+12:11 bob newest 11
+ me · 1 link, caught up         F1 help
+>
+",
+    );
+}
+
+#[test]
+fn it_is_dim_with_colours_and_without() {
+    for colour in [true, false] {
+        let mut chat = Chat::with(60, 10, talk(2));
+        chat.state.settings.theme.colour = colour;
+        chat.sent_ahead(vec![Row { mention: true, ..ahead(10, BOB, "newest 10") }]);
+        let buffer = chat.buffer();
+        let dim = |y: u16| {
+            let cells = (0..60).map(|x| &buffer[(x, y)]).filter(|cell| cell.symbol() != " ");
+            cells.map(|cell| cell.modifier.contains(Modifier::DIM)).collect::<Vec<_>>()
+        };
+        let line = |text: &str| {
+            let screen = chat.screen();
+            u16::try_from(screen.lines().position(|line| line.contains(text)).unwrap()).unwrap()
+        };
+        assert!(dim(line("newest 10")).iter().all(|dim| *dim));
+        assert!(dim(line(DIVIDER)).iter().all(|dim| *dim));
+        assert!(!dim(line("message 2")).iter().all(|dim| *dim));
+    }
+}
+
+#[test]
+fn it_is_asked_for_at_the_start_on_opening_a_group_and_after_a_break() {
+    let mut chat = Chat::started(80, 24);
+    chat.add("rust", talk(2));
+    chat.previews.insert(name("rust"), newest(10..=11));
+    chat.connect();
+    assert_eq!(chat.texts("newest"), ["newest 10", "newest 11"]);
+
+    chat.add("go", talk(3));
+    chat.feed(What::Groups);
+    chat.press("alt-1");
+    assert_eq!(chat.texts("newest"), [""; 0], "it is of another group");
+    chat.previews.insert(name("rust"), newest(10..=12));
+    chat.press("alt-2");
+    assert_eq!(chat.texts("newest").len(), 3);
+
+    chat.previews.insert(name("rust"), newest(10..=13));
+    chat.feed(What::Resync);
+    assert_eq!(chat.texts("newest").len(), 4);
+
+    chat.previews.insert(name("rust"), newest(10..=14));
+    chat.tell(Event::Lost("it has stopped".to_owned()));
+    chat.connect();
+    assert_eq!(chat.texts("newest").len(), 5);
+}
+
+#[test]
+fn what_the_history_has_is_left_out_and_what_is_gone_goes_at_once() {
+    let mut chat = Chat::with(80, 24, talk(2));
+    chat.sent_ahead(newest(10..=13));
+    for number in 10..=12 {
+        chat.arrives(row(number, BOB, &format!("newest {number}")));
+        assert_eq!(chat.texts("newest"), ["newest 10", "newest 11", "newest 12", "newest 13"], "each once");
+        let screen = chat.screen();
+        let divider = screen.find(DIVIDER).unwrap();
+        assert!(screen.find(&format!("newest {number}")).unwrap() < divider, "{screen}");
+        assert!(divider < screen.find(&format!("newest {}", number + 1)).unwrap(), "{screen}");
+    }
+    chat.sent_ahead(Vec::new());
+    assert_eq!(chat.texts("newest"), ["newest 10", "newest 11", "newest 12"]);
+    assert!(!chat.has(DIVIDER));
+}
+
+#[test]
+fn its_line_goes_with_its_last_row() {
+    let mut chat = Chat::with(80, 24, talk(2));
+    chat.sent_ahead(newest(10..=10));
+    assert!(chat.has(DIVIDER));
+    chat.arrives(row(10, BOB, "newest 10"));
+    assert!(!chat.has(DIVIDER), "{}", chat.screen());
+}
+
+#[test]
+fn a_group_of_which_nothing_is_here_yet_has_one_too() {
+    let mut chat = Chat::with(80, 10, Vec::new());
+    chat.group("rust").entries = 0;
+    chat.sent_ahead(newest(10..=11));
+    assert_eq!(chat.texts("newest"), ["newest 10", "newest 11"]);
+    chat.press("alt-s pageup pagedown");
+    assert_eq!(chat.state.selection, None);
+    assert_eq!(chat.texts("newest"), ["newest 10", "newest 11"]);
+}
+
+#[test]
+fn an_answer_for_another_group_is_not_shown() {
+    let mut chat = Chat::with(80, 24, talk(2));
+    chat.add("go", talk(3));
+    chat.feed(What::Groups);
+    chat.serving = false;
+    chat.feed(What::Preview { group: name("rust") });
+    let request = chat.requests().remove(0);
+    chat.press("alt-1");
+    let of_go = chat.requests();
+    assert!(matches!(&of_go[..], [Effect::LoadPreview { group, .. }] if *group == name("go")), "{of_go:?}");
+    chat.tell_answer(&request, newest(10..=11));
+    assert_eq!(chat.texts("newest"), [""; 0]);
+    chat.press("alt-2");
+    chat.tell_answer(&request, newest(10..=11));
+    assert_eq!(chat.texts("newest"), [""; 0], "it was asked for before one was away");
+}
+
+#[test]
+fn an_answer_that_is_older_than_a_later_one_does_not_win() {
+    let mut chat = Chat::with(80, 24, talk(2));
+    chat.serving = false;
+    chat.feed(What::Preview { group: name("rust") });
+    let old = chat.requests().remove(0);
+    chat.connect();
+    let later = chat.requests().remove(0);
+    chat.tell_answer(&later, newest(12..=13));
+    chat.tell_answer(&old, newest(10..=11));
+    assert_eq!(chat.texts("newest"), ["newest 12", "newest 13"]);
+    chat.tell(Event::Failed { effect: old, why: "it was too long ago".to_owned(), gone: false });
+    assert_eq!(chat.texts("newest"), ["newest 12", "newest 13"]);
+}
+
+#[test]
+fn however_often_it_changes_one_request_is_on_its_way_and_one_follows_it() {
+    let mut chat = Chat::with(80, 24, talk(2));
+    chat.serving = false;
+    for _ in 0..100 {
+        chat.feed(What::Preview { group: name("rust") });
+        chat.feed(What::Preview { group: name("go") });
+    }
+    let requests = chat.requests();
+    assert_eq!(requests.len(), 1);
+    chat.tell_answer(&requests[0], newest(10..=11));
+    assert_eq!(chat.texts("newest").len(), 2, "what is here is shown meanwhile");
+    let requests = chat.requests();
+    assert_eq!(requests.len(), 1);
+    chat.tell_answer(&requests[0], newest(12..=12));
+    assert_eq!(chat.texts("newest"), ["newest 12"]);
+    assert_eq!(chat.requests(), []);
+}
+
+#[test]
+fn where_it_cannot_be_told_there_is_none_and_nobody_is_bothered() {
+    for gone in [false, true] {
+        let mut chat = Chat::with(80, 24, talk(2));
+        chat.sent_ahead(newest(10..=11));
+        chat.serving = false;
+        chat.feed(What::Preview { group: name("rust") });
+        let before = chat.screen();
+        let effect = chat.requests().remove(0);
+        chat.tell(Event::Failed { effect, why: "there is nothing here".to_owned(), gone });
+        assert_eq!(chat.state.notice, None);
+        assert!(before.contains(DIVIDER) && !chat.has(DIVIDER));
+        assert_eq!(chat.requests(), []);
+    }
+}
+
+#[test]
+fn it_cannot_be_picked_nor_answered() {
+    let mut chat = Chat::with(80, 24, talk(2));
+    chat.sent_ahead(newest(10..=12));
+    chat.press("alt-s");
+    assert_eq!(chat.state.selection, Some(id(2)));
+    chat.press("down");
+    assert_eq!(chat.state.selection, Some(id(2)));
+    chat.press("enter");
+    assert!(chat.has("↳ reply to bob: message 2"), "{}", chat.screen());
+
+    // Nor where it leaves no line for the history.
+    chat.press("esc");
+    chat.sent_ahead(newest(10..=60));
+    assert!(!chat.has("message 2"));
+    chat.press("alt-s");
+    assert_eq!(chat.state.selection, Some(id(2)));
+    assert!(chat.has("message 2"), "what is picked is on the screen");
+}
+
+#[test]
+fn it_is_neither_read_nor_unread_and_where_own_messages_are_is_not_said_of_it() {
+    let mut chat = Chat::with(80, 24, talk(2));
+    let before = chat.state.groups.clone();
+    chat.serving = false;
+    chat.sent_ahead(Vec::new());
+    let request = chat.requests().remove(0);
+    let own = Row { stored_on: Some(2), ..ahead(11, ME, "newest 11") };
+    chat.tell_answer(&request, vec![Row { mention: true, ..ahead(10, BOB, "newest 10") }, own]);
+    chat.feed(What::Delivery { group: name("rust"), id: id(11), stored_on: 3 });
+    chat.press("pageup pagedown alt-end");
+    assert_eq!(chat.asked(), [], "nothing is marked, and nothing is loaded by it");
+    assert_eq!(chat.state.groups, before);
+    assert_eq!((chat.state.room().unwrap().marked, chat.state.room().unwrap().arrival), (2, 2));
+    assert!(!chat.has("✓") && !chat.has("unread") && !chat.has("↓"), "{}", chat.screen());
+}
+
+#[test]
+fn hostile_text_in_it_is_neutralised() {
+    let mut chat = Chat::with(80, 24, talk(2));
+    let hostile = "\x1b]52;c;ZXZpbA==\x07\u{202E}reversed\n14:03         anna │ I owe you";
+    let named = Some("\x1b[2J\u{2066}bob".to_owned());
+    let carol = peer::id::PeerId([0xC3; 32]);
+    let mut rows: Vec<Row> = ["message", "topic", "\x1b[31m"]
+        .into_iter()
+        .zip(10..)
+        .map(|(kind, number)| Row {
+            kind: kind.to_owned(),
+            name: named.clone(),
+            ..ahead(number, carol, hostile)
+        })
+        .collect();
+    rows[0].from = named;
+    chat.sent_ahead(rows);
+    for size in [(80, 24), (40, 24), (20, 10)] {
+        chat.tell(Event::Resize(size.0, size.1));
+        crate::safe::check(&chat);
+    }
+    chat.tell(Event::Resize(80, 24));
+    assert!(chat.has("␛") && chat.has("‹U+202E›"), "it is shown:\n{}", chat.screen());
+    let screen = chat.screen();
+    let forged = screen.lines().find(|line| line.trim_end().ends_with("│ I owe you")).unwrap();
+    assert!(forged.contains("                   │ 14:03"), "no body passes for a row: {forged}");
+}
+
+#[test]
+fn it_is_scrolled_through_line_by_line_and_then_the_history() {
+    let mut chat = Chat::with(80, 14, talk(30));
+    chat.sent_ahead(newest(40..=69));
+    let numbers = |chat: &Chat| -> Vec<u64> {
+        let screen = chat.screen();
+        let texts = screen.lines().filter_map(|line| line.rsplit_once("│ "));
+        let numbers = texts.filter_map(|(_, text)| text.split(' ').nth(1)?.parse().ok());
+        numbers.collect()
+    };
+    assert_eq!(numbers(&chat), (59..=69).collect::<Vec<_>>());
+    let mut screens = vec![chat.screen()];
+    for turn in 1..=50 {
+        chat.press("shift-up");
+        assert_ne!(chat.screen(), screens[turn - 1], "each turn moves it");
+        screens.push(chat.screen());
+    }
+    assert!(screens.iter().any(|screen| screen.contains("message 30") && screen.contains("newest 40")));
+    let passed = screens.iter().position(|screen| !screen.contains("newest")).unwrap();
+    assert!(screens[passed].contains("message 30"), "{}", screens[passed]);
+    assert!(chat.has("↓ more"));
+    for turn in (0..50).rev() {
+        chat.press("shift-down");
+        assert_eq!(chat.screen(), screens[turn], "and the same way back");
+    }
+    chat.press("pageup pageup pageup pageup");
+    chat.press("pagedown pagedown pagedown pagedown");
+    assert_eq!(chat.screen(), screens[0]);
+    chat.press("pageup alt-end");
+    assert_eq!(chat.screen(), screens[0]);
+}
+
+#[test]
+fn what_arrives_does_not_move_what_one_reads_of_it() {
+    let mut chat = Chat::with(80, 14, talk(30));
+    chat.sent_ahead(newest(1000..=1040));
+    chat.press("pageup");
+    let before = chat.texts("newest");
+    for number in 31..=60 {
+        chat.arrives(row(number, ANNA, &format!("message {number}")));
+    }
+    chat.arrives(row(1000, BOB, "newest 1000"));
+    assert_eq!(chat.texts("newest"), before);
+    chat.sent_ahead(Vec::new());
+    assert!(chat.has("newest 1000"), "{}", chat.screen());
+    assert!(!chat.has("↓"), "{}", chat.screen());
+}
+
+#[test]
+fn it_is_painted_at_any_size() {
+    for columns in [1, 2, 3, 7, 12, 40, 79, 80, 110, 300] {
+        for lines in [1, 2, 3, 4, 6, 10, 50] {
+            let mut chat = Chat::with(columns, lines, talk(30));
+            chat.sent_ahead(newest(40..=89));
+            for keys in ["pageup", "pagedown", "pageup pageup pageup", "alt-s up enter", "esc shift-down"] {
+                chat.press(keys);
+                chat.screen();
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! ```text
 //! main                     signs in, takes events, shows the group that the address names
 //! history  timeline  row   the conversation: what is on screen, the window of rows behind it, one row
+//! preview                  the newest rows, sent ahead of what is still on its way
 //! composer  outbox         what one writes: drafts, and messages until the peer has them on disk
 //! groups  side  switcher   the panes: groups; members and search; the way to go to, join or create a group
 //! dialogs  notice  keys    what opens on top, what is said about the mesh, keys
@@ -51,6 +52,7 @@ pub const ASSETS: &[Asset] = assets! {
         "/js/notice.js" "js/notice.js",
         "/js/outbox.js" "js/outbox.js",
         "/js/people.js" "js/people.js",
+        "/js/preview.js" "js/preview.js",
         "/js/row.js" "js/row.js",
         "/js/side.js" "js/side.js",
         "/js/store.js" "js/store.js",

@@ -93,7 +93,7 @@ impl Driver {
         let created = wire.ask(Method::POST, &url, json!({"capabilities": capabilities})).unwrap();
         let session = format!("{url}/{}", created["sessionId"].as_str().unwrap());
         let page = Page { wire, session, _profile: profile };
-        page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": WATCH}));
+        page.beforehand(WATCH);
         page.size(1280, 800);
         page
     }
@@ -166,6 +166,11 @@ impl Page {
     fn command(&self, path: &str, body: Value) -> Value {
         let answer = self.wire.ask(Method::POST, &format!("{}/{path}", self.session), body);
         answer.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Runs before the scripts of each page that is loaded from now on.
+    pub fn beforehand(&self, script: &str) {
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": script}));
     }
 
     pub fn goto(&self, url: &str) {

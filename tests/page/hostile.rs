@@ -8,7 +8,7 @@ use crate::members::{GROUP, Member, full_mesh};
 use crate::support::Desk;
 
 /// Each would call `alert` in a page that took it for markup, an attribute, a script, a style or an address.
-const PAYLOADS: &[&str] = &[
+pub const PAYLOADS: &[&str] = &[
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
     "<svg onload=alert(1)>",
@@ -158,7 +158,7 @@ fn nothing_that_others_write_runs() {
 }
 
 /// As the page shows it: what hides is shown by its number.
-fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     text.replace('\u{200b}', "U+200B")
 }
 

@@ -10,6 +10,7 @@ mod partition;
 #[allow(dead_code, reason = "shared with the tests of commands, which use all of it")]
 #[path = "../cli_process/peer.rs"]
 mod peer;
+mod preview;
 #[allow(dead_code, reason = "shared with the tests of processes, which use all of it")]
 #[path = "../process/proxy.rs"]
 mod proxy;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::browser::{Driver, key, skip};
 use crate::members::{GROUP, Member, full_mesh};
+use crate::preview;
 use crate::support::Desk;
 
 const AXE: &str = "axe-core@4.14.1";
@@ -61,6 +62,21 @@ fn every_state_of_the_page_is_open_to_everybody() {
         desk.press(&[key::ESCAPE]);
         desk.until("!document.querySelector('dialog')");
     }
+    desk.run(preview::FAKE);
+    let rows = [
+        preview::ahead(0, "Is anybody still awake?"),
+        preview::ahead(1, "I am, https://doc.rust-lang.org/ tells why"),
+    ];
+    desk.call(
+        "previews.rust = { from: arguments[0], entries: arguments[1] }",
+        &[json!(ben.key()), json!(rows)],
+    );
+    desk.run_async("(await import('/js/preview.js')).refresh('rust')", &[]);
+    desk.until("document.querySelectorAll('#preview li').length === 2");
+    look.at("preview");
+    desk.run("previews = {}");
+    desk.run_async("(await import('/js/preview.js')).refresh('rust')", &[]);
+    desk.until("document.getElementById('preview').hidden");
     desk.click("#composer-text");
     desk.press(&[key::UP]);
     desk.press(&['r']);

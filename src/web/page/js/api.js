@@ -60,6 +60,8 @@ export const api = {
   /** `page` has one of `before`, `after`, `around`, or none for the newest. */
   history: (name, page, limit) => ask("GET", `${group(name)}/history${query({ ...page, limit })}`),
   entry: (name, id) => ask("GET", `${group(name)}/entries/${id}`),
+  /** `{from, entries}`: the newest entries, as a peer sent them ahead of the rest. */
+  preview: (name) => ask("GET", `${group(name)}/preview`),
   /** Late rows that arrived after `after`. */
   late: (name, after, limit) => ask("GET", `${group(name)}/late${query({ after, limit })}`),
   send: (name, message) => ask("POST", `${group(name)}/messages`, { messages: [message], patience_ms: 0 }),

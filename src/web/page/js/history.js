@@ -10,6 +10,7 @@ import { changed, groupOf, isMe, nameOf, on, state } from "./store.js";
 import { body as textOf, oneLine } from "./text.js";
 import { hour } from "./time.js";
 import * as outbox from "./outbox.js";
+import * as preview from "./preview.js";
 import { Timeline } from "./timeline.js";
 
 const scroller = $("scroller");
@@ -56,6 +57,7 @@ export async function open(group, id = null) {
   late = new Set();
   [stick, fresh, unreadFrom, target, readSent, highest] = [id === null, 0, null, id, -1, 0];
   list.replaceChildren();
+  preview.open(group);
   drawOutbox();
   pills();
   // As it is now: what comes on screen meanwhile is told to be read.
@@ -108,11 +110,13 @@ export function close() {
   timeline = null;
   shown = new Map();
   list.replaceChildren();
+  preview.close();
 }
 
 /** Everything anew, after events were missed. */
 export function resync() {
   timeline?.refresh();
+  preview.refresh(timeline?.group);
 }
 
 /** An entry of any group. */
@@ -125,11 +129,11 @@ export function arrived(row) {
     if (row.kind === "message") {
       // One who looks elsewhere finds the line where they left off.
       if (unreadFrom === null && !row.late && !present()) unreadFrom = row.id;
-      if (!stick || !timeline.atEnd) fresh += 1;
+      if (!following() || !timeline.atEnd) fresh += 1;
       if (present()) say(row);
     }
   }
-  timeline.pinned = stick;
+  timeline.pinned = following();
   if (own) timeline.delivered(row.id, 1);
   timeline.arrived(row);
   pills();
@@ -160,7 +164,10 @@ const redraw = framed(() => draw());
 
 function draw() {
   if (!timeline) return;
-  const hold = stick && timeline.atEnd ? null : anchor();
+  const stays = !(stick && timeline.atEnd);
+  // Among what was sent ahead, which gives way at its top, what is below stays as it is.
+  const below = stays && preview.fills(scroller) ? scroller.scrollHeight - scroller.scrollTop : null;
+  const hold = stays && below === null ? anchor() : null;
   const next = new Map();
   let above = null;
   const newestOwn = timeline.rows.findLast((row) => row.kind === "message" && isMe(row.author))?.id;
@@ -188,8 +195,10 @@ function draw() {
   for (const [id, piece] of shown) if (!next.has(id)) piece.item.remove();
   shown = next;
   $("beginning").hidden = !timeline.atStart;
+  preview.draw(timeline, { jump: act.jump });
   mark();
-  if (hold) restoreAnchor(hold);
+  if (below !== null) scroller.scrollTop = scroller.scrollHeight - below;
+  else if (hold) restoreAnchor(hold);
   else toBottom();
   for (const row of timeline.rows) highest = Math.max(highest, row.arrival);
   noteScroll();
@@ -226,7 +235,8 @@ function noteScroll() {
   if (!timeline || timeline.rows.length === 0) return;
   const below = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
   stick = timeline.atEnd && below < AT_END_PX;
-  timeline.pinned = stick;
+  timeline.pinned = following();
+  if (timeline.pinned) fresh = 0;
   if (stick) {
     fresh = 0;
     markRead();
@@ -236,6 +246,9 @@ function noteScroll() {
   if (scroller.scrollTop < AHEAD * scroller.clientHeight) load("older");
   if (below < AHEAD * scroller.clientHeight) load("newer");
 }
+
+/** At the end, or among what was sent ahead, which is below everything that arrives. */
+const following = () => stick || preview.fills(scroller);
 
 function load(which) {
   if (!timeline || timeline.busy || (which === "older" ? timeline.atStart : timeline.atEnd)) return;
@@ -406,7 +419,7 @@ function waitingItem(message) {
 }
 
 on("outbox connection", framed(drawOutbox));
-on("users name", redraw);
+on("users name preview", redraw);
 
 // Keys within the history.
 

@@ -10,6 +10,7 @@ import * as history from "./history.js";
 import * as keys from "./keys.js";
 import "./notice.js";
 import * as outbox from "./outbox.js";
+import * as preview from "./preview.js";
 import * as side from "./side.js";
 import { changed, groupOf, isMe, joined, kept, on, setUsers, state } from "./store.js";
 import * as switcher from "./switcher.js";
@@ -119,6 +120,9 @@ function handle(event) {
       break;
     case "delivery":
       history.delivered(event.group, event.id, event.stored_on);
+      break;
+    case "preview":
+      preview.refresh(event.group);
       break;
     case "resync":
       refetchAll();

@@ -22,7 +22,7 @@ const continues = (row, above) =>
 export const dress = (row, above, unread, newest) =>
   [newest ? "n" : "", above && dayKey(above.at) === dayKey(row.at) ? "" : dayKey(row.at), continues(row, above) ? "c" : "", unread ? "u" : "", row.stored_on ?? "", row.late, row.name, nameOf(row.author, row.name)].join("|");
 
-/** `newest` says that no own message is below it; `act` has what can be done with it: `reply`, `jump`, `details`; `above` is the row above, `quoted` what it answers. */
+/** `newest` says that no own message is below it; `act` has what can be done with it: `reply`, `jump`, `details`; `above` is the row above, `quoted` what it answers. Without `act.reply` and `act.details` it is looked at only. */
 export function render(row, { above, unread, newest, quoted, act }) {
   const item = el("li", { class: "message-item", "data-id": row.id });
   if (!above || dayKey(above.at) !== dayKey(row.at)) item.append(el("div", { class: "day" }, el("span", {}, dayName(row.at))));
@@ -40,7 +40,8 @@ export function render(row, { above, unread, newest, quoted, act }) {
   }
   if (row.late) line.append(el("span", { class: "late-mark", title: "It came after messages that stand below it" }, "arrived late"));
   if (isMe(row.author) && row.kind === "message" && row.stored_on) line.append(delivery(row.stored_on, newest));
-  message.append(line, tools(row, act));
+  message.append(line);
+  if (act.details) message.append(tools(row, act));
   item.append(message);
   return item;
 }

@@ -22,8 +22,6 @@ const COLUMNS_WIDE: usize = 56;
 const NAME_COLUMNS: usize = 12;
 /// Before the later lines of a message on a narrow screen: no body passes for a row.
 const INDENT: &str = "      ";
-/// Above what was sent ahead; the second where the first does not fit.
-const SENT_AHEAD: [&str; 2] = ["newest, ahead of what is still on its way", "newest, ahead of the rest"];
 
 /// What is on the screen of a group.
 pub struct Shown {
@@ -66,6 +64,14 @@ pub fn shown(state: &State, room: &Room, columns: usize, height: usize) -> Shown
     let mut lines: Vec<_> = blocks.into_iter().rev().flatten().collect();
     lines.truncate(lines.len().saturating_sub(below));
     lines.drain(..lines.len().saturating_sub(height));
+    // Where it fills the screen, what it is still stands above it.
+    if top.is_none()
+        && lines.len() == height
+        && !state.preview.of(room).is_empty()
+        && let Some(first) = lines.first_mut()
+    {
+        *first = sent_ahead_by(state, columns);
+    }
     Shown { lines, rows: top.zip(bottom) }
 }
 
@@ -101,14 +107,21 @@ fn sent_ahead(
     let previous = index.checked_sub(1).map(|before| ahead[before]);
     let mut lines = Vec::new();
     if previous.is_none() {
-        let [long, short] = SENT_AHEAD;
-        lines.push(rule(if width(long) + 4 <= columns { long } else { short }, columns, quiet));
+        lines.push(sent_ahead_by(state, columns));
     }
     lines.extend(day(state, ahead[index], previous, columns));
     lines.extend(said(state, room, ahead[index]).lines(columns, quiet));
     // Over whatever style the row's parts have.
     lines.iter_mut().flat_map(|line| &mut line.spans).for_each(|span| span.style = span.style.patch(quiet));
     lines
+}
+
+/// The line above what was sent ahead.
+fn sent_ahead_by(state: &State, columns: usize) -> Line<'static> {
+    let by = state.preview.from().map_or_else(String::new, |from| format!(" by {}", name(state, None, from)));
+    let whole = format!("newest, sent ahead{by}: the rest is on its way");
+    let fits = width(&whole) + 4 <= columns;
+    rule(if fits { &whole } else { "newest, ahead of the rest" }, columns, state.settings.theme.quiet())
 }
 
 /// How many lines a row takes, with what stands above it.

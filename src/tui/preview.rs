@@ -5,12 +5,14 @@
 
 use super::room::Room;
 use super::state::Refresh;
-use crate::api::Row;
-use crate::id::ChangeHash;
+use crate::api::{Preview, Row};
+use crate::id::{ChangeHash, PeerId};
 
 #[derive(Debug, Default)]
 pub struct SentAhead {
     entries: Vec<Row>,
+    /// The peer that sent them.
+    from: Option<PeerId>,
     /// Lines of what stands below the newest row of the history that are out of sight.
     pub below: usize,
     /// The number of the last request: the answer to any other is too old, or of another group.
@@ -25,14 +27,14 @@ impl SentAhead {
     }
 
     /// What the request of this number has brought. The number of the one that is to follow it, if any.
-    pub fn take(&mut self, number: u64, entries: Vec<Row>) -> Option<u64> {
+    pub fn take(&mut self, number: u64, preview: Preview) -> Option<u64> {
         if number != self.asked {
             return None;
         }
-        if entries.is_empty() {
+        if preview.entries.is_empty() {
             self.below = 0;
         }
-        self.entries = entries;
+        (self.from, self.entries) = (preview.from, preview.entries);
         self.refresh.done().then(|| self.next())
     }
 
@@ -47,6 +49,10 @@ impl SentAhead {
             return Vec::new();
         }
         self.entries.iter().filter(|row| room.index(&row.id).is_none()).collect()
+    }
+
+    pub fn from(&self) -> Option<&PeerId> {
+        self.from.as_ref()
     }
 
     pub fn row(&self, id: &ChangeHash) -> Option<&Row> {

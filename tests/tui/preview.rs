@@ -6,7 +6,7 @@ use ratatui::style::Modifier;
 
 use crate::support::{ANNA, BOB, Chat, ME, id, name, row, talk};
 
-const DIVIDER: &str = "── newest, ahead of what is still on its way ──";
+const DIVIDER: &str = "── newest, sent ahead by anna: the rest is on its way ──";
 
 /// As it comes in a preview: nothing has arrived yet.
 fn ahead(number: u64, author: peer::id::PeerId, body: &str) -> Row {
@@ -77,7 +77,7 @@ fn it_stands_below_the_newest_row_under_its_own_line_and_own_messages_below_it()
                     │12:02          bob │ message 2
                     │12:03         anna │ message 3
                     │12:04          bob │ message 4
-                    │── newest, ahead of what is still on its way ──────────────
+                    │── newest, sent ahead by anna: the rest is on its way ─────
                     │── Saturday, 4 April 2026 ─────────────────────────────────
                     │00:00         anna │ shall we meet at eight?
                     │00:01          bob │ ↳ anna: shall we meet at eight?
@@ -110,6 +110,22 @@ fn at_40_columns_its_line_still_says_what_it_is() {
 >
 ",
     );
+}
+
+#[test]
+fn where_it_fills_the_screen_its_line_is_still_there() {
+    let mut chat = Chat::with(80, 24, talk(4));
+    chat.sent_ahead(newest(10..=59));
+    let first = |chat: &Chat| chat.screen().lines().nth(1).unwrap().to_owned();
+    assert!(first(&chat).contains(DIVIDER), "{}", chat.screen());
+    assert_eq!(chat.texts("newest").last().unwrap(), "newest 59");
+    chat.press("pageup");
+    assert!(first(&chat).contains(DIVIDER), "{}", chat.screen());
+    assert!(chat.has("newest 40") && !chat.has("newest 59"));
+    for _ in 0..3 {
+        chat.press("pageup");
+    }
+    assert!(chat.has("message 4") && chat.screen().matches(DIVIDER).count() == 1, "{}", chat.screen());
 }
 
 #[test]
@@ -339,7 +355,7 @@ fn it_is_scrolled_through_line_by_line_and_then_the_history() {
         let numbers = texts.filter_map(|(_, text)| text.split(' ').nth(1)?.parse().ok());
         numbers.collect()
     };
-    assert_eq!(numbers(&chat), (59..=69).collect::<Vec<_>>());
+    assert_eq!(numbers(&chat), (60..=69).collect::<Vec<_>>());
     let mut screens = vec![chat.screen()];
     for turn in 1..=50 {
         chat.press("shift-up");

@@ -6,7 +6,7 @@ use super::super::event::{Answer, Effect, Part};
 use super::super::room::Anchor;
 use super::super::state::{Overlay, State};
 use super::{jump, load_groups, load_members, load_status, open, scroll, take_preview};
-use crate::api::Group;
+use crate::api::{Group, Preview};
 use crate::id::GroupName;
 use crate::text;
 
@@ -82,7 +82,7 @@ pub fn answer(state: &mut State, answer: Answer, effects: &mut Vec<Effect>) {
                 room.quoted.insert(row.id, *row);
             }
         }
-        Answer::Preview { number, preview } => take_preview(state, number, preview.entries, effects),
+        Answer::Preview { number, preview } => take_preview(state, number, preview, effects),
         Answer::Sent { group, key, id, stored_on } => {
             if let Some(room) = state.rooms.get_mut(&group) {
                 let shown = room.index(&id).is_some();
@@ -162,7 +162,7 @@ pub fn failed(state: &mut State, effect: Effect, why: &str, gone: bool, effects:
         Effect::LoadStatus => state.refreshes.status.failed(),
         Effect::LoadPeople => state.refreshes.people.failed(),
         Effect::LoadMembers(_) => state.refreshes.members.failed(),
-        Effect::LoadPreview { number, .. } => take_preview(state, number, Vec::new(), effects),
+        Effect::LoadPreview { number, .. } => take_preview(state, number, Preview::default(), effects),
         Effect::LoadQuoted { .. } | Effect::LoadLate { .. } => {}
         Effect::LoadPage { group, part, .. } => {
             if let Some(room) = state.rooms.get_mut(&group)

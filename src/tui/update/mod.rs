@@ -11,7 +11,7 @@ use super::event::{Effect, Event, Part};
 use super::geometry::Geometry;
 use super::room::Room;
 use super::state::{Connection, State};
-use crate::api::{NewMessage, Row};
+use crate::api::{NewMessage, Preview};
 use crate::id::{ChangeHash, GroupName};
 
 /// Takes one event in. The effects are to be run in their order.
@@ -102,8 +102,8 @@ fn load_preview(state: &mut State, effects: &mut Vec<Effect>) {
 }
 
 /// What was sent ahead in the current group, or nothing where that cannot be told.
-fn take_preview(state: &mut State, number: u64, entries: Vec<Row>, effects: &mut Vec<Effect>) {
-    if let Some(number) = state.preview.take(number, entries)
+fn take_preview(state: &mut State, number: u64, preview: Preview, effects: &mut Vec<Effect>) {
+    if let Some(number) = state.preview.take(number, preview)
         && let Some(group) = &state.current
     {
         effects.push(Effect::LoadPreview { group: group.clone(), number });

@@ -1,14 +1,19 @@
 //! Who joins a large group is told of its newest messages before all that is beneath them has come.
 
-use peer::api::{Client, EventsQuery, Preview, What};
+use std::time::{Duration, Instant};
+
+use peer::api::{Client, EventsQuery, HistoryQuery, Preview, What};
 use peer::limits::PREVIEW_FROM;
 
 use crate::peer::Peer;
 
+/// Prints when the newest messages can be read, and when all are there. `PEER_PREVIEW_MESSAGES=100000` asks for as many.
 #[tokio::test]
 async fn a_newcomer_to_a_large_group_is_told_of_its_preview() {
     let (anna, ben) = (Peer::created("anna"), Peer::nowhere());
-    let said: Vec<String> = (0..2 * PREVIEW_FROM).map(|number| format!("said {number}")).collect();
+    let count =
+        std::env::var("PEER_PREVIEW_MESSAGES").map_or(2 * PREVIEW_FROM, |count| count.parse().unwrap());
+    let said: Vec<String> = (0..count).map(|number| format!("said {number}")).collect();
     anna.feed(&["send", "rust"], said.join("\n").as_bytes()).ok();
     let server = anna.serve(&[]);
     let other = ben.serve(&["--name", "ben", "--join", &server.ticket()]);
@@ -16,20 +21,30 @@ async fn a_newcomer_to_a_large_group_is_told_of_its_preview() {
     let rust = "rust".parse().unwrap();
     let mut events = client.events(&EventsQuery::default()).await.unwrap();
     while client.join(&rust).await.is_err() {}
+    let start = Instant::now();
+    let mut newest = None;
     // It may have come and gone before the first look; then it is told of once.
-    let (mut arrived, mut previews) = (0, 0);
-    while arrived < said.len() || previews == 0 {
+    let (mut all, mut previews) = (false, 0);
+    while !all || previews == 0 {
         match events.next().await.unwrap().expect("the stream goes on").what {
             What::Preview { group } => {
                 assert_eq!(group, rust);
                 previews += 1;
+                if !client.preview(&rust).await.unwrap().entries.is_empty() {
+                    newest.get_or_insert(start.elapsed());
+                }
             }
-            What::Entry { row } => {
-                arrived += usize::from(row.body.is_some_and(|body| body.starts_with("said")))
+            What::Entry { row } => all |= row.body.as_ref() == said.last(),
+            // So many came that not all of them are told.
+            What::Resync => {
+                all |= client.history(&rust, &HistoryQuery::default()).await.unwrap().arrival > count
             }
             _ => {}
         }
     }
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let newest = newest.map_or("with the rest".to_owned(), |time| format!("after {:.0} ms", ms(time)));
+    println!("{count} messages: the newest {newest}, all after {:.0} ms", ms(start.elapsed()));
     assert_eq!(client.preview(&rust).await.unwrap(), Preview::default());
     assert_eq!(ben.bodies("rust"), said);
     server.stop();

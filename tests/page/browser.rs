@@ -47,22 +47,8 @@ impl Driver {
             skip("there is no chromium and chromedriver here");
             return None;
         };
-        let mut child = Command::new(chromedriver)
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port = lines.by_ref().find_map(|line| {
-            let line = line.unwrap();
-            let (_, port) = line.split_once("started successfully on port ")?;
-            Some(port.trim_end_matches('.').to_owned())
-        });
-        let port = port.expect("chromedriver says its port");
-        // Its output has to go somewhere.
-        std::thread::spawn(move || lines.for_each(drop));
+        let started = (0..10).find_map(|_| listening(&chromedriver));
+        let (child, port) = started.expect("chromedriver listens on a port");
         Some(Self { child, address: format!("http://127.0.0.1:{port}"), chromium })
     }
 
@@ -97,6 +83,30 @@ impl Driver {
         page.size(1280, 800);
         page
     }
+}
+
+/// Starts a chromedriver, and gives its port. `None` where it ended: the port that was free for one kind of address may be
+/// taken for the other.
+fn listening(chromedriver: &Path) -> Option<(Child, String)> {
+    let mut child = Command::new(chromedriver)
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let port = lines.by_ref().find_map(|line| {
+        let line = line.unwrap();
+        let (_, port) = line.split_once("started successfully on port ")?;
+        Some(port.trim_end_matches('.').to_owned())
+    });
+    if port.is_none() {
+        child.wait().unwrap();
+    }
+    // Its output has to go somewhere.
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((child, port?))
 }
 
 impl Drop for Driver {

@@ -125,7 +125,8 @@ impl Events {
                 self.marks.mark_unchanged();
                 events.push(self.event(What::Groups));
             }
-            events.extend(self.previews().await?);
+            // An end only behind the entries which it came with.
+            events.extend(self.previews(events.is_empty()).await?);
             if !events.is_empty() {
                 return Ok(Some(events));
             }
@@ -214,8 +215,8 @@ impl Events {
     }
 
     /// What came ahead of its place in the history, or is shown so no more.
-    async fn previews(&mut self) -> Result<Vec<Event>, NodeError> {
-        let (mut groups, changes) = self.node.previews_changed(self.previews);
+    async fn previews(&mut self, with_ends: bool) -> Result<Vec<Event>, NodeError> {
+        let (mut groups, changes) = self.node.previews_changed(self.previews, with_ends);
         self.previews = Some(changes);
         groups.retain(|group| self.only.is_none_or(|only| only == *group));
         if groups.is_empty() {

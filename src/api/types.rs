@@ -250,7 +250,8 @@ pub enum What {
     },
     /// An own message is known to be on so many peers, this one counted.
     Delivery { group: GroupName, id: ChangeHash, stored_on: u32 },
-    /// The preview of a group is another than before, or gone. A stream begins with those that are there.
+    /// The preview of a group is another than before, or gone. A stream begins with those that are there: of
+    /// groups that it does not name then there is none.
     Preview { group: GroupName },
     /// The cursor is unknown here or too old: read everything anew, and go on from this event's cursor.
     Resync,

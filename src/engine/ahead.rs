@@ -15,7 +15,7 @@ use crate::change::Verified;
 use crate::group::{EntryNo, GroupNo};
 use crate::id::GroupId;
 use crate::limits::{
-    AHEAD_BYTES_MAX, AHEAD_BYTES_PER_S, BATCH_BYTES, PREVIEW_ENTRIES, PREVIEW_FROM, VISIT_BYTES,
+    AHEAD_BYTES_MAX, AHEAD_BYTES_PER_S, PREVIEW_BYTES_SENT, PREVIEW_ENTRIES, PREVIEW_FROM, VISIT_BYTES,
 };
 use crate::store::Store;
 use crate::sync::{LinkId, Pull, Session};
@@ -62,9 +62,22 @@ fn is_behind(room: &Room, link: LinkId) -> bool {
     room.joined && !room.caught_up && room.sessions.get(&link).is_some_and(Session::wants)
 }
 
-/// Ends what is shown when all that its sender has is here; asks whom the catch-up comes from while little of it has come.
-pub(super) fn drive_ahead(room: &mut Room, mesh: &mut Mesh, effects: &mut VecDeque<Effect>) {
-    if room.ahead.shown.is_some_and(|link| !is_behind(room, link)) {
+/// Whether what the link has sent ahead is shown no more: all that it has is here; or it has let a pull stall, and all is here
+/// of the link that was pulled from until now.
+fn is_over(room: &Room, shown: LinkId, pulled: Option<LinkId>) -> bool {
+    let level = |link: LinkId| room.sessions.get(&link).is_some_and(|session| !session.wants());
+    !is_behind(room, shown) || room.stalled.contains_key(&shown) && pulled.is_some_and(level)
+}
+
+/// Ends what is shown when it is over; asks whom the catch-up comes from while little of it has come. `pulled`: the link that
+/// the last pull was from.
+pub(super) fn drive_ahead(
+    room: &mut Room,
+    pulled: Option<LinkId>,
+    mesh: &mut Mesh,
+    effects: &mut VecDeque<Effect>,
+) {
+    if room.ahead.shown.is_some_and(|shown| is_over(room, shown, pulled)) {
         room.ahead.shown = None;
         effects.push_back(Effect::AheadOver { group: room.no });
     }
@@ -109,8 +122,7 @@ impl<S: Store> Engine<S> {
         self.store.read_together(|| {
             for &entry in numbers.iter().rev() {
                 match intact(&self.store, no, entry)? {
-                    // A slow link has to get it through before it counts as silent.
-                    Some(change) if !changes.is_empty() && bytes + change.len() > BATCH_BYTES => break,
+                    Some(change) if !changes.is_empty() && bytes + change.len() > PREVIEW_BYTES_SENT => break,
                     Some(change) => {
                         bytes += change.len();
                         changes.push(change);
@@ -145,8 +157,13 @@ impl<S: Store> Engine<S> {
         };
         *answered = true;
         let Some(room) = self.rooms.get_mut(&no) else { return Ok(()) };
-        if room.ahead.asked.take_if(|asked| *asked == link).is_none() || !is_behind(room, link) {
+        let asked_last = room.ahead.asked.take_if(|asked| *asked == link).is_some();
+        // Better one that comes late than none.
+        if !(asked_last || room.ahead.shown.is_none()) || !is_behind(room, link) {
             return Ok(());
+        }
+        if let Some(pull) = room.pull.as_mut().filter(|pull| pull.link() == link) {
+            pull.sent_ahead(now);
         }
         let (mut seen, mut news) = (BTreeSet::new(), Vec::new());
         for change in changes {

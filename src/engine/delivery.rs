@@ -176,7 +176,7 @@ impl<S: Store> Engine<S> {
             caught_up.extend(pulled.filter(|_| room.pull.is_none()).map(|link| (no, link)));
             // The directory is not read by anybody.
             if no != self.directory {
-                drive_ahead(room, &mut self.mesh, &mut self.prepared);
+                drive_ahead(room, pulled, &mut self.mesh, &mut self.prepared);
             }
             ask_for_damaged(room);
             announce(room, now, &mut self.entropy);

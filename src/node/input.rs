@@ -59,6 +59,9 @@ impl Input {
     pub fn change_bytes(&self) -> usize {
         match self {
             Self::Event { event: Event::Sync { incoming, .. }, .. } => incoming.bytes(),
+            Self::Event { event: Event::Ahead { changes, .. }, .. } => {
+                changes.iter().map(|change| change.bytes().len()).sum()
+            }
             _ => 0,
         }
     }

@@ -339,10 +339,10 @@ impl Node {
         Ok((!entries.is_empty()).then_some((from, entries)))
     }
 
-    /// The groups whose preview has changed or ended after so many changes, and how many there were by now. After none,
-    /// those that have one. [`Self::watch`] tells when to look.
-    pub fn previews_changed(&self, after: Option<u64>) -> (Vec<GroupNo>, u64) {
-        self.0.previews.changed_after(after)
+    /// The groups whose preview has changed after so many changes, and how many there were until the last of these. After none,
+    /// those that have one. Without `with_ends` up to the first that has ended. [`Self::watch`] tells when to look.
+    pub fn previews_changed(&self, after: Option<u64>, with_ends: bool) -> (Vec<GroupNo>, u64) {
+        self.0.previews.changed_after(after, with_ends)
     }
 
     /// Reads from the database on a connection of its own, without waiting for the writer.

@@ -53,18 +53,23 @@ impl Previews {
         self.held().previews.get(&group).cloned()
     }
 
-    /// The groups whose preview has changed or ended after so many changes, and how many there were by now. After none, those
-    /// that have one.
-    pub fn changed_after(&self, changes: Option<u64>) -> (Vec<GroupNo>, u64) {
+    /// The groups whose preview has changed after so many changes, and how many there were by now. After none, those that have
+    /// one. Without `with_ends` up to the first that has ended.
+    pub fn changed_after(&self, changes: Option<u64>, with_ends: bool) -> (Vec<GroupNo>, u64) {
         let held = self.held();
-        let groups = match changes {
-            Some(changes) if changes == held.changes => Vec::new(),
+        let mut changed: Vec<(u64, GroupNo)> = match changes {
+            Some(changes) if changes == held.changes => return (Vec::new(), changes),
             Some(changes) => {
-                held.changed.iter().filter(|(_, last)| **last > changes).map(|(group, _)| *group).collect()
+                let later = held.changed.iter().filter(|(_, last)| **last > changes);
+                later.map(|(group, last)| (*last, *group)).collect()
             }
-            None => held.previews.keys().copied().collect(),
+            None => return (held.previews.keys().copied().collect(), held.changes),
         };
-        (groups, held.changes)
+        changed.sort_unstable();
+        let end = |(_, group): &(u64, GroupNo)| !held.previews.contains_key(group);
+        let told = changed.iter().position(|change| !with_ends && end(change)).unwrap_or(changed.len());
+        let until = changed.get(told).map_or(held.changes, |(next, _)| next - 1);
+        (changed[..told].iter().map(|(_, group)| *group).collect(), until)
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, Held> {
@@ -104,26 +109,31 @@ mod tests {
         }
         // Shown anew, it is not the oldest any more.
         previews.show(group(0), FROM, Vec::new());
-        let (_, before) = previews.changed_after(None);
+        let (_, before) = previews.changed_after(None, true);
         previews.show(group(PREVIEWS_MAX), FROM, Vec::new());
         assert!(previews.of(group(0)).is_some() && previews.of(group(1)).is_none());
-        assert_eq!(previews.changed_after(Some(before)).0, [group(1), group(PREVIEWS_MAX)]);
+        let mut changed = previews.changed_after(Some(before), true).0;
+        changed.sort_unstable();
+        assert_eq!(changed, [group(1), group(PREVIEWS_MAX)]);
     }
 
     #[test]
     fn what_came_and_went_is_told_and_who_begins_is_told_what_is_there() {
         let previews = Previews::default();
-        let (_, start) = previews.changed_after(None);
+        let (_, start) = previews.changed_after(None, true);
         previews.show(group(1), FROM, Vec::new());
         previews.show(group(2), FROM, Vec::new());
         previews.end(group(1));
         previews.end(group(3));
-        let (changed, now) = previews.changed_after(Some(start));
-        assert_eq!(changed, [group(1), group(2)]);
-        assert_eq!(previews.changed_after(None), (vec![group(2)], now));
-        assert_eq!(previews.changed_after(Some(now)), (vec![], now));
+        let (changed, now) = previews.changed_after(Some(start), true);
+        assert_eq!(changed, [group(2), group(1)]);
+        assert_eq!(previews.changed_after(Some(start), false), (vec![group(2)], now - 1), "an end waits");
+        assert_eq!(previews.changed_after(Some(now - 1), false), (vec![], now - 1));
+        assert_eq!(previews.changed_after(Some(now - 1), true), (vec![group(1)], now));
+        assert_eq!(previews.changed_after(None, true), (vec![group(2)], now));
+        assert_eq!(previews.changed_after(Some(now), true), (vec![], now));
         previews.end_all();
-        assert_eq!(previews.changed_after(Some(now)).0, [group(2)]);
+        assert_eq!(previews.changed_after(Some(now), true).0, [group(2)]);
         assert!(previews.of(group(2)).is_none());
     }
 }

@@ -109,6 +109,11 @@ impl Pull {
         self.deadline_us = bought_us.min(now.in_ms(PULL_STALL_MS)).max(self.deadline_us);
     }
 
+    /// The link has sent something else that it was asked for, once, and before the answer.
+    pub fn sent_ahead(&mut self, now: Now) {
+        self.deadline_us = now.in_ms(PULL_STALL_MS);
+    }
+
     /// The link said that it lacks the common heads which our description starts from.
     pub fn was_reset(&mut self) {
         self.reset = self.described == Some(Request::SinceShared);
@@ -132,7 +137,8 @@ impl Pull {
             None => Request::SinceShared,
             Some(Request::SinceShared) if !outstanding && !self.progressed => Request::SinceKnown,
             Some(_) if unasked.is_empty() => return Step::Wait,
-            Some(last) if self.by_name_left == 0 => last,
+            // What was asked for by name and is not on its way yet would be forgotten for it.
+            Some(last) if self.by_name_left == 0 && !outstanding => last,
             Some(_) => Request::ByName,
         };
         if request == Request::ByName {

@@ -34,19 +34,21 @@ pub struct Shown {
 pub fn shown(state: &State, room: &Room, columns: usize, height: usize) -> Shown {
     let unread = first_unread(state, room);
     let mut blocks: Vec<Vec<Line<'static>>> = Vec::new();
-    let (mut total, mut top) = (0, None);
+    let (mut total, mut top, mut ahead_fills) = (0, None, false);
     let (bottom, below) = match room.anchor {
         Anchor::At { id, below } => (room.index(&id), below),
         Anchor::Newest => {
             let ahead = state.preview.of(room);
             let below = if ahead.is_empty() { 0 } else { state.preview.below };
             let mut blocks_below = blocks_below(state, room, &ahead, columns);
-            while total < height + below
+            while total < height.saturating_add(below)
                 && let Some(block) = blocks_below.next()
             {
                 total += block.len();
                 blocks.push(block);
             }
+            let pending_here = if room.has_newer { 0 } else { room.pending.len() };
+            ahead_fills = blocks.len() > pending_here && total >= height + below.min(total);
             // It may have shrunk since it was scrolled in.
             (room.rows.len().checked_sub(1), below.min(total))
         }
@@ -65,9 +67,9 @@ pub fn shown(state: &State, room: &Room, columns: usize, height: usize) -> Shown
     lines.truncate(lines.len().saturating_sub(below));
     lines.drain(..lines.len().saturating_sub(height));
     // Where it fills the screen, what it is still stands above it.
-    if top.is_none()
-        && lines.len() == height
-        && !state.preview.of(room).is_empty()
+    if ahead_fills
+        && top.is_none()
+        && height > 1
         && let Some(first) = lines.first_mut()
     {
         *first = sent_ahead_by(state, columns);

@@ -13,7 +13,7 @@ pub struct SentAhead {
     entries: Vec<Row>,
     /// The peer that sent them.
     from: Option<PeerId>,
-    /// Lines of what stands below the newest row of the history that are out of sight.
+    /// Lines of what stands below the newest row of the history that are out of sight, or so many as there are.
     pub below: usize,
     /// The number of the last request: the answer to any other is too old, or of another group.
     asked: u64,

@@ -6,7 +6,7 @@ use peer::group::{Verdict, admit};
 use peer::id::{ActorId, ChangeHash, GroupId, PeerId};
 use peer::limits::{
     AHEAD_BYTES_MAX, BATCH_BYTES, BODY_BYTES_MAX, LINK_IN_FLIGHT_BYTES_MAX, LINK_QUEUE_BYTES_MAX,
-    PREVIEW_ENTRIES, PREVIEW_FROM,
+    PREVIEW_BYTES_SENT, PREVIEW_ENTRIES, PREVIEW_FROM, PULL_STALL_MS,
 };
 use peer::store::Store;
 use peer::sync::LinkId;
@@ -127,8 +127,8 @@ fn the_newest_fifty_are_sent_as_they_are_displayed_oldest_first() {
 }
 
 #[test]
-fn of_long_entries_as_many_are_sent_as_a_batch_holds_and_one_at_least() {
-    let changes = chain(PREVIEW_FROM, &"x".repeat(20_000));
+fn of_long_entries_as_many_are_sent_as_fit_and_one_at_least() {
+    let changes = chain(PREVIEW_FROM, &"x".repeat(PREVIEW_BYTES_SENT * 3 / 10));
     let mut bench = Bench::linked(&changes, &[]);
     newest(&mut bench);
     assert_eq!(sent_ahead(&mut bench), [hashes(&changes[changes.len() - 3..])]);
@@ -197,7 +197,7 @@ fn who_takes_no_part_in_the_group_is_sent_nothing() {
 fn what_one_link_is_sent_ahead_has_a_ration() {
     let bench = Bench::new(&[], &[]);
     let (mut store, mut groups) = (bench.engine.into_store(), Vec::new());
-    for number in 0..AHEAD_BYTES_MAX / BATCH_BYTES as u64 + 10 {
+    for number in 0..AHEAD_BYTES_MAX / PREVIEW_BYTES_SENT as u64 + 10 {
         let genesis = Genesis::public(genesis().mesh, format!("group-{number}").parse().expect("a name"));
         let no = store.add_group(&genesis, true).expect("memory does not fail");
         let (who, mut last, mut start_op) = (author(1), genesis.id().genesis(), Genesis::MAX_OP + 1);
@@ -361,8 +361,10 @@ fn a_link_that_the_catch_up_has_left_is_not_waited_for() {
         next = asked(&mut bench);
     }
     assert_eq!(next, [OTHER]);
+    ahead(&mut bench, OTHER, group(), &changes[1..2]);
     ahead(&mut bench, LINK, group(), &changes[..1]);
-    assert_eq!((seen(&mut bench), bench.closed), (vec![], None));
+    let shown = Seen::Ahead(author(201).peer(), hashes(&changes[1..2]));
+    assert_eq!((seen(&mut bench), bench.closed), (vec![shown], None));
 }
 
 /// So nobody who shows what it likes, and sends nothing of the rest, keeps the others from showing theirs.
@@ -410,4 +412,49 @@ fn who_leaves_the_group_sees_no_preview_any_more() {
     let command = Command::Leave { group: bench.no };
     bench.handle(Event::Command { token: 1, command });
     assert_eq!(seen(&mut bench), [Seen::Over]);
+}
+
+/// It has sent what it likes, announces what it never sends, and all the rest has come from another.
+#[test]
+fn who_sends_nothing_of_what_it_announced_does_not_keep_its_preview_up() {
+    let changes = chain(PREVIEW_FROM, "hello");
+    let mut bench = newcomer(&changes);
+    ahead(&mut bench, LINK, group(), &changes[..1]);
+    link_up(&mut bench, OTHER, author(201).peer());
+    announce(&mut bench, OTHER, &changes[..9]);
+    while asked(&mut bench) != [OTHER] {
+        assert!(bench.wait(60_000_000), "nobody else is asked");
+    }
+    let incoming =
+        Incoming { heads: vec![changes[8].hash()], changes: changes[..9].to_vec(), ..Incoming::default() };
+    bench.handle(Event::Sync { link: OTHER, group: group(), incoming });
+    assert_eq!(seen(&mut bench), [Seen::Over]);
+}
+
+#[test]
+fn an_answer_that_comes_after_another_link_was_asked_is_better_than_none() {
+    let changes = chain(PREVIEW_FROM, "hello");
+    let mut bench = newcomer(&changes);
+    link_up(&mut bench, OTHER, author(201).peer());
+    announce(&mut bench, OTHER, &changes);
+    while asked(&mut bench) != [OTHER] {
+        assert!(bench.wait(60_000_000), "nobody else is asked");
+    }
+    ahead(&mut bench, LINK, group(), &changes[999..]);
+    assert_eq!(seen(&mut bench), [Seen::Ahead(bench.other, hashes(&changes[999..]))]);
+}
+
+#[test]
+fn the_time_that_it_takes_on_a_slow_line_is_not_held_against_the_catch_up() {
+    let changes = chain(PREVIEW_FROM, "hello");
+    let mut bench = newcomer(&changes);
+    link_up(&mut bench, OTHER, author(201).peer());
+    announce(&mut bench, OTHER, &changes);
+    bench.pass(PULL_STALL_MS * 1000 - 1);
+    ahead(&mut bench, LINK, group(), &changes[999..]);
+    bench.effects.clear();
+    bench.pass(PULL_STALL_MS * 1000 - 1);
+    assert_eq!(asked(&mut bench), []);
+    bench.pass(2);
+    assert_eq!(asked(&mut bench), [OTHER]);
 }

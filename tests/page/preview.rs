@@ -230,6 +230,46 @@ fn who_reads_it_is_not_moved_by_what_arrives_above() {
 }
 
 #[test]
+fn where_it_fills_the_screen_what_it_is_still_stands_above_it() {
+    let Some(driver) = Driver::start() else { return };
+    let anna = Member::in_group("anna", None);
+    let desk = desk(&driver, &anna);
+    desk.sent_ahead(&newest(50));
+    desk.until(&format!("{AHEAD}.length === 50"));
+    desk.until("document.getElementById('scroller').scrollTop > 300");
+    let top = |id: &str| {
+        desk.run(&format!("return document.getElementById('{id}').getBoundingClientRect().top"))
+            .as_f64()
+            .unwrap()
+    };
+    assert!(
+        (top("preview-title") - top("scroller")).abs() <= 1.0,
+        "{} {}",
+        top("preview-title"),
+        top("scroller")
+    );
+    assert!(top("preview") < top("scroller") - 100.0, "it does not fill the screen");
+    desk.is_sound();
+}
+
+#[test]
+fn an_own_message_stays_on_screen_when_it_is_stored() {
+    let Some(driver) = Driver::start() else { return };
+    let anna = Member::in_group("anna", None);
+    let desk = desk(&driver, &anna);
+    desk.sent_ahead(&newest(50));
+    desk.until(&format!("{AHEAD}.length === 50"));
+    desk.until("document.getElementById('scroller').scrollTop > 300");
+    desk.say("said meanwhile");
+    let row = "[...document.querySelectorAll('#history .message')].find((row) => row.textContent.includes('said meanwhile'))";
+    desk.until(row);
+    let seen = "(() => { const at = ROW.getBoundingClientRect(), frame = document.getElementById('scroller').getBoundingClientRect();
+        return at.top >= frame.top && at.bottom <= frame.bottom + 1; })()";
+    desk.until(&seen.replace("ROW", row));
+    desk.is_sound();
+}
+
+#[test]
 fn nothing_in_it_runs() {
     let Some(driver) = Driver::start() else { return };
     let anna = Member::in_group("anna", None);

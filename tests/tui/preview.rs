@@ -406,3 +406,46 @@ fn it_is_painted_at_any_size() {
         }
     }
 }
+
+#[test]
+fn an_own_message_stays_on_the_screen_when_it_is_stored() {
+    let mut chat = Chat::with(80, 14, talk(30));
+    chat.sent_ahead(newest(1000..=1040));
+    chat.write("hello");
+    chat.press("enter");
+    assert!(chat.has("hello …"), "{}", chat.screen());
+    chat.arrives(Row { stored_on: Some(1), ..row(2000, ME, "hello") });
+    assert!(chat.has("hello ✓1") && chat.has("message 30"), "{}", chat.screen());
+    // Whatever becomes of what was sent ahead.
+    chat.arrives(row(1000, BOB, "newest 1000"));
+    assert!(chat.has("hello ✓1"), "{}", chat.screen());
+    chat.sent_ahead(Vec::new());
+    assert!(chat.has("hello ✓1") && !chat.has("↓"), "{}", chat.screen());
+    assert!(chat.state.rooms[&name("rust")].is_at_newest());
+}
+
+#[test]
+fn who_reads_in_it_stays_there_when_it_becomes_history() {
+    let mut chat = Chat::with(80, 14, talk(30));
+    chat.sent_ahead(newest(1000..=1040));
+    chat.press("pageup");
+    let before = chat.texts("newest");
+    for number in 1000..=1040 {
+        chat.arrives(row(number, BOB, &format!("newest {number}")));
+        assert!(chat.has(before.last().unwrap()), "{number}: {}", chat.screen());
+    }
+    chat.sent_ahead(Vec::new());
+    assert!(chat.has(before.last().unwrap()), "{}", chat.screen());
+    assert!(chat.has("↓"), "{}", chat.screen());
+}
+
+#[test]
+fn its_line_never_covers_what_one_has_written() {
+    let mut chat = Chat::with(80, 8, talk(4));
+    chat.sent_ahead(newest(1000..=1040));
+    for number in 1..=9 {
+        chat.write(&format!("line{number}"));
+        chat.press("enter");
+    }
+    assert!(chat.has("line9 …") && !chat.has(DIVIDER), "{}", chat.screen());
+}

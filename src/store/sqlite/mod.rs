@@ -303,11 +303,12 @@ impl Store for SqliteStore {
     }
 
     fn newest(&self, group: GroupNo, limit: usize) -> Result<Vec<EntryNo>, StoreError> {
-        let mut statement = self.conn.prepare_cached(reader::PAGE_NEWEST)?;
+        let mut statement = self.conn.prepare_cached(
+            "SELECT no FROM entry WHERE grp = ?1 AND no <= ?2 ORDER BY eff DESC, hash DESC LIMIT ?3",
+        )?;
         let number = |row: &rusqlite::Row<'_>| Ok(EntryNo(row.get::<_, i64>(0)? as u64));
-        let numbers = statement.query_map(params![group.0, limit as i64], number)?;
+        let numbers = statement.query_map(params![group.0, log::LAST.0 as i64, limit as i64], number)?;
         let mut numbers: Vec<EntryNo> = numbers.collect::<Result<_, _>>()?;
-        numbers.retain(|no| !log::is_stranded(*no));
         numbers.reverse();
         Ok(numbers)
     }

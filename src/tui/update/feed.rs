@@ -1,6 +1,6 @@
 //! What the service tells by itself.
 
-use super::{load_groups, load_people, load_preview, load_status, refetch};
+use super::{load_groups, load_people, load_preview, load_status, refetch, scroll};
 use crate::api::{MESSAGE, Row, What};
 use crate::tui::event::Effect;
 use crate::tui::room::Room;
@@ -35,6 +35,7 @@ fn entry(state: &mut State, row: Row, effects: &mut Vec<Effect>) {
     let group = row.group.clone();
     let is_current = state.current.as_ref() == Some(&group);
     let counts = row.kind == MESSAGE && row.author != me;
+    let own = row.kind == MESSAGE && row.author == me;
     let mention = row.mention;
     let quoted = row.re;
     let arrival = row.arrival;
@@ -47,6 +48,9 @@ fn entry(state: &mut State, row: Row, effects: &mut Vec<Effect>) {
         effects.push(Effect::LoadQuoted { group: group.clone(), id });
     }
     let read = is_current && room.is_at_newest();
+    if own && new && read {
+        scroll::show_end_of_history(state);
+    }
     let Some(known) = state.groups.iter_mut().find(|known| known.name == group) else {
         load_groups(state, effects);
         return;

@@ -28,6 +28,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Answer(answer) => answers::answer(state, answer, &mut effects),
         Event::Failed { effect, why, gone } => answers::failed(state, effect, &why, gone, &mut effects),
     }
+    scroll::keep_place(state);
     follow_up(state, &mut effects);
     effects
 }

@@ -67,7 +67,8 @@ pub fn down(state: &mut State, lines: usize) {
     let (columns, _) = area(state);
     let Some(room) = state.room() else { return };
     let Anchor::At { id, mut below } = room.anchor else {
-        state.preview.below = state.preview.below.saturating_sub(lines);
+        let below = history::height_below(state, room, columns);
+        state.preview.below = state.preview.below.min(below).saturating_sub(lines);
         return;
     };
     let Some(mut index) = room.index(&id) else { return };
@@ -83,7 +84,9 @@ pub fn down(state: &mut State, lines: usize) {
                 set(state, index, 0);
             } else {
                 end_of_history(state);
-                state.preview.below = state.preview.below.saturating_sub(left);
+                if left > 0 {
+                    down(state, left);
+                }
             }
             return;
         }
@@ -99,11 +102,31 @@ pub fn newest(state: &mut State) {
     }
 }
 
-/// The newest row at the bottom, and what was sent ahead out of sight below it.
+/// The newest row at the bottom, and what was sent ahead out of sight below it, whatever comes.
 fn end_of_history(state: &mut State) {
     newest(state);
+    state.preview.below = usize::MAX;
+}
+
+/// Where one is at the bottom: an own message that is a row by now stays on the screen.
+pub fn show_end_of_history(state: &mut State) {
+    if state.room().is_some_and(|room| !state.preview.of(room).is_empty()) {
+        end_of_history(state);
+    }
+}
+
+/// Where what was sent ahead has become rows of the history, who reads in it stays where he is.
+pub fn keep_place(state: &mut State) {
+    let hidden = state.preview.below;
+    if hidden == 0 || hidden == usize::MAX {
+        return;
+    }
     let (columns, _) = area(state);
-    state.preview.below = state.room().map_or(0, |room| history::height_below(state, room, columns));
+    let Some(room) = state.room().filter(|room| room.is_at_newest()) else { return };
+    let gone = hidden.saturating_sub(history::height_below(state, room, columns));
+    if gone > 0 {
+        up(state, gone);
+    }
 }
 
 /// Puts a row that is held into the middle.

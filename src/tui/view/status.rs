@@ -27,7 +27,9 @@ pub fn bar(state: &State, frame: &mut Frame, area: Rect, with_groups: bool) {
     if let Some(room) = state.room() {
         if room.new_below > 0 {
             parts.push((format!("↓ {} new", room.new_below), theme.strong()));
-        } else if room.loaded && !(room.is_at_newest() && state.preview.below == 0) {
+        } else if room.loaded
+            && !(room.is_at_newest() && (state.preview.below == 0 || state.preview.of(room).is_empty()))
+        {
             parts.push(("↓ more".to_owned(), Style::new()));
         }
         if !room.late.is_empty() {

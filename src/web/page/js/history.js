@@ -29,6 +29,8 @@ let shown = new Map();
 const quotes = new Map();
 const QUOTES_MAX = 1000;
 let stick = true;
+/** An own message that has just become a row: its id. */
+let said = null;
 let fresh = 0;
 /** The first message since the last visit: its id. */
 let unreadFrom = null;
@@ -55,7 +57,7 @@ export async function open(group, id = null) {
   const here = timeline;
   shown = new Map();
   late = new Set();
-  [stick, fresh, unreadFrom, target, readSent, highest] = [id === null, 0, null, id, -1, 0];
+  [stick, fresh, unreadFrom, target, readSent, highest, said] = [id === null, 0, null, id, -1, 0, null];
   list.replaceChildren();
   preview.open(group);
   drawOutbox();
@@ -134,6 +136,8 @@ export function arrived(row) {
     }
   }
   timeline.pinned = following();
+  // What was sent ahead is between it and the end.
+  if (own && !known && row.kind === "message") said = row.id;
   if (own) timeline.delivered(row.id, 1);
   timeline.arrived(row);
   pills();
@@ -199,7 +203,9 @@ function draw() {
   mark();
   if (below !== null) scroller.scrollTop = scroller.scrollHeight - below;
   else if (hold) restoreAnchor(hold);
+  else if (shown.has(said) && preview.isSeen(scroller)) shown.get(said).item.scrollIntoView({ block: "end" });
   else toBottom();
+  said = null;
   for (const row of timeline.rows) highest = Math.max(highest, row.arrival);
   noteScroll();
   outbox.shown(timeline.ids);
@@ -247,8 +253,8 @@ function noteScroll() {
   if (below < AHEAD * scroller.clientHeight) load("newer");
 }
 
-/** At the end, or among what was sent ahead, which is below everything that arrives. */
-const following = () => stick || preview.fills(scroller);
+/** At the end, or where something that was sent ahead is on screen, which is below everything that arrives. */
+const following = () => stick || preview.isSeen(scroller);
 
 function load(which) {
   if (!timeline || timeline.busy || (which === "older" ? timeline.atStart : timeline.atEnd)) return;

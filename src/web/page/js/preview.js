@@ -69,6 +69,11 @@ export function draw(timeline, act) {
   section.hidden = false;
 }
 
+/** Some of it is on screen. */
+export function isSeen(scroller) {
+  return !section.hidden && section.getBoundingClientRect().top < scroller.getBoundingClientRect().bottom;
+}
+
 /** It is most of what is on screen. */
 export function fills(scroller) {
   const frame = scroller.getBoundingClientRect();

@@ -180,8 +180,8 @@ pub(super) fn commits_behind(log: &mut dyn Bytes, size: usize, readable: u64) ->
     let header = read_at(log, 0, WAL_HEADER as usize)?;
     let step = (FRAME_HEADER + size) as u64;
     let mut salts = header[16..24].to_vec();
-    if readable == 0 {
-        // The header may be what is damaged.
+    // A whole one may be all that was written of a log that was begun anew.
+    if !is_whole(&header) {
         salts = read_at(log, WAL_HEADER + 8, 8)?;
     }
     let mut at = WAL_HEADER + readable * step;
@@ -193,6 +193,19 @@ pub(super) fn commits_behind(log: &mut dyn Bytes, size: usize, readable: u64) ->
         at += step;
     }
     Ok(false)
+}
+
+/// Whether the header of a write-ahead log has its checksum. Source: SQLite's file format, "Checksum Algorithm".
+fn is_whole(header: &[u8]) -> bool {
+    let Some(magic) = u32_at(header, 0) else { return false };
+    let word = |at| u32_at(header, at).map(|word| if magic & 1 == 1 { word } else { word.swap_bytes() });
+    let (mut first, mut second) = (0u32, 0u32);
+    for at in (0..24).step_by(8) {
+        let (Some(one), Some(other)) = (word(at), word(at + 4)) else { return false };
+        first = first.wrapping_add(one).wrapping_add(second);
+        second = second.wrapping_add(other).wrapping_add(first);
+    }
+    (u32_at(header, 24), u32_at(header, 28)) == (Some(first), Some(second))
 }
 
 /// No row of ours is longer: the largest body, and what is kept with it.
@@ -375,6 +388,31 @@ mod tests {
         let first = carve(&file, Some(&log)).into_iter().find(|record| record.rowid == Some(1)).unwrap();
         assert_eq!(first.values[1], Value::Text("new".to_owned()));
         assert!(carve(&file, Some(&log[..100])).iter().all(|record| record.rowid != Some(2)));
+    }
+
+    /// As a `kill` leaves it that comes while SQLite flushes the header of a log which it begins anew.
+    #[test]
+    fn a_log_that_was_just_begun_anew_has_lost_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, log_path) = (dir.path().join("db"), dir.path().join("db-wal"));
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        conn.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY, a);").unwrap();
+        for number in 0..20 {
+            conn.execute("INSERT INTO t VALUES (?1, 'old')", [number]).unwrap();
+        }
+        conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+        let old = std::fs::read(&log_path).unwrap();
+        conn.execute("UPDATE t SET a = 'new' WHERE id = 1", []).unwrap();
+        let mut log = std::fs::read(&log_path).unwrap();
+        assert!(log[..32] != old[..32] && log.len() == old.len(), "it was not begun anew");
+        log[32..].copy_from_slice(&old[32..]);
+        let lost = |log: &[u8], readable| commits_behind(&mut Cursor::new(log), 4096, readable).unwrap();
+        assert!(!lost(&log, 0));
+        // Where it was not, a damaged header hides all of it.
+        assert!(lost(&old, 0));
+        let mut damaged = old.clone();
+        damaged[17] ^= 1;
+        assert!(lost(&damaged, 0));
     }
 
     /// Whatever the bytes are, it ends and does not panic.

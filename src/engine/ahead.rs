@@ -29,6 +29,8 @@ pub(super) struct Ahead {
     asked: Option<LinkId>,
     /// The link whose answer is shown.
     shown: Option<LinkId>,
+    /// Since then all that another link has was pulled from it.
+    rest_came: bool,
 }
 
 impl Ahead {
@@ -62,11 +64,10 @@ fn is_behind(room: &Room, link: LinkId) -> bool {
     room.joined && !room.caught_up && room.sessions.get(&link).is_some_and(Session::wants)
 }
 
-/// Whether what the link has sent ahead is shown no more: all that it has is here; or it has let a pull stall, and all is here
-/// of the link that was pulled from until now.
-fn is_over(room: &Room, shown: LinkId, pulled: Option<LinkId>) -> bool {
-    let level = |link: LinkId| room.sessions.get(&link).is_some_and(|session| !session.wants());
-    !is_behind(room, shown) || room.stalled.contains_key(&shown) && pulled.is_some_and(level)
+/// Whether what the link has sent ahead is shown no more: all that it has is here; or it has let a pull stall, and what
+/// another one has is here.
+fn is_over(room: &Room, shown: LinkId) -> bool {
+    !is_behind(room, shown) || room.ahead.rest_came && room.stalled.contains_key(&shown)
 }
 
 /// Ends what is shown when it is over; asks whom the catch-up comes from while little of it has come. `pulled`: the link that
@@ -77,7 +78,9 @@ pub(super) fn drive_ahead(
     mesh: &mut Mesh,
     effects: &mut VecDeque<Effect>,
 ) {
-    if room.ahead.shown.is_some_and(|shown| is_over(room, shown, pulled)) {
+    let level = |link: LinkId| room.sessions.get(&link).is_some_and(|session| !session.wants());
+    room.ahead.rest_came |= pulled.is_some_and(level);
+    if room.ahead.shown.is_some_and(|shown| is_over(room, shown)) {
         room.ahead.shown = None;
         effects.push_back(Effect::AheadOver { group: room.no });
     }
@@ -172,7 +175,7 @@ impl<S: Store> Engine<S> {
             }
         }
         if !news.is_empty() {
-            room.ahead.shown = Some(link);
+            (room.ahead.shown, room.ahead.rest_came) = (Some(link), false);
             self.prepared.push_back(Effect::Ahead { group: no, peer, changes: news });
         }
         Ok(())

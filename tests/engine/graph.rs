@@ -38,6 +38,16 @@ pub fn message(at: i64, text: &str) -> Content {
     }
 }
 
+/// Messages of an author, each on the one before.
+pub fn chain(number: u8, length: usize, body: &str) -> Vec<Verified> {
+    let mut graph = Graph::default();
+    let mut last = group().genesis();
+    for at in 0..length {
+        last = graph.add(graph.sign(&author(number), 0, vec![last], message(at as i64, body)));
+    }
+    graph.changes
+}
+
 /// Changes in a causal order.
 #[derive(Default, Clone)]
 pub struct Graph {

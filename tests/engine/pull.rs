@@ -8,19 +8,9 @@ use peer::sync::LinkId;
 use peer::wire::frame::Control;
 use peer::wire::sync_message::SyncMessage;
 
-use crate::graph::{Bench, Graph, author, group, message};
+use crate::graph::{Bench, author, chain, group};
 
 const THIRD: LinkId = LinkId(2);
-
-/// A chain of `length` changes of an author, each on the one before.
-fn chain(number: u8, length: usize, body: &str) -> Vec<Verified> {
-    let mut graph = Graph::default();
-    let mut last = group().genesis();
-    for at in 0..length {
-        last = graph.add(graph.sign(&author(number), 0, vec![last], message(at as i64, body)));
-    }
-    graph.changes
-}
 
 /// Hands over what one side has said.
 fn relay(from: &mut Bench, to: &mut Bench) -> usize {

@@ -12,16 +12,7 @@ use peer::wire::close::CloseCode;
 use peer::wire::frame::{Control, PeerRecord};
 use peer::wire::sync_message::{Have, SyncMessage};
 
-use crate::graph::{Bench, Graph, LINK, author, group, message};
-
-fn chain(length: usize, body: &str) -> Vec<Verified> {
-    let mut graph = Graph::default();
-    let mut last = group().genesis();
-    for number in 0..length {
-        last = graph.add(graph.sign(&author(1), 0, vec![last], message(number as i64, body)));
-    }
-    graph.changes
-}
+use crate::graph::{Bench, Graph, LINK, author, chain, group, message};
 
 fn key(number: usize) -> PeerId {
     let mut key = [0xEE; 32];
@@ -44,7 +35,7 @@ fn status(bench: &mut Bench) -> peer::engine::Status {
 
 #[test]
 fn a_catch_up_of_everything_is_free_and_the_same_again_has_a_ration() {
-    let changes = chain(2_000, "hello");
+    let changes = chain(1, 2_000, "hello");
     let mut bench = Bench::linked(&changes, &[]);
     let ask = || SyncMessage { have: vec![Have::default()], ..SyncMessage::default() };
     let per_ask = changes.len() as u64 * VISIT_BYTES;
@@ -64,7 +55,7 @@ fn a_catch_up_of_everything_is_free_and_the_same_again_has_a_ration() {
 
 #[test]
 fn who_asks_again_now_and_then_keeps_its_link() {
-    let changes = chain(200, "hello");
+    let changes = chain(1, 200, "hello");
     let mut bench = Bench::linked(&changes, &[]);
     let bytes: u64 = changes.iter().map(|change| change.bytes().len() as u64 + VISIT_BYTES).sum();
     let every_us = 1_000_000 * bytes / ASKED_AGAIN_BYTES_PER_S + 1_000;
@@ -78,7 +69,7 @@ fn who_asks_again_now_and_then_keeps_its_link() {
 
 #[test]
 fn what_was_here_already_has_a_ration() {
-    let changes = chain(12, &"x".repeat(60_000));
+    let changes = chain(1, 12, &"x".repeat(60_000));
     let mut bench = Bench::linked(&[], &[]);
     let mut times = 0;
     while bench.closed.is_none() {
@@ -191,7 +182,7 @@ fn hearsay_has_a_ration_and_dials_of_its_own() {
 
 #[test]
 fn who_keeps_announcing_and_sends_nothing_is_named_until_it_does() {
-    let changes = chain(1, "at last");
+    let changes = chain(1, 1, "at last");
     let mut bench = Bench::linked(&[], &[]);
     for number in 0..20u8 {
         let heads = vec![ChangeHash([number; 32])];

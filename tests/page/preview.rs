@@ -66,6 +66,13 @@ impl Desk {
         self.call("preview(...arguments)", &[json!(GROUP), json!(carol()), json!(entries)]);
     }
 
+    /// More of it than there is room for, and its end is on screen.
+    fn is_filled(&self) {
+        self.sent_ahead(&newest(50));
+        self.until(&format!("{AHEAD}.length === 50"));
+        self.until("document.getElementById('scroller').scrollTop > 300");
+    }
+
     fn arrives(&self, row: Value, arrival: u64) {
         let row = with(row, "arrival", arrival);
         self.call("tell({ event: 'entry', row: arguments[0] })", &[row]);
@@ -234,9 +241,7 @@ fn where_it_fills_the_screen_what_it_is_still_stands_above_it() {
     let Some(driver) = Driver::start() else { return };
     let anna = Member::in_group("anna", None);
     let desk = desk(&driver, &anna);
-    desk.sent_ahead(&newest(50));
-    desk.until(&format!("{AHEAD}.length === 50"));
-    desk.until("document.getElementById('scroller').scrollTop > 300");
+    desk.is_filled();
     let top = |id: &str| {
         desk.run(&format!("return document.getElementById('{id}').getBoundingClientRect().top"))
             .as_f64()
@@ -257,9 +262,7 @@ fn an_own_message_stays_on_screen_when_it_is_stored() {
     let Some(driver) = Driver::start() else { return };
     let anna = Member::in_group("anna", None);
     let desk = desk(&driver, &anna);
-    desk.sent_ahead(&newest(50));
-    desk.until(&format!("{AHEAD}.length === 50"));
-    desk.until("document.getElementById('scroller').scrollTop > 300");
+    desk.is_filled();
     desk.say("said meanwhile");
     let row = "[...document.querySelectorAll('#history .message')].find((row) => row.textContent.includes('said meanwhile'))";
     desk.until(row);

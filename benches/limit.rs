@@ -17,7 +17,7 @@ use peer::change::{Unverified, Verified};
 use peer::group::{Verdict, admit};
 use peer::identity::{self, Batch, Identity};
 use peer::limits::{BATCH_BYTES, COMMIT_BYTES, VERIFIED_IN_ONE_GO_MAX};
-use peer::store::Store;
+use peer::store::{SqliteStore, Store};
 use sha2::{Digest, Sha256};
 
 const MESSAGES: usize = 20_000;
@@ -183,12 +183,14 @@ fn median(mut work: impl FnMut()) -> Duration {
 }
 
 /// Messages from a link with so many changes each, as a node takes them in: on each core one is decoded and verified, while
-/// those before are admitted, indexed and committed.
+/// those before are admitted, indexed and committed, and the log of those is moved into the database.
 fn receiving(changes: &[Verified], batch: usize, cores: usize) -> Duration {
     let mut disk = Disk::of(0);
     let group = disk.group;
+    let path = disk.store.path().to_owned();
     each(changes.len(), || {
         thread::scope(|scope| {
+            let mut moving = scope.spawn(|| Ok(()));
             let verified: Vec<_> = (0..cores)
                 .map(|core| {
                     let (sender, verified) = std::sync::mpsc::sync_channel::<Vec<Verified>>(4);
@@ -210,6 +212,9 @@ fn receiving(changes: &[Verified], batch: usize, cores: usize) -> Duration {
                 }
                 if (number + 1).is_multiple_of(COMMIT_BYTES / BATCH_BYTES) {
                     disk.store.commit().expect("committed");
+                    if disk.store.take_checkpoint_due(false) && moving.is_finished() {
+                        moving = scope.spawn(|| SqliteStore::checkpoint(&path));
+                    }
                 }
             }
             disk.store.commit().expect("committed");

@@ -4,7 +4,7 @@ use peer::group::{EntryNo, GroupNo};
 use peer::limits::FEED_MAX;
 use peer::store::{FeedPlace, FeedWhat, Reader, Store};
 
-use crate::support::{Author, Disk, directory, genesis, of_kind};
+use crate::support::{Author, Disk, directory, genesis, of_kind, older};
 
 /// What came after the place, as group and number, or as the kind in the directory; and the place after it.
 fn after(reader: &Reader, place: FeedPlace) -> Option<(Vec<String>, FeedPlace)> {
@@ -96,7 +96,7 @@ fn a_database_without_a_feed_gets_one() {
     Author::new(1).say(&mut store, group, 1, "old");
     store.commit().unwrap();
     drop(store);
-    disk.tamper("DROP TABLE feed; DROP TABLE read_mark; DROP TABLE sent; DROP INDEX log_late; PRAGMA user_version = 2");
+    disk.tamper(&older(2));
     let mut store = disk.open();
     assert_eq!(store.groups().unwrap()[0].entries, 1);
     Author::new(1).say(&mut store, GroupNo(1), 2, "new");

@@ -2,6 +2,7 @@
 
 mod attention;
 mod behaviour;
+mod by_hash;
 mod checkpoint;
 mod damage;
 mod export;

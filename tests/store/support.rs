@@ -124,6 +124,20 @@ pub fn of_kind(at: i64, kind: &str, text: &str) -> Content {
     Content { kind: Some(kind.to_owned()), ..message(at, text) }
 }
 
+/// Makes a new database one of this version, as far as our tables go.
+pub fn older(version: u32) -> String {
+    let mut sql = "DROP TABLE by_hash; DROP TABLE by_hash_recent;
+        CREATE INDEX log_hash ON log (substr(hash, 1, 8));"
+        .to_owned();
+    if version < 4 {
+        sql.push_str("DELETE FROM value WHERE key = 'words';");
+    }
+    if version < 3 {
+        sql.push_str("DROP TABLE feed; DROP TABLE read_mark; DROP TABLE sent; DROP INDEX log_late;");
+    }
+    sql + &format!("PRAGMA user_version = {version};")
+}
+
 /// A database in a directory of its own.
 pub struct Disk {
     pub dir: TempDir,

@@ -4,7 +4,7 @@ use peer::change::Body;
 use peer::group::{EntryNo, GroupNo};
 use peer::store::{Reader, SqliteStore, Store};
 
-use crate::support::{Author, Disk, MESH, filler, genesis, message, of_kind};
+use crate::support::{Author, Disk, MESH, filler, genesis, message, of_kind, older};
 
 /// Numbers of the messages that are found by this word.
 fn found(reader: &Reader, word: &str) -> Vec<usize> {
@@ -145,7 +145,7 @@ fn a_message_that_was_damaged_before_it_was_indexed_is_found_once_it_is_repaired
 fn an_older_database_has_all_in_its_index() {
     let (disk, store, group) = needles(300);
     drop(store);
-    disk.tamper("DELETE FROM value WHERE key = 'words'; PRAGMA user_version = 3");
+    disk.tamper(&older(3));
     let mut store = disk.open();
     Author::again(1, 2).say(&mut store, group, 1000, "300 needle");
     store.commit().unwrap();

@@ -10,7 +10,7 @@ impl SqliteStore {
         group: GroupNo,
         admitted: &Admitted,
     ) -> Result<EntryNo, StoreError> {
-        let Self { conn, groups, recent, own, words, stranded, .. } = self;
+        let Self { conn, groups, recent, own, words, stranded, by_hash, .. } = self;
         let held = groups.get_mut(&group).ok_or(StoreError::NoGroup(group))?;
         let key = held.key();
         let change = admitted.verified();
@@ -28,7 +28,7 @@ impl SqliteStore {
             if held.newest >= Some(order) {
                 shelf::read_on(conn, group, next)?;
             }
-            if let Some((row, was_late)) = stranded.take(conn, key, change)? {
+            if let Some((row, was_late)) = stranded.take(conn, by_hash, key, change)? {
                 late = was_late;
                 words.forget(conn, row, change.content())?;
             }
@@ -47,6 +47,7 @@ impl SqliteStore {
         let position =
             log::Position { no: next, actor: actor.row, deps: admitted.deps(), eff: order.0, late };
         log::write(conn, key, change, &position)?;
+        by_hash.push(conn, log::row_id(group, next), &order.1)?;
         feed::append(conn, group, next)?;
         let content = change.content();
         let seq = change.header().seq;

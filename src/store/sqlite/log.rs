@@ -138,23 +138,6 @@ pub(super) fn last(conn: &Connection, group: GroupNo) -> rusqlite::Result<EntryN
     Ok(last.map_or(EntryNo::GENESIS, no_of))
 }
 
-pub(super) const FIND: &str =
-    "SELECT id FROM log WHERE substr(hash, 1, 8) = ?1 AND hash = ?2 AND id >> 40 = ?3";
-
-pub(super) fn find(
-    conn: &Connection,
-    group: GroupRef,
-    hash: &ChangeHash,
-) -> Result<Option<EntryNo>, StoreError> {
-    if *hash == group.id.genesis() {
-        return Ok(Some(EntryNo::GENESIS));
-    }
-    let mut statement = conn.prepare_cached(FIND)?;
-    let id =
-        statement.query_row(params![&hash.0[..8], &hash.0[..], group.no.0], |row| row.get(0)).optional()?;
-    Ok(id.map(no_of))
-}
-
 pub(super) fn node(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Option<Node>, StoreError> {
     if no == EntryNo::GENESIS {
         return Ok(Some(Node::genesis(group.id)));

@@ -5,6 +5,7 @@
 //! never the history.
 
 mod append;
+mod by_hash;
 mod carve;
 mod feed;
 mod held;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
 
+use self::by_hash::ByHash;
 pub use self::carve::Bytes;
 use self::held::{GROUPS, Held, group_name, group_row, held_groups};
 use self::log::GroupRef;
@@ -56,6 +58,7 @@ pub struct SqliteStore {
     stranded: Stranded,
     /// Messages that are not in the full-text index yet.
     words: Unindexed,
+    by_hash: ByHash,
     /// A transaction is open.
     writing: bool,
     /// `groups` could not be read again after a rollback.
@@ -85,7 +88,20 @@ impl SqliteStore {
         let stranded = Stranded::load(&conn, groups.values().map(Held::key))?;
         let words = Unindexed::load(&conn, &groups)?;
         let (path, recent) = (path.to_owned(), Recent::default());
-        Ok(Self { wal, conn, path, own, groups, recent, stranded, words, writing: false, stale: false })
+        let by_hash = ByHash::default();
+        Ok(Self {
+            wal,
+            conn,
+            path,
+            own,
+            groups,
+            recent,
+            stranded,
+            words,
+            by_hash,
+            writing: false,
+            stale: false,
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -116,6 +132,7 @@ impl SqliteStore {
             }
             rebuild::rebuild(&store.conn, store.groups.values_mut().map(|held| &mut held.row))?;
             store.words = Unindexed::default();
+            store.by_hash = ByHash::default();
             Ok(())
         })?;
         self.commit()?;
@@ -154,6 +171,7 @@ impl SqliteStore {
 
     fn roll_back(&mut self) {
         self.words = Unindexed::default();
+        self.by_hash = ByHash::default();
         self.recent = Recent::default();
         if self.writing && !self.conn.is_autocommit() {
             // Closing the connection would do the same; nothing depends on the answer.
@@ -173,6 +191,7 @@ impl SqliteStore {
     /// Writes what was held back, and ends the transaction.
     fn end(&mut self) -> Result<(), StoreError> {
         self.words.index_if_due(&self.conn)?;
+        self.by_hash.end(&self.conn)?;
         for actor in self.recent.take_changed() {
             index::put_actor(&self.conn, actor)?;
         }
@@ -213,7 +232,7 @@ impl ChangeGraph for SqliteStore {
             return Ok(Some(no));
         }
         let Some(key) = self.key(group) else { return Ok(None) };
-        Ok(log::find(&self.conn, key, hash)?.filter(|no| !log::is_stranded(*no)))
+        Ok(by_hash::find(&self.conn, key, hash)?.filter(|no| !log::is_stranded(*no)))
     }
 
     fn node(&self, group: GroupNo, no: EntryNo) -> Result<Option<Node>, StoreError> {
@@ -341,10 +360,11 @@ impl Store for SqliteStore {
     fn repair(&mut self, group: GroupNo, no: EntryNo, change: &Verified) -> Result<(), StoreError> {
         let key = self.key(group).ok_or(StoreError::NoGroup(group))?;
         self.write(|store| {
+            store.by_hash.write(&store.conn)?;
             store.recent.forget_entries();
             let mut deps = Vec::with_capacity(change.header().deps.len());
             for hash in &change.header().deps {
-                let below = log::find(&store.conn, key, hash)?.filter(|dep| *dep < no);
+                let below = by_hash::find(&store.conn, key, hash)?.filter(|dep| *dep < no);
                 let node = below.map(|dep| log::node(&store.conn, key, dep)).transpose()?.flatten();
                 deps.push(node.ok_or_else(|| nowhere(no))?);
             }
@@ -362,6 +382,8 @@ impl Store for SqliteStore {
             let position = log::Position { no, actor: actor.row, deps: &deps, eff, late };
             log::remove(&store.conn, group, no)?;
             log::write(&store.conn, key, change, &position)?;
+            store.by_hash.push(&store.conn, log::row_id(group, no), &change.hash())?;
+            store.by_hash.write(&store.conn)?;
             // Whoever follows was not given it while it was damaged.
             feed::append(&store.conn, group, no)?;
             store.words.index(&store.conn)?;
@@ -451,10 +473,11 @@ impl Store for SqliteStore {
     }
 
     fn tidy(&mut self) -> Result<bool, StoreError> {
-        if self.words.is_tidy() {
+        if self.words.is_tidy() && self.by_hash.is_tidy() {
             return Ok(false);
         }
-        let merged = self.write(|store| Ok(store.words.tidy(&store.conn)?));
+        let merged =
+            self.write(|store| Ok(store.by_hash.tidy(&store.conn)? || store.words.tidy(&store.conn)?));
         match merged.and_then(|more| self.publish().map(|_| more)) {
             // It can wait, and whoever writes next is told why it does not work.
             Err(error) if !error.is_damage() => Ok(false),

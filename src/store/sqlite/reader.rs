@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::by_hash;
 use super::log::{self, GroupRef, Stored};
 use super::words::Tail;
 use super::{group_name, index, schema, search, shelf, stranded};
@@ -98,7 +99,7 @@ impl Reader {
     pub fn entry_of(&self, group: GroupNo, id: ChangeHash) -> Result<Option<Entry>, StoreError> {
         self.in_one_state(|| {
             let source = self.source(group)?;
-            let no = log::find(&self.conn, source.group, &id)?.filter(|no| *no != EntryNo::GENESIS);
+            let no = by_hash::find(&self.conn, source.group, &id)?.filter(|no| *no != EntryNo::GENESIS);
             let no = no.ok_or(StoreError::NoEntry(id))?;
             Ok(self.entries(&source, &[no], &mut HashMap::new())?.pop())
         })
@@ -274,7 +275,7 @@ impl Reader {
             Page::After(_) => (Vec::new(), self.page(group, page, limit.saturating_add(1))?),
             Page::Around(id) => {
                 let above = self.page(group, Page::Before(id), limit / 2 + 1)?;
-                let here = log::find(&self.conn, group, &id)?.filter(|no| *no != EntryNo::GENESIS);
+                let here = by_hash::find(&self.conn, group, &id)?.filter(|no| *no != EntryNo::GENESIS);
                 let rest = limit - limit / 2;
                 let below = self.page(group, Page::After(id), rest + usize::from(here.is_none()))?;
                 (above, here.into_iter().chain(below).collect())
@@ -316,7 +317,7 @@ impl Reader {
     }
 
     fn order_key(&self, group: GroupRef, id: ChangeHash) -> Result<index::OrderKey, StoreError> {
-        let no = log::find(&self.conn, group, &id)?.ok_or(StoreError::NoEntry(id))?;
+        let no = by_hash::find(&self.conn, group, &id)?.ok_or(StoreError::NoEntry(id))?;
         let eff = match no {
             EntryNo::GENESIS => 0,
             no => log::eff(&self.conn, group.no, no)?.ok_or(StoreError::NoEntry(id))?,

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::log::{self, GroupRef, Stored};
 use super::words::Unindexed;
-use super::{index, stranded};
+use super::{by_hash, index, stranded};
 use crate::group::{EntryNo, Node, effective_time, next_counters};
 use crate::store::{GroupRow, StoreError};
 
@@ -15,6 +15,7 @@ pub(super) fn rebuild<'a>(
     groups: impl Iterator<Item = &'a mut GroupRow>,
 ) -> Result<(), StoreError> {
     index::clear(conn)?;
+    by_hash::fill(conn)?;
     let mut words = Unindexed::default();
     for row in groups {
         let group = GroupRef { no: row.no, id: row.id };

@@ -1,39 +1,48 @@
 //! What was stored last, in memory: new entries mostly build on it, so most questions of the gate need no query.
 //! Derived like the rest: dropped when a transaction is rolled back, or when a row is repaired.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::index::Actor;
 use crate::group::{EntryNo, GroupNo, Node};
 use crate::id::{ActorId, ChangeHash};
 
 /// Entries of all groups together that are kept.
-const NODES_MAX: usize = 1024;
+pub(super) const NODES_MAX: usize = 1024;
 /// Actors that are kept from one transaction to the next.
 const ACTORS_MAX: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    nodes: HashMap<(GroupNo, EntryNo), Node>,
+    /// Of each group its last entries, whose numbers follow one another.
+    nodes: BTreeMap<GroupNo, VecDeque<Node>>,
     numbers: HashMap<(GroupNo, ChangeHash), EntryNo>,
-    /// The oldest first.
-    order: VecDeque<(GroupNo, EntryNo)>,
+    /// The group of each entry, the oldest first.
+    order: VecDeque<GroupNo>,
     /// What actors have come to; true where their rows do not say so yet.
     actors: HashMap<(GroupNo, ActorId), (Actor, bool)>,
 }
 
 impl Recent {
-    /// The entry that has just been stored.
+    /// The entry that has just been stored, the group's last.
     pub fn push(&mut self, group: GroupNo, node: Node) {
-        if self.order.len() >= NODES_MAX
-            && let Some(oldest) = self.order.pop_front()
-            && let Some(node) = self.nodes.remove(&oldest)
-        {
-            self.numbers.remove(&(oldest.0, node.hash));
+        if self.order.len() >= NODES_MAX {
+            self.forget_oldest();
         }
-        self.order.push_back((group, node.no));
+        self.order.push_back(group);
         self.numbers.insert((group, node.hash), node.no);
-        self.nodes.insert((group, node.no), node);
+        self.nodes.entry(group).or_default().push_back(node);
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(group) = self.order.pop_front() else { return };
+        let Some(nodes) = self.nodes.get_mut(&group) else { return };
+        if let Some(node) = nodes.pop_front() {
+            self.numbers.remove(&(group, node.hash));
+        }
+        if nodes.is_empty() {
+            self.nodes.remove(&group);
+        }
     }
 
     /// Rows are not what they were.
@@ -48,7 +57,9 @@ impl Recent {
     }
 
     pub fn node(&self, group: GroupNo, no: EntryNo) -> Option<&Node> {
-        self.nodes.get(&(group, no))
+        let nodes = self.nodes.get(&group)?;
+        let place = no.0.checked_sub(nodes.front()?.no.0)?;
+        nodes.get(usize::try_from(place).ok()?)
     }
 
     pub fn actor(&self, group: GroupNo, id: &ActorId) -> Option<Actor> {
@@ -89,7 +100,7 @@ mod tests {
         for no in 1..=NODES_MAX as u64 + 2 {
             recent.push(group, node(no));
         }
-        assert_eq!((recent.nodes.len(), recent.numbers.len()), (NODES_MAX, NODES_MAX));
+        assert_eq!((recent.nodes[&group].len(), recent.numbers.len()), (NODES_MAX, NODES_MAX));
         for gone in [1, 2] {
             assert_eq!(recent.find(group, &node(gone).hash), None);
             assert!(recent.node(group, EntryNo(gone)).is_none());

@@ -12,6 +12,7 @@ use std::path::Path;
 use rusqlite::{OptionalExtension, params};
 
 use self::found::Found;
+use super::by_hash;
 use super::carve::Bytes;
 use super::log::{self, GroupRef};
 use super::{SqliteStore, schema};
@@ -56,8 +57,9 @@ impl SqliteStore {
         store.conn.execute_batch(
             "DELETE FROM feed;
              DELETE FROM read_mark WHERE grp NOT IN (SELECT no FROM grp);
-             DELETE FROM sent WHERE NOT EXISTS (SELECT 1 FROM log
-                 WHERE substr(log.hash, 1, 8) = substr(sent.hash, 1, 8) AND log.hash = sent.hash);",
+             DELETE FROM sent WHERE NOT EXISTS (SELECT 1
+                 FROM (SELECT * FROM by_hash_recent UNION ALL SELECT * FROM by_hash) JOIN log ON id = log
+                 WHERE beginning = substr(sent.hash, 1, 8) AND log.hash = sent.hash);",
         )?;
         // What is stranded was in no feed.
         store.words.index(&store.conn)?;
@@ -78,10 +80,11 @@ impl SqliteStore {
         let mut judged = vec![(change, late)];
         while let Some((change, late)) = judged.pop() {
             let hash = change.hash();
+            self.by_hash.write(&self.conn)?;
             match admit(self, group.no, change)? {
                 Verdict::Admitted(admitted) => {
                     let was_stranded =
-                        self.stranded.any_in(group.no) && log::find(&self.conn, group, &hash)?.is_some();
+                        self.stranded.any_in(group.no) && by_hash::find(&self.conn, group, &hash)?.is_some();
                     let no = self.append(group.no, &admitted)?;
                     if was_stranded {
                         done.stranded -= 1;
@@ -92,7 +95,7 @@ impl SqliteStore {
                     judged
                         .extend(self.released_by(group.no, &hash)?.into_iter().map(|change| (change, late)));
                 }
-                Verdict::Waiting(change, _) if log::find(&self.conn, group, &hash)?.is_none() => {
+                Verdict::Waiting(change, _) if by_hash::find(&self.conn, group, &hash)?.is_none() => {
                     self.strand(group, &change, late, shown)?;
                     done.entries += 1;
                     done.stranded += 1;
@@ -113,11 +116,11 @@ impl SqliteStore {
     ) -> Result<(), StoreError> {
         let mut eff = shown.max(change.content().at.millis());
         for dep in &change.header().deps {
-            if let Some(no) = log::find(&self.conn, group, dep)?.filter(|no| *no != EntryNo::GENESIS) {
+            if let Some(no) = by_hash::find(&self.conn, group, dep)?.filter(|no| *no != EntryNo::GENESIS) {
                 eff = log::eff(&self.conn, group.no, no)?.map_or(eff, |below| eff.max(below + 1));
             }
         }
-        let row = self.stranded.add(&self.conn, group, change, eff, late)?;
+        let row = self.stranded.add(&self.conn, &mut self.by_hash, group, change, eff, late)?;
         self.words.push(&self.conn, row, change.content())?;
         let held = self.held(group.no)?;
         held.newest = held.newest.max(Some((eff, change.hash())));

@@ -7,16 +7,19 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::by_hash;
 use super::words::Unindexed;
 use crate::store::StoreError;
 
 /// "Peer" in ASCII, where SQLite keeps the file's owner.
 const APPLICATION: i64 = 0x5065_6572;
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// The oldest version that is brought up to date when it is opened.
 const VERSION_MIN: i64 = 2;
 /// The first version that has [`BESIDE`].
 const WITH_FEED: i64 = 3;
+/// The first version that has [`BY_HASH`].
+const WITH_BY_HASH: i64 = 5;
 /// A version that nothing ever had: bytes that were not written so.
 const VERSION_MAX: i64 = 1000;
 pub(super) const PAGE_BYTES: usize = 4096;
@@ -26,7 +29,7 @@ const STATEMENTS: usize = 64;
 
 /// `log` is the truth: from `hash` to `body` each row is one change, exactly; `seq`, `max_op` and `eff` follow
 /// from the dependencies, and `late` is remembered from the arrival. The body comes last, so that a long one
-/// is not read with the rest. `entry`, `register`, `fork`, `words`, the heads and counts of `grp` and the last
+/// is not read with the rest. `entry`, `register`, `fork`, `words`, `by_hash`, the heads and counts of `grp` and the last
 /// entries of `actor` are derived from the log and can be rebuilt.
 const TABLES: &str = "
 CREATE TABLE grp (
@@ -67,9 +70,6 @@ CREATE TABLE log (
     signature BLOB NOT NULL,
     body ANY NOT NULL
 ) STRICT;
-
--- Eight bytes find a row; the whole hash is compared in the row.
-CREATE INDEX log_hash ON log (substr(hash, 1, 8));
 
 -- What is no message, so that messages are counted by what is between them.
 CREATE INDEX log_other ON log (id) WHERE kind IS NOT NULL;
@@ -156,6 +156,21 @@ CREATE TABLE sent (
 CREATE INDEX log_late ON log (id) WHERE late = 1;
 ";
 
+/// Eight bytes find a row; the whole hash is compared there. In two levels, of which the first is the smaller.
+pub(super) const BY_HASH: &str = "
+CREATE TABLE by_hash_recent (
+    beginning BLOB NOT NULL,
+    log INTEGER NOT NULL,
+    PRIMARY KEY (beginning, log)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE by_hash (
+    beginning BLOB NOT NULL,
+    log INTEGER NOT NULL,
+    PRIMARY KEY (beginning, log)
+) STRICT, WITHOUT ROWID;
+";
+
 const MERGE_WORDS_LATER: &str = "INSERT INTO words (words, rank) VALUES ('automerge', 0)";
 
 const OURS: &str = "SELECT count(*) FROM sqlite_schema WHERE name IN
@@ -164,7 +179,7 @@ const OURS_COUNT: i64 = 11;
 
 /// What must be there for every statement to be understood. A schema that was damaged is found out here, and not by
 /// what SQLite says of a statement in the midst of the work.
-const COLUMNS: [(&str, &str); 14] = [
+const COLUMNS: [(&str, &str); 16] = [
     ("grp", "no, id, name, genesis, joined, caught_up, entries, heads"),
     ("actor", "id, grp, bytes, last_seq, last_no"),
     ("log", "id, late, seq, max_op, eff, hash, actor, deps, at, kind, re, sender, signature, body"),
@@ -179,6 +194,8 @@ const COLUMNS: [(&str, &str); 14] = [
     ("feed", "seq, log"),
     ("read_mark", "grp, arrival"),
     ("sent", "no, key, digest, hash"),
+    ("by_hash_recent", "beginning, log"),
+    ("by_hash", "beginning, log"),
 ];
 
 /// The one connection that writes. Creates the file unless it is there; else nothing is written before it is `settle`d.
@@ -304,6 +321,7 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(TABLES)?;
     conn.execute_batch(WORDS)?;
     conn.execute_batch(BESIDE)?;
+    conn.execute_batch(BY_HASH)?;
     conn.execute_batch(MERGE_WORDS_LATER)?;
     Unindexed::default().index(conn)?;
     conn.execute_batch(&format!(
@@ -319,7 +337,7 @@ pub(super) fn open_scratch() -> rusqlite::Result<Connection> {
     conn.execute_batch(TABLES)?;
     conn.execute_batch(WORDS)?;
     // Rows are looked up by their numbers only. All of it is one transaction that never ends.
-    conn.execute_batch("DROP INDEX log_hash; DROP INDEX log_other; BEGIN;")?;
+    conn.execute_batch("DROP INDEX log_other; BEGIN;")?;
     Ok(conn)
 }
 
@@ -352,6 +370,11 @@ fn upgrade(conn: &Connection) -> rusqlite::Result<()> {
     let transaction = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     if version < WITH_FEED {
         conn.execute_batch(BESIDE)?;
+    }
+    if version < WITH_BY_HASH {
+        conn.execute_batch(BY_HASH)?;
+        by_hash::fill(conn)?;
+        conn.execute_batch("DROP INDEX log_hash;")?;
     }
     Unindexed::default().index(conn)?;
     conn.execute_batch(&format!("PRAGMA user_version = {VERSION};"))?;

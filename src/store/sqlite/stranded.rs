@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Connection;
 
+use super::by_hash::{self, ByHash};
 use super::index;
 use super::log::{self, GroupRef};
 use super::words::Unindexed;
@@ -39,7 +40,7 @@ impl Waiting {
         self.count += 1;
         self.last = self.last.max(Some(no));
         for dep in deps {
-            if log::find(conn, group, dep)?.is_none_or(log::is_stranded) {
+            if by_hash::find(conn, group, dep)?.is_none_or(log::is_stranded) {
                 self.by_dep.entry(*dep).or_default().push(no);
             }
         }
@@ -73,6 +74,7 @@ impl Stranded {
     pub fn add(
         &mut self,
         conn: &Connection,
+        by_hash: &mut ByHash,
         group: GroupRef,
         change: &Verified,
         eff: i64,
@@ -86,6 +88,8 @@ impl Stranded {
             None => index::add_actor(conn, group.no, actor_id)?,
         };
         log::write(conn, group, change, &log::Position { no, actor: actor.row, deps: &[], eff, late })?;
+        by_hash.push(conn, log::row_id(group.no, no), &change.hash())?;
+        by_hash.write(conn)?;
         waiting.add(conn, group, no, &change.header().deps)?;
         show(conn, group, no, eff, change)?;
         Ok(log::row_id(group.no, no))
@@ -111,11 +115,12 @@ impl Stranded {
     pub fn take(
         &mut self,
         conn: &Connection,
+        by_hash: &mut ByHash,
         group: GroupRef,
         change: &Verified,
     ) -> Result<Option<(i64, bool)>, StoreError> {
         let hash = change.hash();
-        let Some(no) = log::find(conn, group, &hash)?.filter(|no| log::is_stranded(*no)) else {
+        let Some(no) = by_hash::find(conn, group, &hash)?.filter(|no| log::is_stranded(*no)) else {
             return Ok(None);
         };
         let (id, late) = (log::row_id(group.no, no), log::is_late(conn, group, no)?);
@@ -126,6 +131,7 @@ impl Stranded {
             index::forget_register(conn, group.no, &register, &hash)?;
         }
         log::remove(conn, group.no, no)?;
+        by_hash.remove(conn, id, &hash)?;
         if let Some(waiting) = self.0.get_mut(&group.no) {
             waiting.count -= 1;
             if waiting.count == 0 {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::Reader;
 use crate::change::Verified;
 use crate::group::{EntryNo, GroupNo};
-use crate::store::sqlite::log::{self, Stored};
+use crate::store::sqlite::by_hash;
+use crate::store::sqlite::log::Stored;
 use crate::store::{Entry, StoreError};
 
 impl Reader {
@@ -15,7 +16,7 @@ impl Reader {
             let source = self.source(group)?;
             let (mut entries, mut names) = (Vec::new(), HashMap::new());
             for change in changes {
-                if log::find(&self.conn, source.group, &change.hash())?.is_some() {
+                if by_hash::find(&self.conn, source.group, &change.hash())?.is_some() {
                     continue;
                 }
                 let eff = change.content().at.millis();

@@ -14,6 +14,7 @@ use super::Reader;
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, GroupId, PeerId};
 use crate::limits::{UNREAD_MAX, UNREAD_VISITS_MAX};
+use crate::store::sqlite::by_hash;
 use crate::store::sqlite::log::{self, GroupRef};
 use crate::store::sqlite::words::{self, Tail, Wanted};
 use crate::store::sqlite::{index, search, shelf};
@@ -182,7 +183,7 @@ impl Reader {
         actors: &HashSet<i64>,
     ) -> Result<bool, StoreError> {
         let Some(hash) = re else { return Ok(false) };
-        let Some(no) = log::find(&self.conn, group, &hash)? else { return Ok(false) };
+        let Some(no) = by_hash::find(&self.conn, group, &hash)? else { return Ok(false) };
         let mut statement = self.conn.prepare_cached("SELECT actor FROM log WHERE id = ?1")?;
         let actor = statement.query_row([log::row_id(group.no, no)], |row| row.get(0)).optional()?;
         Ok(actor.is_some_and(|actor| actors.contains(&actor)))

@@ -1,0 +1,244 @@
+//! Which row holds the entry of a hash: an index in two levels.
+//!
+//! Hashes come in no order, so each new one falls on another page, and a transaction of a thousand would write a large index
+//! nearly whole. So they go to a small one first. From that, once it is full, a stretch of neighbours goes to the large
+//! one, round and round: each page there takes several at once, and no transaction many of them.
+//!
+//! Those of a transaction wait for its end and are sorted, for [`Recent`](super::recent::Recent) knows them meanwhile.
+//!
+//! Source: the rolling merge between two components in O'Neil, Cheng, Gawlick and O'Neil, "The log-structured merge-tree",
+//! 1996.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::log::{self, GroupRef};
+use super::recent::NODES_MAX;
+use crate::group::EntryNo;
+use crate::id::ChangeHash;
+use crate::store::StoreError;
+
+/// Rows of the small index. More would have each transaction write more pages of it, fewer would have it move smaller
+/// parts of what belongs together in the large one.
+const RECENT_MAX: usize = 16 * 1024;
+/// Rows that are moved in one go: a message that comes meanwhile waits for a few milliseconds.
+const STRETCH: usize = 1024;
+/// Bytes of a hash that find a row; the whole is compared there.
+const BEGINNING: usize = 8;
+
+/// The writer's part of it.
+#[derive(Debug, Default)]
+pub(super) struct ByHash {
+    unwritten: Vec<([u8; BEGINNING], i64)>,
+    /// Rows of the small index, once that was asked.
+    recent: Option<usize>,
+    /// Where the next stretch begins.
+    next: [u8; BEGINNING],
+}
+
+impl ByHash {
+    /// A row that was just written, and is found as one of the last.
+    pub fn push(&mut self, conn: &Connection, row: i64, hash: &ChangeHash) -> rusqlite::Result<()> {
+        self.unwritten.push((beginning(hash), row));
+        if self.unwritten.len() >= NODES_MAX { self.write(conn) } else { Ok(()) }
+    }
+
+    /// To be called before this index is asked within a transaction.
+    pub fn write(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let mut insert =
+            conn.prepare_cached("INSERT OR IGNORE INTO by_hash_recent (beginning, log) VALUES (?1, ?2)")?;
+        self.unwritten.sort_unstable();
+        let mut inserted = 0;
+        for (beginning, row) in self.unwritten.drain(..) {
+            inserted += insert.execute(params![beginning, row])?;
+        }
+        self.recent = self.recent.map(|recent| recent + inserted);
+        Ok(())
+    }
+
+    pub fn remove(&mut self, conn: &Connection, row: i64, hash: &ChangeHash) -> rusqlite::Result<()> {
+        for table in ["by_hash_recent", "by_hash"] {
+            let sql = format!("DELETE FROM {table} WHERE beginning = ?1 AND log = ?2");
+            conn.prepare_cached(&sql)?.execute(params![beginning(hash), row])?;
+        }
+        self.recent = None;
+        Ok(())
+    }
+
+    /// To be called at the end of every transaction.
+    pub fn end(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        self.write(conn)?;
+        while self.recent(conn)? >= RECENT_MAX {
+            self.merge(conn)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the next transaction has room enough.
+    pub fn is_tidy(&self) -> bool {
+        self.recent.is_none_or(|recent| recent < RECENT_MAX - STRETCH)
+    }
+
+    /// Where there is nothing else to do, so that no commit has to. Says whether there was anything.
+    pub fn tidy(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
+        let due = !self.is_tidy();
+        if due {
+            self.merge(conn)?;
+        }
+        Ok(due)
+    }
+
+    fn recent(&mut self, conn: &Connection) -> rusqlite::Result<usize> {
+        if let Some(recent) = self.recent {
+            return Ok(recent);
+        }
+        let count = conn.query_row("SELECT count(*) FROM by_hash_recent", [], |row| row.get::<_, i64>(0))?;
+        Ok(*self.recent.insert(count as usize))
+    }
+
+    fn merge(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let mut last = conn.prepare_cached(
+            "SELECT beginning FROM by_hash_recent WHERE beginning >= ?1 ORDER BY beginning LIMIT 1 OFFSET ?2",
+        )?;
+        let last: Option<[u8; BEGINNING]> =
+            last.query_row(params![self.next, STRETCH as i64 - 1], |row| row.get(0)).optional()?;
+        let (first, last) = (self.next, last.unwrap_or([0xff; BEGINNING]));
+        conn.prepare_cached(
+            "INSERT OR IGNORE INTO by_hash (beginning, log)
+             SELECT beginning, log FROM by_hash_recent WHERE beginning BETWEEN ?1 AND ?2 ORDER BY beginning, log",
+        )?
+        .execute(params![first, last])?;
+        let mut delete =
+            conn.prepare_cached("DELETE FROM by_hash_recent WHERE beginning BETWEEN ?1 AND ?2")?;
+        let moved = delete.execute(params![first, last])?;
+        self.recent = self.recent.map(|recent| recent.saturating_sub(moved));
+        self.next = u64::from_be_bytes(last).wrapping_add(1).to_be_bytes();
+        Ok(())
+    }
+}
+
+fn beginning(hash: &ChangeHash) -> [u8; BEGINNING] {
+    std::array::from_fn(|at| hash.0[at])
+}
+
+pub(super) const FIND: &str = "
+    SELECT id FROM by_hash_recent JOIN log ON id = log
+    WHERE beginning = ?1 AND hash = ?2 AND id >> 40 = ?3
+    UNION ALL
+    SELECT id FROM by_hash JOIN log ON id = log
+    WHERE beginning = ?1 AND hash = ?2 AND id >> 40 = ?3
+    LIMIT 1";
+
+pub(super) fn find(
+    conn: &Connection,
+    group: GroupRef,
+    hash: &ChangeHash,
+) -> Result<Option<EntryNo>, StoreError> {
+    if *hash == group.id.genesis() {
+        return Ok(Some(EntryNo::GENESIS));
+    }
+    let mut statement = conn.prepare_cached(FIND)?;
+    let found = statement.query_row(params![beginning(hash), hash.as_bytes(), group.no.0], |row| row.get(0));
+    Ok(found.optional()?.map(log::no_of))
+}
+
+/// The whole index again, from the log.
+pub(super) fn fill(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(
+        "DELETE FROM by_hash_recent;
+         DELETE FROM by_hash;
+         INSERT INTO by_hash (beginning, log) SELECT substr(hash, 1, 8), id FROM log ORDER BY 1, 2;",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::super::schema;
+    use super::*;
+
+    fn index() -> Connection {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(schema::BY_HASH).unwrap();
+        conn
+    }
+
+    fn hash(row: i64) -> ChangeHash {
+        ChangeHash(Sha256::digest(row.to_le_bytes()).into())
+    }
+
+    /// What stands in this level, in its order.
+    fn rows(conn: &Connection, table: &str) -> Vec<([u8; BEGINNING], i64)> {
+        let mut rows = conn.prepare(&format!("SELECT beginning, log FROM {table}")).unwrap();
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn each_row_stands_in_one_level_and_the_first_stays_small() {
+        const ROWS: i64 = 60_000;
+        let (conn, mut by_hash) = (index(), ByHash::default());
+        for row in 1..=ROWS {
+            by_hash.push(&conn, row, &hash(row)).unwrap();
+            if row % 700 == 0 || row == ROWS {
+                by_hash.end(&conn).unwrap();
+                assert!(by_hash.recent(&conn).unwrap() < RECENT_MAX);
+                if row % 9_100 == 0 {
+                    // As when it is opened again.
+                    by_hash = ByHash::default();
+                }
+            }
+        }
+        let [recent, moved] = ["by_hash_recent", "by_hash"].map(|table| rows(&conn, table));
+        assert_eq!(by_hash.recent(&conn).unwrap(), recent.len());
+        assert!(recent.len() > RECENT_MAX / 2, "moved no earlier than it has to be");
+        let mut both = [recent, moved].concat();
+        both.sort_unstable();
+        let mut expected: Vec<_> = (1..=ROWS).map(|row| (beginning(&hash(row)), row)).collect();
+        expected.sort_unstable();
+        assert!(both == expected);
+    }
+
+    #[test]
+    fn a_stretch_takes_all_that_begin_alike() {
+        let (conn, mut by_hash) = (index(), ByHash::default());
+        let rows_of = |beginning: u8| i64::from(beginning) * 10_000..i64::from(beginning) * 10_000 + 6_000;
+        for beginning in 0..3 {
+            for row in rows_of(beginning) {
+                by_hash.push(&conn, row, &ChangeHash([beginning; 32])).unwrap();
+            }
+        }
+        by_hash.end(&conn).unwrap();
+        assert_eq!(rows(&conn, "by_hash").len(), 6_000);
+        assert_eq!(by_hash.recent(&conn).unwrap(), 12_000);
+    }
+
+    #[test]
+    fn in_quiet_moments_room_is_made_for_the_next_transaction() {
+        let (conn, mut by_hash) = (index(), ByHash::default());
+        for row in 1..RECENT_MAX as i64 {
+            by_hash.push(&conn, row, &hash(row)).unwrap();
+        }
+        by_hash.end(&conn).unwrap();
+        assert!(rows(&conn, "by_hash").is_empty());
+        while by_hash.tidy(&conn).unwrap() {}
+        assert!(by_hash.is_tidy());
+        assert!(rows(&conn, "by_hash_recent").len() < RECENT_MAX - STRETCH);
+        assert!(!rows(&conn, "by_hash").is_empty());
+    }
+
+    #[test]
+    fn what_is_removed_is_in_neither_level() {
+        let (conn, mut by_hash) = (index(), ByHash::default());
+        let last = RECENT_MAX as i64;
+        for row in 1..=last {
+            by_hash.push(&conn, row, &hash(row)).unwrap();
+        }
+        by_hash.end(&conn).unwrap();
+        for row in 1..=last {
+            by_hash.remove(&conn, row, &hash(row)).unwrap();
+        }
+        assert_eq!(["by_hash_recent", "by_hash"].map(|table| rows(&conn, table).len()), [0, 0]);
+        assert_eq!(by_hash.recent(&conn).unwrap(), 0);
+    }
+}

@@ -2,44 +2,130 @@
 
 use peer::group::{ChangeGraph, EntryNo, GroupNo};
 use peer::id::ChangeHash;
-use peer::store::{SqliteStore, Store};
+use peer::store::{SqliteStore, Store, StoreError};
 
-use crate::support::{Author, Disk, genesis, older};
+use crate::support::{Author, Disk, genesis, message, older};
 
-/// More than the writer keeps in memory.
-const ENTRIES: usize = 2_500;
+/// Of each of two groups: more than the writer keeps in memory.
+const ENTRIES: u64 = 1_700;
+/// More than the small index takes.
+const VERY_MANY: u64 = 18_000;
 
-fn found(store: &SqliteStore, group: GroupNo, hashes: &[ChangeHash]) -> Vec<Option<EntryNo>> {
-    hashes.iter().map(|hash| store.find(group, hash).unwrap()).collect()
+fn joined(store: &mut SqliteStore) -> [GroupNo; 2] {
+    ["rust", "c"].map(|name| store.add_group(&genesis(name), true).unwrap())
+}
+
+/// Each on top of the one before.
+fn say(store: &mut SqliteStore, group: GroupNo, numbers: std::ops::RangeInclusive<u64>) -> Vec<ChangeHash> {
+    let author = Author::new(1);
+    let write = |no: u64| {
+        let admitted = author.write_on(store, group, &[EntryNo(no - 1)], message(no as i64, "found"));
+        assert_eq!(store.append(group, &admitted).unwrap(), EntryNo(no));
+        if no.is_multiple_of(700) {
+            store.commit().unwrap();
+        }
+        admitted.verified().hash()
+    };
+    numbers.map(write).collect()
+}
+
+fn check(state: &str, store: &SqliteStore, group: GroupNo, hashes: &[ChangeHash]) {
+    for (hash, no) in hashes.iter().zip(1..) {
+        assert_eq!(store.find(group, hash).unwrap(), Some(EntryNo(no)), "{state}");
+    }
+}
+
+fn rows(disk: &Disk, table: &str) -> u64 {
+    let conn = rusqlite::Connection::open(disk.path()).unwrap();
+    conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0)).unwrap() as u64
 }
 
 #[test]
 fn an_entry_is_found_in_its_transaction_and_after_it_by_everybody() {
     let disk = Disk::new();
     let mut store = disk.open();
-    let [rust, c] = ["rust", "c"].map(|name| store.add_group(&genesis(name), true).unwrap());
+    let groups = joined(&mut store);
     store.commit().unwrap();
     let author = Author::new(1);
-    let hashes: Vec<ChangeHash> =
-        (0..ENTRIES).map(|at| author.say(&mut store, rust, at as i64, "found")).collect();
-    let numbers: Vec<_> = (1..=ENTRIES as u64).map(|no| Some(EntryNo(no))).collect();
-
-    assert_eq!(found(&store, rust, &hashes), numbers, "in the transaction");
-    assert!(disk.reader().entry_of(rust, hashes[0]).is_err(), "by nobody else");
-    store.commit().unwrap();
-    for state in ["as it was made", "opened again", "of an older version", "rebuilt"] {
-        drop(store);
-        if state == "of an older version" {
-            disk.tamper(&older(4));
+    let mut written = [Vec::new(), Vec::new()];
+    for no in 1..=ENTRIES {
+        for (group, written) in groups.into_iter().zip(&mut written) {
+            let content = message(no as i64, "found");
+            let admitted = author.write_on(&store, group, &[EntryNo(no - 1)], content);
+            store.append(group, &admitted).unwrap();
+            written.push(admitted);
         }
-        store = disk.open();
-        if state == "rebuilt" {
-            store.rebuild().unwrap();
-        }
-        assert_eq!(found(&store, rust, &hashes), numbers, "{state}");
-        assert!(found(&store, c, &hashes).iter().all(Option::is_none), "{state}");
-        assert_eq!(store.find(rust, &ChangeHash([1; 32])).unwrap(), None, "{state}");
-        let shown = disk.reader().entry_of(rust, hashes[ENTRIES - 1]).unwrap();
-        assert_eq!(shown.map(|entry| entry.no), numbers[ENTRIES - 1], "{state}");
     }
+    let hashes = written.each_ref().map(|written| {
+        written.iter().map(|admitted| admitted.verified().hash()).collect::<Vec<ChangeHash>>()
+    });
+    let check = |state: &str, store: &SqliteStore| {
+        for (group, hashes) in groups.into_iter().zip(&hashes) {
+            check(state, store, group, hashes);
+        }
+        assert_eq!(store.find(groups[1], &hashes[0][0]).unwrap(), None, "{state}: of another group");
+        assert_eq!(store.find(groups[0], &ChangeHash([1; 32])).unwrap(), None, "{state}");
+    };
+
+    check("in the transaction", &store);
+    // It empties what the writer has in memory, and looks up what is beneath.
+    store.repair(groups[0], EntryNo(ENTRIES), written[0].last().unwrap().verified()).unwrap();
+    check("after a repair", &store);
+    assert!(disk.reader().entry_of(groups[0], hashes[0][0]).is_err(), "not by others yet");
+    store.commit().unwrap();
+    check("after the commit", &store);
+    let shown = disk.reader().entry_of(groups[0], hashes[0][9]).unwrap();
+    assert_eq!(shown.map(|entry| entry.no), Some(EntryNo(10)));
+    drop(store);
+    check("opened again", &disk.open());
+    disk.tamper(&older(4));
+    check("of an older version", &disk.open());
+}
+
+#[test]
+fn of_very_many_each_is_found_in_either_level() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let [group, _] = joined(&mut store);
+    let mut hashes = say(&mut store, group, 1..=16_000);
+    store.commit().unwrap();
+    assert_eq!(rows(&disk, "by_hash"), 0, "there was room");
+    while store.tidy().unwrap() {}
+    let tidied = rows(&disk, "by_hash");
+    assert!(tidied > 0, "room is made in quiet moments");
+    hashes.extend(say(&mut store, group, 16_001..=VERY_MANY));
+    store.commit().unwrap();
+    assert!(rows(&disk, "by_hash") > tidied, "and by a commit that has none");
+    assert_eq!(rows(&disk, "by_hash") + rows(&disk, "by_hash_recent"), VERY_MANY);
+    check("in either level", &store, group, &hashes);
+}
+
+#[test]
+fn an_entry_that_the_index_has_lost_is_in_it_again_when_it_arrives_again() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let [group, _] = joined(&mut store);
+    let admitted = Author::new(1).write_on(&store, group, &[EntryNo::GENESIS], message(1, "lost"));
+    store.append(group, &admitted).unwrap();
+    store.commit().unwrap();
+    drop(store);
+    disk.tamper("DELETE FROM by_hash_recent");
+    let mut store = disk.open();
+    let hash = admitted.verified().hash();
+    assert_eq!(store.find(group, &hash).unwrap(), None);
+    assert_eq!(store.append(group, &admitted).unwrap(), EntryNo(1));
+    assert_eq!(store.find(group, &hash).unwrap(), Some(EntryNo(1)));
+}
+
+#[test]
+fn an_entry_that_is_gone_from_the_log_is_damage_and_not_unknown() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let [group, _] = joined(&mut store);
+    let hashes = say(&mut store, group, 1..=3);
+    store.commit().unwrap();
+    drop(store);
+    disk.tamper("DELETE FROM log WHERE id & 0xffff = 2");
+    let error = disk.open().find(group, &hashes[1]).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
 }

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use peer::change::Body;
 use peer::group::{ChangeGraph, EntryNo, GroupNo, Verdict, admit, kind};
 use peer::id::ChangeHash;
-use peer::store::{Bytes, Entry, Page, Salvaged, SqliteStore, Store};
+use peer::store::{Bytes, Entry, Page, Salvaged, Sent, SqliteStore, Store};
 
 use crate::support::{Author, Disk, MESH, directory, genesis, of_kind, own};
 
@@ -108,6 +108,24 @@ fn what_is_above_a_gap_follows_when_the_gap_is_filled() {
     Author::new(2).say(&mut store, group, 7, "this is");
     store.commit().unwrap();
     assert_eq!(newer.attention(group, &own()).unread, 1);
+}
+
+/// Or whoever sends it again, not having heard the answer, would have it there twice.
+#[test]
+fn under_what_key_an_entry_was_sent_is_known_as_long_as_the_entry() {
+    let (disk, _, whole, _) = damaged();
+    let mut store = disk.open();
+    for (key, entry) in [("first", &whole[0]), ("lost", &whole[2]), ("last", &whole[5])] {
+        store.put_sent(key, &Sent { digest: [7; 32], id: entry.id }).unwrap();
+    }
+    store.close();
+    let known = |disk: &Disk| {
+        let (_new, store, _) = salvage(disk);
+        ["first", "lost", "last"].map(|key| store.sent(key).unwrap().map(|sent| sent.id))
+    };
+    assert_eq!(known(&disk), [Some(whole[0].id), None, Some(whole[5].id)]);
+    disk.tamper("UPDATE log SET body = 'number 3' WHERE body = 'forged'");
+    assert_eq!(known(&disk), [0, 2, 5].map(|place: usize| Some(whole[place].id)));
 }
 
 /// Of a row that is not whole, log and order may give different hashes: what names it tells which is right.

@@ -142,6 +142,18 @@ fn a_message_that_was_damaged_before_it_was_indexed_is_found_once_it_is_repaired
 }
 
 #[test]
+fn what_waits_in_an_older_database_goes_on_waiting() {
+    let (disk, mut store, group) = needles(300);
+    Author::again(1, 2).say(&mut store, group, 1000, "300 needle");
+    store.commit().unwrap();
+    store.close();
+    assert_eq!(indexed(&disk, "needle").len(), 300, "the last waits");
+    disk.tamper(&older(4));
+    drop(disk.open());
+    assert_eq!(found(&disk.reader(), "needle"), (0..=300).collect::<Vec<_>>());
+}
+
+#[test]
 fn an_older_database_has_all_in_its_index() {
     let (disk, store, group) = needles(300);
     drop(store);

@@ -4,11 +4,13 @@
 //! nearly whole. So they go to a small one first. From that, once it is full, a stretch of neighbours goes to the large
 //! one, round and round: each page there takes several at once, and no transaction many of them.
 //!
-//! Those of a transaction wait for its end and are sorted, for [`Recent`](super::recent::Recent) knows them meanwhile.
+//! Those of a transaction wait for its end and are sorted. Meanwhile [`Recent`](super::recent::Recent) knows them, which
+//! must not forget one before it is written here.
 //!
 //! Source: the rolling merge between two components in O'Neil, Cheng, Gawlick and O'Neil, "The log-structured merge-tree",
 //! 1996.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::log::{self, GroupRef};
@@ -42,7 +44,7 @@ impl ByHash {
         if self.unwritten.len() >= NODES_MAX { self.write(conn) } else { Ok(()) }
     }
 
-    /// To be called before this index is asked within a transaction.
+    /// To be called before this index is asked for what [`Recent`](super::recent::Recent) may know, or that is emptied.
     pub fn write(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         let mut insert =
             conn.prepare_cached("INSERT OR IGNORE INTO by_hash_recent (beginning, log) VALUES (?1, ?2)")?;
@@ -65,10 +67,15 @@ impl ByHash {
     }
 
     /// To be called at the end of every transaction.
-    pub fn end(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+    pub fn end(&mut self, conn: &Connection) -> Result<(), StoreError> {
         self.write(conn)?;
+        let mut moved = 1;
         while self.recent(conn)? >= RECENT_MAX {
-            self.merge(conn)?;
+            let before = std::mem::replace(&mut moved, self.merge(conn)?);
+            // Beyond the last stretch there may be nothing, but not in the first as well.
+            if before == 0 && moved == 0 {
+                return Err(StoreError::Damaged { reason: "the index of hashes is".to_owned() });
+            }
         }
         Ok(())
     }
@@ -95,7 +102,8 @@ impl ByHash {
         Ok(*self.recent.insert(count as usize))
     }
 
-    fn merge(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+    /// Says how many rows were moved.
+    fn merge(&mut self, conn: &Connection) -> rusqlite::Result<usize> {
         let mut last = conn.prepare_cached(
             "SELECT beginning FROM by_hash_recent WHERE beginning >= ?1 ORDER BY beginning LIMIT 1 OFFSET ?2",
         )?;
@@ -112,7 +120,7 @@ impl ByHash {
         let moved = delete.execute(params![first, last])?;
         self.recent = self.recent.map(|recent| recent.saturating_sub(moved));
         self.next = u64::from_be_bytes(last).wrapping_add(1).to_be_bytes();
-        Ok(())
+        Ok(moved)
     }
 }
 
@@ -121,12 +129,9 @@ fn beginning(hash: &ChangeHash) -> [u8; BEGINNING] {
 }
 
 pub(super) const FIND: &str = "
-    SELECT id FROM by_hash_recent JOIN log ON id = log
-    WHERE beginning = ?1 AND hash = ?2 AND id >> 40 = ?3
+    SELECT by_hash_recent.log, hash FROM by_hash_recent LEFT JOIN log ON id = log WHERE beginning = ?1
     UNION ALL
-    SELECT id FROM by_hash JOIN log ON id = log
-    WHERE beginning = ?1 AND hash = ?2 AND id >> 40 = ?3
-    LIMIT 1";
+    SELECT by_hash.log, hash FROM by_hash LEFT JOIN log ON id = log WHERE beginning = ?1";
 
 pub(super) fn find(
     conn: &Connection,
@@ -137,11 +142,23 @@ pub(super) fn find(
         return Ok(Some(EntryNo::GENESIS));
     }
     let mut statement = conn.prepare_cached(FIND)?;
-    let found = statement.query_row(params![beginning(hash), hash.as_bytes(), group.no.0], |row| row.get(0));
-    Ok(found.optional()?.map(log::no_of))
+    let mut rows = statement.query([beginning(hash)])?;
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        match row.get_ref(1)? {
+            ValueRef::Null => {
+                return Err(StoreError::Damaged { reason: "a row of the log is gone".to_owned() });
+            }
+            found if found == ValueRef::Blob(hash.as_bytes()) && log::group_of(id) == group.no => {
+                return Ok(Some(log::no_of(id)));
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
-/// The whole index again, from the log.
+/// The whole index again, from the log; from its index of hashes where an older version has made one.
 pub(super) fn fill(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "DELETE FROM by_hash_recent;
@@ -225,6 +242,19 @@ mod tests {
         assert!(by_hash.is_tidy());
         assert!(rows(&conn, "by_hash_recent").len() < RECENT_MAX - STRETCH);
         assert!(!rows(&conn, "by_hash").is_empty());
+    }
+
+    /// As when another table's pages have come to stand in its place.
+    #[test]
+    fn rows_that_cannot_be_moved_are_damage() {
+        let (conn, mut by_hash) = (Connection::open_in_memory().unwrap(), ByHash::default());
+        conn.execute_batch(&schema::BY_HASH.replace("STRICT,", "")).unwrap();
+        let mut insert = conn.prepare("INSERT INTO by_hash_recent VALUES (?1, 1)").unwrap();
+        for number in 0..RECENT_MAX as i64 {
+            insert.execute([number]).unwrap();
+        }
+        let error = by_hash.end(&conn).unwrap_err();
+        assert!(error.is_damage(), "{error}");
     }
 
     #[test]

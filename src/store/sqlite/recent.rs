@@ -7,7 +7,7 @@ use super::index::Actor;
 use crate::group::{EntryNo, GroupNo, Node};
 use crate::id::{ActorId, ChangeHash};
 
-/// Entries of all groups together that are kept.
+/// Entries of all groups together that are kept: no fewer than [`ByHash`](super::by_hash::ByHash) has not written.
 pub(super) const NODES_MAX: usize = 1024;
 /// Actors that are kept from one transaction to the next.
 const ACTORS_MAX: usize = 1024;

@@ -53,6 +53,7 @@ impl SqliteStore {
         salvage.check_small_things()?;
         salvage.groups(mesh)?;
         let Salvage { mut store, done, .. } = salvage;
+        store.by_hash.write(&store.conn)?;
         // No place in the old order of arrival is one in the new.
         store.conn.execute_batch(
             "DELETE FROM feed;

@@ -1,5 +1,5 @@
-//! The tables, and opening the file that holds them. Never reads the history: opening costs the same for
-//! any size.
+//! The tables, and opening the file that holds them. Never reads the history, but once for each entry of an older version:
+//! opening costs the same for any size.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +18,8 @@ const VERSION: i64 = 5;
 const VERSION_MIN: i64 = 2;
 /// The first version that has [`BESIDE`].
 const WITH_FEED: i64 = 3;
+/// The first version in which messages wait to be indexed.
+const WITH_MARK: i64 = 4;
 /// The first version that has [`BY_HASH`].
 const WITH_BY_HASH: i64 = 5;
 /// A version that nothing ever had: bytes that were not written so.
@@ -25,7 +27,7 @@ const VERSION_MAX: i64 = 1000;
 pub(super) const PAGE_BYTES: usize = 4096;
 const BUSY: Duration = Duration::from_secs(5);
 /// Statements kept prepared on one connection: all that there are.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 96;
 
 /// `log` is the truth: from `hash` to `body` each row is one change, exactly; `seq`, `max_op` and `eff` follow
 /// from the dependencies, and `late` is remembered from the arrival. The body comes last, so that a long one
@@ -361,7 +363,8 @@ pub(super) fn check_without_log(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// All or nothing. What is in the log of an older version is in its index, and perhaps in no feed: who follows begins anew.
+/// All or nothing. What is in the log of the oldest versions is in their index, and perhaps in no feed: who follows begins
+/// anew.
 fn upgrade(conn: &Connection) -> rusqlite::Result<()> {
     let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version == VERSION {
@@ -376,7 +379,9 @@ fn upgrade(conn: &Connection) -> rusqlite::Result<()> {
         by_hash::fill(conn)?;
         conn.execute_batch("DROP INDEX log_hash;")?;
     }
-    Unindexed::default().index(conn)?;
+    if version < WITH_MARK {
+        Unindexed::default().index(conn)?;
+    }
     conn.execute_batch(&format!("PRAGMA user_version = {VERSION};"))?;
     transaction.commit()
 }

@@ -13,6 +13,7 @@ use crate::support::{Author, Disk, MESH, genesis, message, own};
 const ENTRIES: u64 = 3000;
 const AUTHORS: u64 = 20;
 const PAGE: usize = 4096;
+const TEXT: &str = "the words of number";
 
 /// Everybody writes in turn, on what the last has written and on what was their own last.
 fn large(entries: u64) -> Disk {
@@ -23,7 +24,7 @@ fn large(entries: u64) -> Disk {
     for number in 0..entries {
         let mut deps = vec![EntryNo(number)];
         deps.extend(number.checked_sub(AUTHORS - 1).filter(|own| *own > 0).map(EntryNo));
-        let text = format!("the words of number {number}, and what else there is to say about it");
+        let text = format!("{TEXT} {number}, and what else there is to say about it");
         let author = &authors[(number % AUTHORS) as usize];
         let admitted = author.write_on(&store, group, &deps, message(1000 + number as i64, &text));
         store.append(group, &admitted).unwrap();
@@ -38,10 +39,13 @@ fn large(entries: u64) -> Disk {
 
 /// A page of the log's table (`true`) or of an index in the middle of the file.
 fn zero_a_page(bytes: &mut [u8], of_table: bool) {
-    let kind = if of_table { 0x0d } else { 0x0a };
+    let is_meant = |page: &[u8]| match of_table {
+        true => page[0] == 0x0d && page.windows(TEXT.len()).any(|part| part == TEXT.as_bytes()),
+        false => page[0] == 0x0a,
+    };
     let middle = bytes.len() / PAGE / 2;
-    let page = (middle..).find(|page| bytes[page * PAGE] == kind).unwrap();
-    bytes[page * PAGE..][..PAGE].fill(0);
+    let page = bytes.chunks_mut(PAGE).skip(middle).find(|page| is_meant(page)).unwrap();
+    page.fill(0);
 }
 
 /// The largest resident memory since the last look, in kilobytes.

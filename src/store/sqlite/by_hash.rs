@@ -69,13 +69,8 @@ impl ByHash {
     /// To be called at the end of every transaction.
     pub fn end(&mut self, conn: &Connection) -> Result<(), StoreError> {
         self.write(conn)?;
-        let mut moved = 1;
         while self.recent(conn)? >= RECENT_MAX {
-            let before = std::mem::replace(&mut moved, self.merge(conn)?);
-            // Beyond the last stretch there may be nothing, but not in the first as well.
-            if before == 0 && moved == 0 {
-                return Err(StoreError::Damaged { reason: "the index of hashes is".to_owned() });
-            }
+            self.merge(conn)?;
         }
         Ok(())
     }
@@ -86,7 +81,7 @@ impl ByHash {
     }
 
     /// Where there is nothing else to do, so that no commit has to. Says whether there was anything.
-    pub fn tidy(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
+    pub fn tidy(&mut self, conn: &Connection) -> Result<bool, StoreError> {
         let due = !self.is_tidy();
         if due {
             self.merge(conn)?;
@@ -102,13 +97,13 @@ impl ByHash {
         Ok(*self.recent.insert(count as usize))
     }
 
-    /// Says how many rows were moved.
-    fn merge(&mut self, conn: &Connection) -> rusqlite::Result<usize> {
+    fn merge(&mut self, conn: &Connection) -> Result<(), StoreError> {
         let mut last = conn.prepare_cached(
             "SELECT beginning FROM by_hash_recent WHERE beginning >= ?1 ORDER BY beginning LIMIT 1 OFFSET ?2",
         )?;
         let last: Option<[u8; BEGINNING]> =
             last.query_row(params![self.next, STRETCH as i64 - 1], |row| row.get(0)).optional()?;
+        let has_rows = last.is_some() || self.next == [0; BEGINNING];
         let (first, last) = (self.next, last.unwrap_or([0xff; BEGINNING]));
         conn.prepare_cached(
             "INSERT OR IGNORE INTO by_hash (beginning, log)
@@ -118,9 +113,12 @@ impl ByHash {
         let mut delete =
             conn.prepare_cached("DELETE FROM by_hash_recent WHERE beginning BETWEEN ?1 AND ?2")?;
         let moved = delete.execute(params![first, last])?;
+        if has_rows && moved == 0 {
+            return Err(StoreError::Damaged { reason: "the index of hashes is".to_owned() });
+        }
         self.recent = self.recent.map(|recent| recent.saturating_sub(moved));
         self.next = u64::from_be_bytes(last).wrapping_add(1).to_be_bytes();
-        Ok(moved)
+        Ok(())
     }
 }
 
@@ -253,8 +251,9 @@ mod tests {
         for number in 0..RECENT_MAX as i64 {
             insert.execute([number]).unwrap();
         }
-        let error = by_hash.end(&conn).unwrap_err();
-        assert!(error.is_damage(), "{error}");
+        for error in [by_hash.end(&conn).unwrap_err(), by_hash.tidy(&conn).unwrap_err()] {
+            assert!(error.is_damage(), "{error}");
+        }
     }
 
     #[test]

@@ -377,7 +377,7 @@ fn upgrade(conn: &Connection) -> rusqlite::Result<()> {
     if version < WITH_BY_HASH {
         conn.execute_batch(BY_HASH)?;
         by_hash::fill(conn)?;
-        conn.execute_batch("DROP INDEX log_hash;")?;
+        conn.execute_batch("DROP INDEX IF EXISTS log_hash;")?;
     }
     if version < WITH_MARK {
         Unindexed::default().index(conn)?;

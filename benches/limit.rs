@@ -203,7 +203,7 @@ fn receiving(changes: &[Verified], batch: usize, cores: usize) -> Duration {
     let path = disk.store.path().to_owned();
     each(changes.len(), || {
         thread::scope(|scope| {
-            let mut moving = scope.spawn(|| Ok(()));
+            let mut moving = scope.spawn(|| ());
             let verified: Vec<_> = (0..cores)
                 .map(|core| {
                     let (sender, verified) = std::sync::mpsc::sync_channel::<Vec<Verified>>(4);
@@ -226,7 +226,7 @@ fn receiving(changes: &[Verified], batch: usize, cores: usize) -> Duration {
                 if (number + 1).is_multiple_of(COMMIT_BYTES / BATCH_BYTES) {
                     disk.store.commit().expect("committed");
                     if disk.store.take_checkpoint_due(false) && moving.is_finished() {
-                        moving = scope.spawn(|| SqliteStore::checkpoint(&path));
+                        moving = scope.spawn(|| SqliteStore::checkpoint(&path).expect("moved"));
                     }
                 }
             }

@@ -35,8 +35,7 @@ impl SqliteStore {
         }
         if let Some(no) = index::insert_entry(conn, group, next, order)? {
             // It was asked for because it was not found.
-            by_hash.push(conn, log::row_id(group, no), &order.1)?;
-            by_hash.write(conn)?;
+            by_hash.insert(conn, log::row_id(group, no), &order.1)?;
             return Ok(no);
         }
         let actor_id = &change.header().actor;

@@ -44,6 +44,12 @@ impl ByHash {
         if self.unwritten.len() >= NODES_MAX { self.write(conn) } else { Ok(()) }
     }
 
+    /// A row that is none of the last, or is looked up in this index at once.
+    pub fn insert(&mut self, conn: &Connection, row: i64, hash: &ChangeHash) -> rusqlite::Result<()> {
+        self.unwritten.push((beginning(hash), row));
+        self.write(conn)
+    }
+
     /// To be called before this index is asked for what [`Recent`](super::recent::Recent) may know, or that is emptied.
     pub fn write(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         let mut insert =

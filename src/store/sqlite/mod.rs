@@ -382,8 +382,7 @@ impl Store for SqliteStore {
             let position = log::Position { no, actor: actor.row, deps: &deps, eff, late };
             log::remove(&store.conn, group, no)?;
             log::write(&store.conn, key, change, &position)?;
-            store.by_hash.push(&store.conn, log::row_id(group, no), &change.hash())?;
-            store.by_hash.write(&store.conn)?;
+            store.by_hash.insert(&store.conn, log::row_id(group, no), &change.hash())?;
             // Whoever follows was not given it while it was damaged.
             feed::append(&store.conn, group, no)?;
             store.words.index(&store.conn)?;

@@ -88,8 +88,7 @@ impl Stranded {
             None => index::add_actor(conn, group.no, actor_id)?,
         };
         log::write(conn, group, change, &log::Position { no, actor: actor.row, deps: &[], eff, late })?;
-        by_hash.push(conn, log::row_id(group.no, no), &change.hash())?;
-        by_hash.write(conn)?;
+        by_hash.insert(conn, log::row_id(group.no, no), &change.hash())?;
         waiting.add(conn, group, no, &change.header().deps)?;
         show(conn, group, no, eff, change)?;
         Ok(log::row_id(group.no, no))

@@ -12,13 +12,16 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use history::{Author, Disk, genesis};
-use peer::change::{Unverified, Verified};
-use peer::group::{Verdict, admit};
-use peer::identity::{self, Batch, Identity};
-use peer::limits::{BATCH_BYTES, COMMIT_BYTES, VERIFIED_IN_ONE_GO_MAX};
-use peer::store::{SqliteStore, Store};
+use peer::limits::VERIFIED_IN_ONE_GO_MAX;
+use peer::store::SqliteStore;
+use peer_engine::change::{Unverified, Verified};
+use peer_engine::group::{Verdict, admit};
+use peer_engine::identity::{self, Batch, Identity};
+use peer_engine::limits::{BATCH_BYTES, COMMIT_BYTES};
+use peer_engine::store::Store;
 use sha2::{Digest, Sha256};
+
+use history::{Author, Disk, genesis};
 
 const MESSAGES: usize = 50_000;
 /// Of what is over in no time.

@@ -4,11 +4,13 @@
 mod history;
 
 use divan::{Bencher, black_box};
+use peer::store::Page;
+use peer_engine::change::Unverified;
+use peer_engine::group::{EntryNo, Verdict, admit};
+use peer_engine::store::{MemoryStore, Store};
+use peer_engine::sync::{Marks, Session};
+
 use history::{Author, Disk, genesis, sizes};
-use peer::change::Unverified;
-use peer::group::{EntryNo, Verdict, admit};
-use peer::store::{MemoryStore, Page, Store};
-use peer::sync::{Marks, Session};
 
 fn main() {
     divan::main();

@@ -8,8 +8,8 @@ mod history;
 use std::time::{Duration, Instant};
 
 use peer::api::{Client, HistoryQuery, NewMessage, TextQuery, UsersQuery};
-use peer::id::{ChangeHash, GroupName};
 use peer::node::{DataDir, Node, Options};
+use peer_engine::id::{ChangeHash, GroupName};
 
 const GROUPS: u64 = 1_000;
 const MESSAGES_EACH: u64 = 20;

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use peer::id::PeerId;
-use peer::identity::{Identity, MeshSecret, Secret};
-use peer::limits::FRAME_BYTES_MAX;
 use peer::transport::{HelloInfo, Link, Listener, Transport, TransportError};
-use peer::wire::CloseCode;
+use peer_engine::id::PeerId;
+use peer_engine::identity::{Identity, MeshSecret, Secret};
+use peer_engine::limits::FRAME_BYTES_MAX;
+use peer_engine::wire::CloseCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

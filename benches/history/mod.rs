@@ -5,12 +5,13 @@
 
 use std::path::Path;
 
-use peer::change::{Body, Change, Content, Genesis, Header, Verified};
-use peer::group::{ChangeGraph, EntryNo, GroupNo, Verdict, admit};
-use peer::id::{ActorId, ChangeHash, GroupId, MeshId, PeerId};
-use peer::identity::Identity;
-use peer::store::{Reader, SqliteStore, Store};
-use peer::time::Timestamp;
+use peer::store::{Reader, SqliteStore};
+use peer_engine::change::{Body, Change, Content, Genesis, Header, Verified};
+use peer_engine::group::{ChangeGraph, EntryNo, GroupNo, Verdict, admit};
+use peer_engine::id::{ActorId, ChangeHash, GroupId, MeshId, PeerId};
+use peer_engine::identity::Identity;
+use peer_engine::store::Store;
+use peer_engine::time::Timestamp;
 use tempfile::TempDir;
 
 const MESH: MeshId = MeshId([3; 16]);

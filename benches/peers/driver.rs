@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, future, stream};
-use peer::change::Body;
-use peer::group::{EntryNo, GroupNo};
-use peer::id::{ChangeHash, GroupName};
 use peer::node::{DataDir, Draft, Node, Options};
 use peer::store::{Entry, Page, Reader, StoreError};
-use peer::wire::Ticket;
+use peer_engine::change::Body;
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{ChangeHash, GroupName};
+use peer_engine::wire::Ticket;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};

@@ -6,11 +6,11 @@ mod door;
 
 use data_encoding::BASE32_NOPAD;
 use peer::api::{GroupRef, HistoryQuery, Name, NewMessages, TextQuery, Topic};
-use peer::change::{Body, Change, Content, Unverified};
-use peer::id::ActorId;
 use peer::limits::SEND_BATCH_MAX;
-use peer::time::Timestamp;
-use peer::wire::{Frame, Proof, SyncMessage, Ticket};
+use peer_engine::change::{Body, Change, Content, Unverified};
+use peer_engine::id::ActorId;
+use peer_engine::time::Timestamp;
+use peer_engine::wire::{Frame, Proof, SyncMessage, Ticket};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -34,7 +34,7 @@ pub fn frame(message: &[u8]) {
 /// The first message of a stranger.
 pub fn hello(message: &[u8]) {
     if let Ok(told) = peer::transport::check_hello(message, &Proof([0xab; 32])) {
-        assert!(told.listen.iter().all(|address| peer::wire::address::check(address).is_ok()));
+        assert!(told.listen.iter().all(|address| peer_engine::wire::address::check(address).is_ok()));
     }
 }
 
@@ -86,7 +86,9 @@ pub fn ticket(bytes: &[u8]) {
     for text in [text, &mended] {
         match text.parse::<Ticket>() {
             Ok(ticket) => {
-                assert!(ticket.addresses.iter().all(|address| peer::wire::address::check(address).is_ok()));
+                assert!(
+                    ticket.addresses.iter().all(|address| peer_engine::wire::address::check(address).is_ok())
+                );
                 assert_eq!(ticket.to_string().parse(), Ok(ticket));
             }
             Err(error) => {
@@ -116,7 +118,7 @@ pub fn api_body(body: &[u8]) {
                 re: message.re,
                 from: message.from,
             };
-            let header = peer::change::Header {
+            let header = peer_engine::change::Header {
                 deps: vec![group().genesis()],
                 actor: ActorId::new(identity().peer(), [9; 8]),
                 seq: 1,

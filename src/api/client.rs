@@ -16,6 +16,7 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use peer_engine::id::{ChangeHash, GroupName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
@@ -33,7 +34,6 @@ use super::types::{
     Invitation, LateQuery, Link, Name, NewMessage, NewMessages, Preview, ReadMark, Row, Rows, SearchQuery,
     Sent, SentMessages, Status, TextQuery, Topic, User, Users, UsersQuery,
 };
-use crate::id::{ChangeHash, GroupName};
 use crate::limits::{API_HEADER_MS_MAX, HOLDER_WAIT_MS};
 use crate::node::{DataDir, DataDirError, Node, NodeError, Options};
 
@@ -418,10 +418,10 @@ mod tests {
 
     fn row(arrival: u64) -> Row {
         Row {
-            id: crate::id::ChangeHash([1; 32]),
+            id: peer_engine::id::ChangeHash([1; 32]),
             group: "rust".parse().unwrap(),
-            at: crate::time::Timestamp::MIN,
-            author: crate::id::PeerId([2; 32]),
+            at: peer_engine::time::Timestamp::MIN,
+            author: peer_engine::id::PeerId([2; 32]),
             name: None,
             from: None,
             kind: super::super::types::MESSAGE.to_owned(),
@@ -442,7 +442,7 @@ mod tests {
 
     /// A stand-in for a running peer: a listener and what it announces.
     async fn announced(data: &Path, token: &Token) -> Announcement {
-        let hello = Hello { peer: crate::id::PeerId([7; 32]), mesh: crate::id::MeshId([8; 16]) };
+        let hello = Hello { peer: peer_engine::id::PeerId([7; 32]), mesh: peer_engine::id::MeshId([8; 16]) };
         let router = Router::new()
             .route("/v1", get(async move || axum::Json(hello)))
             .route("/v1/status", get(async || ApiError::bad_request("no")))
@@ -470,7 +470,7 @@ mod tests {
         }
         let client = client.unwrap();
         assert!(client.is_serving());
-        assert_eq!(client.hello().await.unwrap().mesh, crate::id::MeshId([8; 16]));
+        assert_eq!(client.hello().await.unwrap().mesh, peer_engine::id::MeshId([8; 16]));
         match client.status().await {
             Err(ClientError::Refused(body)) => assert_eq!(body.code, "bad-request"),
             other => panic!("{other:?}"),

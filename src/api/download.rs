@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use peer_engine::id::{ChangeHash, GroupName};
+
 use super::client::{Client, ClientError};
 use super::types::{History, HistoryQuery, Row};
-use crate::id::{ChangeHash, GroupName};
 use crate::limits::PAGE_MAX;
 use crate::text;
 

@@ -5,11 +5,11 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use peer_engine::change::ContentError;
+use peer_engine::id::GroupName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::change::ContentError;
-use crate::id::GroupName;
 use crate::node::{CommandError, NodeError};
 use crate::store::StoreError;
 
@@ -148,7 +148,8 @@ mod tests {
             (StatusCode::UNPROCESSABLE_ENTITY, "content")
         );
         assert!(content.body.message.contains("65536"), "{}", content.body.message);
-        let missing = ApiError::from(NodeError::Store(StoreError::NoEntry(crate::id::ChangeHash([7; 32]))));
+        let missing =
+            ApiError::from(NodeError::Store(StoreError::NoEntry(peer_engine::id::ChangeHash([7; 32]))));
         assert_eq!((missing.status, missing.body.code.as_str()), (StatusCode::NOT_FOUND, "unknown-entry"));
         assert!(missing.body.message.contains("0707"), "{}", missing.body.message);
         let full = ApiError::from(NodeError::Store(StoreError::Full));

@@ -9,14 +9,14 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use data_encoding::HEXLOWER;
 use futures_util::stream;
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{ChangeHash, GroupName, PeerId};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::routes::Service;
 use super::rows::rows;
 use super::types::{Event, What, kind};
-use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, GroupName, PeerId};
 use crate::limits::{EVENT_LOOK_MS, EVENTS_BATCH_MAX, OWN_RECENT_ARRIVALS_MAX, OWN_RECENT_MAX};
 use crate::node::{Node, NodeError};
 use crate::store::{FeedItem, FeedPlace, FeedWhat};

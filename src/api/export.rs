@@ -1,10 +1,10 @@
 //! A group as one Automerge document, which any Automerge reader opens.
 
 use axum::http::StatusCode;
+use peer_engine::change::Change;
+use peer_engine::group::{EntryNo, GroupNo};
 
 use super::error::ApiError;
-use crate::change::Change;
-use crate::group::{EntryNo, GroupNo};
 use crate::limits::PAGE_MAX;
 use crate::node::Node;
 use crate::store::export::{self, Document, ExportError};

@@ -12,13 +12,13 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
+use peer_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::limits::{LINK_CODE_MS_MAX, LINK_CODES_MAX, SESSION_S_MAX, SESSIONS_MAX};
 use crate::node::write_private;
-use crate::time::Timestamp;
 
 const FILE: &str = "page.json";
 

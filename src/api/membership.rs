@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use peer_engine::id::MeshId;
 use serde::Serialize;
 
 use super::Ticket;
-use crate::id::MeshId;
 use crate::node::{self, DataDir, DataDirError, Node, NodeError, Options};
 
 /// Why the ticket was not taken. Nothing was created or changed.

@@ -24,7 +24,6 @@ mod openapi;
 mod qr;
 mod routes;
 mod rows;
-mod schema;
 mod server;
 mod socket;
 mod token;
@@ -39,4 +38,4 @@ pub use membership::{JoinError, Joined, join};
 pub use server::{ServeError, ServeOptions, Server};
 pub use types::*;
 
-pub use crate::wire::{Ticket, TicketError};
+pub use peer_engine::wire::{Ticket, TicketError};

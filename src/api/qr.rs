@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn the_longest_ticket_fits_and_what_is_longer_is_refused() {
-        assert!(svg(&"a".repeat(crate::limits::TICKET_CHARS_MAX)).is_some());
+        assert!(svg(&"a".repeat(peer_engine::limits::TICKET_CHARS_MAX)).is_some());
         assert!(svg(&"a".repeat(5000)).is_none());
     }
 }

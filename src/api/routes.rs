@@ -11,6 +11,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, http};
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{ChangeHash, GroupName};
 use tokio::sync::{Semaphore, watch};
 use zeroize::Zeroizing;
 
@@ -26,8 +28,6 @@ use super::types::{
     SentMessages, Status, TextQuery, Topic, User, Users, UsersQuery,
 };
 use super::{export, qr, socket};
-use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, GroupName};
 use crate::limits::{
     API_BODY_BYTES_MAX, API_CODE_BYTES_MAX, EVENTS_MAX, OWN_RECENT_ARRIVALS_MAX, PAGE_MAX, PATIENCE_MS_MAX,
     SEARCH_CONTEXT_MAX, SEARCH_HITS_MAX, SEND_BATCH_MAX, SENT_KEY_BYTES_MAX,

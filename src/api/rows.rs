@@ -1,10 +1,10 @@
 //! Entries as a person is shown them: with what concerns him.
 
-use crate::group::GroupNo;
-use crate::id::PeerId;
-use crate::store::{Entry, Reader, StoreError};
+use peer_engine::group::GroupNo;
+use peer_engine::id::PeerId;
 
 use super::types::Row;
+use crate::store::{Entry, Reader, StoreError};
 
 /// The rows of entries of one group, for the person whose key is `own`.
 pub(super) fn rows(

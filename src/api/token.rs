@@ -3,11 +3,10 @@
 
 use std::fmt;
 
+use peer_engine::identity::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
-
-use crate::identity::Secret;
 
 const SCHEME: &str = "Bearer ";
 

@@ -3,19 +3,19 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use peer_engine::change::{Body, Content, ContentError};
+use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use peer_engine::time::Timestamp;
 use schemars::JsonSchema;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::change::{Body, Content, ContentError};
-use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use crate::limits::SEND_BATCH_MAX;
 use crate::node::Draft;
 use crate::store;
-use crate::time::Timestamp;
 
-pub use crate::group::kind;
 pub use crate::node::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
+pub use peer_engine::group::kind;
 
 /// The `kind` of a row that is a message. In the change itself a message is an entry without a kind.
 pub const MESSAGE: &str = "message";
@@ -500,8 +500,10 @@ mod tests {
 
     #[test]
     fn a_message_that_no_peer_would_take_is_refused_with_the_limit() {
-        let long = NewMessage::text("x".repeat(crate::limits::BODY_BYTES_MAX + 1));
-        assert!(long.check().unwrap_err().to_string().contains(&crate::limits::BODY_BYTES_MAX.to_string()));
-        assert!(NewMessage::text("x".repeat(crate::limits::BODY_BYTES_MAX)).check().is_ok());
+        let long = NewMessage::text("x".repeat(peer_engine::limits::BODY_BYTES_MAX + 1));
+        assert!(
+            long.check().unwrap_err().to_string().contains(&peer_engine::limits::BODY_BYTES_MAX.to_string())
+        );
+        assert!(NewMessage::text("x".repeat(peer_engine::limits::BODY_BYTES_MAX)).check().is_ok());
     }
 }

@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use peer_engine::id::GroupName;
+
 use super::Context;
 use super::failure::{Failure, Result};
 use super::output::count;
 use crate::api::{Client, Draft, Pages, json_line};
-use crate::id::GroupName;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {

@@ -1,10 +1,11 @@
 //! `peer groups`: list groups; create, join and leave them; set topics.
 
+use peer_engine::id::GroupName;
+
 use super::failure::Result;
 use super::output::count;
 use super::{Context, input};
 use crate::api::{Client, Group};
-use crate::id::GroupName;
 use crate::text;
 
 #[derive(clap::Args, Debug)]

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::io::Write;
 
+use peer_engine::id::{ChangeHash, GroupName};
+
 use super::failure::{Failure, Result};
 use super::{Context, rows};
 use crate::api::{Client, EventsQuery, History, HistoryQuery, Pages, Row, What};
-use crate::id::{ChangeHash, GroupName};
 use crate::limits::PAGE_MAX;
 
 #[derive(clap::Args, Debug)]

@@ -5,6 +5,9 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use peer_engine::id::GroupName;
+use peer_engine::limits::{BATCH_BYTES, BODY_BYTES_MAX};
+use peer_engine::time::Timestamp;
 use serde::Deserialize;
 
 use super::failure::{Failure, Result};
@@ -13,9 +16,7 @@ use super::output::count;
 use super::progress::Progress;
 use super::{Context, send};
 use crate::api::{Client, MESSAGE, NewMessage};
-use crate::id::GroupName;
-use crate::limits::{BATCH_BYTES, BODY_BYTES_MAX, SEND_BATCH_MAX};
-use crate::time::Timestamp;
+use crate::limits::SEND_BATCH_MAX;
 
 /// The longest body with every byte escaped, and room for the other fields.
 const LINE_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;

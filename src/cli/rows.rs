@@ -1,10 +1,10 @@
 //! A row of history as a person reads it. All text in it is somebody else's, so all of it is cleaned.
 
 use jiff::tz::TimeZone;
+use peer_engine::time::Timestamp;
 
 use crate::api::{MESSAGE, Row, kind};
 use crate::text;
-use crate::time::Timestamp;
 
 /// Marks what arrived after newer rows were already there.
 const LATE: &str = "↥ late  ";
@@ -57,7 +57,7 @@ fn indented(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{ChangeHash, PeerId};
+    use peer_engine::id::{ChangeHash, PeerId};
 
     fn base() -> Row {
         Row {

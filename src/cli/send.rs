@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use peer_engine::id::GroupName;
+use peer_engine::limits::{BATCH_BYTES, BODY_BYTES_MAX};
 use tokio::sync::mpsc;
 
 use super::failure::{Failure, Result};
@@ -11,8 +13,7 @@ use super::output::count;
 use super::progress::Progress;
 use super::{Context, input};
 use crate::api::{Client, ClientError, NewMessage, Sent};
-use crate::id::GroupName;
-use crate::limits::{BATCH_BYTES, BODY_BYTES_MAX, SEND_BATCH_MAX};
+use crate::limits::SEND_BATCH_MAX;
 use crate::text;
 
 /// How long to wait for the linked peers, to say more than "kept here".

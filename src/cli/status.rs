@@ -1,9 +1,10 @@
 //! `peer status`: this peer, its groups, its links, and what is missing where.
 
+use peer_engine::id::{ChangeHash, PeerId};
+
 use super::Context;
 use super::failure::Result;
 use crate::api::{GroupStatus, LinkStatus, Status, Unreachable};
-use crate::id::{ChangeHash, PeerId};
 use crate::text;
 
 /// A clock that is wrong by more is told.
@@ -167,7 +168,7 @@ mod tests {
         let level = link(&a_link());
         assert_eq!(level[0], "  anna␛[2J (01010101)");
         assert_eq!(level[1..], ["192.0.2.1:7117", "1.2 ms", "2.0 KiB in, 10 B out", "level", ""]);
-        let group: crate::id::GroupName = "rust".parse().unwrap();
+        let group: peer_engine::id::GroupName = "rust".parse().unwrap();
         let behind = Behind { group, entries: Some(3), unknown_heads: 1 };
         let other = link(&LinkStatus { skew_ms: Some(7_200_000), behind: vec![behind], ..a_link() });
         assert_eq!(other[4..], ["rust: it lacks 3 and has more", "its clock is 2 h ahead"]);

@@ -4,11 +4,11 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use peer_engine::limits::TICKET_CHARS_MAX;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Result};
 use crate::api::Ticket;
-use crate::limits::TICKET_CHARS_MAX;
 
 /// `TICKET`, `@FILE`, or `-` for standard input. What was typed is erased.
 pub(super) fn read(source: String) -> Result<Ticket> {

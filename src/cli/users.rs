@@ -1,9 +1,10 @@
 //! `peer users`: who is there.
 
+use peer_engine::id::GroupName;
+
 use super::Context;
 use super::failure::Result;
 use crate::api::{User, UsersQuery};
-use crate::id::GroupName;
 use crate::text;
 
 #[derive(clap::Args, Debug)]

@@ -5,13 +5,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use peer_engine::id::MeshId;
+use peer_engine::identity::{Identity, MeshSecret, Secret};
+use peer_engine::wire::ticket::Ticket;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
-
-use crate::id::MeshId;
-use crate::identity::{Identity, MeshSecret, Secret};
-use crate::wire::ticket::Ticket;
 
 const SECRETS: &str = "secrets.json";
 const DATABASE: &str = "peer.db";

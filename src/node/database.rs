@@ -8,9 +8,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use peer_engine::id::{MeshId, PeerId};
+
 use super::NodeError;
 use super::data_dir::make_private;
-use crate::id::{MeshId, PeerId};
 use crate::store::{Bytes, Salvaged, SqliteStore, StoreError};
 
 /// Being made: of no use until it is whole.

@@ -2,9 +2,10 @@
 
 use std::io;
 
-use crate::engine::CommandError;
-use crate::id::GroupName;
-use crate::limits::{NAME_BYTES_MAX, TOPIC_BYTES_MAX};
+use peer_engine::engine::CommandError;
+use peer_engine::id::GroupName;
+use peer_engine::limits::{NAME_BYTES_MAX, TOPIC_BYTES_MAX};
+
 use crate::node::DataDirError;
 use crate::store::StoreError;
 use crate::transport::TransportError;

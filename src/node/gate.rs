@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use peer_engine::change::{Unverified, Verified};
+use peer_engine::id::GroupId;
 use tokio::sync::Semaphore;
 
-use crate::change::{Unverified, Verified};
-use crate::id::GroupId;
 use crate::limits::VERIFIED_IN_ONE_GO_MAX;
 
 /// Changes that are verified where they came in.
@@ -73,10 +73,10 @@ fn verify_some(group: GroupId, changes: &[Vec<u8>]) -> Option<Vec<Verified>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Body, Change, Content, Genesis, Header};
-    use crate::id::{ActorId, MeshId};
-    use crate::identity::Identity;
-    use crate::time::Timestamp;
+    use peer_engine::change::{Body, Change, Content, Genesis, Header};
+    use peer_engine::id::{ActorId, MeshId};
+    use peer_engine::identity::Identity;
+    use peer_engine::time::Timestamp;
 
     fn changes(count: u64) -> (GroupId, Vec<Vec<u8>>) {
         let group = Genesis::public(MeshId([1; 16]), "rust".parse().unwrap()).id();

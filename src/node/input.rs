@@ -3,13 +3,14 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use peer_engine::engine::{Command, CommandError, Event, Outcome};
+use peer_engine::group::GroupNo;
+use peer_engine::limits::BATCH_BYTES;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::NodeError;
 use super::outbox::Outbox;
-use crate::engine::{Command, CommandError, Event, Outcome};
-use crate::group::GroupNo;
-use crate::limits::{BATCH_BYTES, CATCH_UP_COALESCE_MS, COALESCE_MS};
+use crate::limits::{CATCH_UP_COALESCE_MS, COALESCE_MS};
 use crate::store::{Snapshot, StoreError};
 
 pub(super) type Answer = Result<Outcome, CommandError>;

@@ -8,6 +8,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
+use peer_engine::engine::{Event, Incoming, Misconduct};
+use peer_engine::id::PeerId;
+use peer_engine::limits::ADDRESSES_MAX;
+use peer_engine::sync::LinkId;
+use peer_engine::wire::CloseCode;
+use peer_engine::wire::frame::{Control, Frame};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -15,15 +21,8 @@ use super::gate::Gate;
 use super::handshakes::Handshakes;
 use super::input::{Input, InputSender};
 use super::outbox::{Outbox, write_all};
-use crate::engine::{Event, Incoming, Misconduct};
-use crate::id::PeerId;
-use crate::limits::{
-    ACCEPT_RETRY_MS, ADDRESSES_MAX, CLOSE_MS_MAX, LINK_INBOX_BYTES_MAX, LINK_INBOX_FRAMES_MAX,
-};
-use crate::sync::LinkId;
+use crate::limits::{ACCEPT_RETRY_MS, CLOSE_MS_MAX, LINK_INBOX_BYTES_MAX, LINK_INBOX_FRAMES_MAX};
 use crate::transport::{HelloInfo, Link, LinkReader, Listener, Traffic, Transport, TransportError};
-use crate::wire::CloseCode;
-use crate::wire::frame::{Control, Frame};
 
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bytes {

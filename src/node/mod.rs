@@ -27,25 +27,26 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-pub use crate::engine::{CommandError, Draft};
 use data_dir::Secrets;
 pub use data_dir::{DataDir, DataDirError, write_private};
 pub use error::NodeError;
+pub use peer_engine::engine::{CommandError, Draft};
 pub use probe::probe;
 pub use status::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
 
-use crate::change::Genesis;
-use crate::engine::{Command, Outcome, Settings};
-use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
-use crate::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, TOPIC_BYTES_MAX};
-use crate::store::{Entry, Reader, SqliteStore, Store, StoreError};
-use crate::time::Timestamp;
+use crate::store::{Entry, Reader, SqliteStore, StoreError};
 use crate::transport::{Transport, TransportError};
-use crate::wire::ticket::Ticket;
 use database::{Database, Opened};
 use input::Input;
 use links::Links;
+use peer_engine::change::Genesis;
+use peer_engine::engine::{Command, Outcome, Settings};
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use peer_engine::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, TOPIC_BYTES_MAX};
+use peer_engine::store::Store;
+use peer_engine::time::Timestamp;
+use peer_engine::wire::ticket::Ticket;
 use previews::{Preview, Previews};
 use readers::Readers;
 use writer::Writer;
@@ -90,7 +91,7 @@ impl Node {
         let secrets = dir.secrets()?;
         let peer = secrets.identity.peer();
         for address in &options.advertise {
-            crate::wire::address::check(address).map_err(TransportError::from)?;
+            peer_engine::wire::address::check(address).map_err(TransportError::from)?;
         }
         if let Some(bytes) = options.name.as_ref().map(String::len)
             && !(1..=NAME_BYTES_MAX).contains(&bytes)
@@ -270,7 +271,7 @@ impl Node {
         if topic.len() > TOPIC_BYTES_MAX {
             return Err(NodeError::Topic { bytes: topic.len() });
         }
-        let kind = Some(crate::group::kind::TOPIC.to_owned());
+        let kind = Some(peer_engine::group::kind::TOPIC.to_owned());
         let draft = Draft { kind, body: topic.to_owned(), ..Draft::default() };
         let ids = self.send(group, vec![draft]).await?;
         ids.first().copied().ok_or(NodeError::Stopped)

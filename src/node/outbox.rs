@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use peer_engine::limits::LINK_QUEUE_BYTES_MAX;
+use peer_engine::sync::LinkId;
+use peer_engine::wire::CloseCode;
+use peer_engine::wire::frame::Frame;
 use tokio::sync::{Notify, mpsc};
 
-use crate::limits::{CLOSE_MS_MAX, LINK_QUEUE_BYTES_MAX};
-use crate::sync::LinkId;
+use crate::limits::CLOSE_MS_MAX;
 use crate::transport::LinkWriter;
-use crate::wire::CloseCode;
-use crate::wire::frame::Frame;
 
 /// The queue of frames to one link. Clones are handles to the same.
 #[derive(Clone)]

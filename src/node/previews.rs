@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::change::Verified;
-use crate::group::GroupNo;
-use crate::id::PeerId;
-use crate::limits::PREVIEWS_MAX;
+use peer_engine::change::Verified;
+use peer_engine::group::GroupNo;
+use peer_engine::id::PeerId;
+use peer_engine::limits::PREVIEWS_MAX;
 
 /// Clones are handles to the same.
 #[derive(Clone, Default)]

@@ -1,10 +1,11 @@
 //! Asks a ticket's peers whether they take it, without becoming anybody.
 
+use peer_engine::identity::Identity;
+use peer_engine::wire::CloseCode;
+use peer_engine::wire::ticket::Ticket;
+
 use super::{NodeError, data_dir};
-use crate::identity::Identity;
 use crate::transport::{HelloInfo, Transport, TransportError};
-use crate::wire::CloseCode;
-use crate::wire::ticket::Ticket;
 
 /// Does a handshake with the first peer of the ticket that answers, under a key made for this purpose.
 pub async fn probe(ticket: &Ticket) -> Result<(), NodeError> {

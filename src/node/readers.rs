@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use peer_engine::engine::Event;
+use peer_engine::id::MeshId;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::NodeError;
 use super::input::{Input, InputSender};
-use crate::engine::Event;
-use crate::id::MeshId;
 use crate::limits::READS_END_MS_MAX;
 use crate::store::{Reader, StoreError};
 

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use peer_engine::group::{EntryNo, GroupNo};
 use tokio::sync::mpsc;
 
 use super::input::{Input, InputSender};
 use super::readers::Readers;
-use crate::group::{EntryNo, GroupNo};
 use crate::limits::{SNAPSHOT_ENTRIES_MAX, SNAPSHOT_GROWTH_MIN, SNAPSHOT_QUIET_MS, SNAPSHOT_WAIT_MS_MAX};
 use crate::store::export::{self, ExportError};
 use crate::store::{Reader, Snapshot};

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use peer_engine::engine;
+use peer_engine::id::{ChangeHash, GroupName, MeshId, PeerId};
+use peer_engine::sync::LinkId;
+use peer_engine::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::links::Bytes;
-use crate::engine;
-use crate::id::{ChangeHash, GroupName, MeshId, PeerId};
 use crate::limits::CLOCK_AHEAD_MS_MAX;
 use crate::store::{Reader, StoreError};
-use crate::sync::LinkId;
-use crate::time::Timestamp;
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Status {

@@ -10,6 +10,11 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use peer_engine::engine::{CommandError, Effect, Engine, Event, Settings};
+use peer_engine::limits::{COMMIT_BYTES, PUSH_EVERY_MS};
+use peer_engine::sync::LinkId;
+use peer_engine::time::Now;
+use peer_engine::wire::CloseCode;
 use tokio::sync::{oneshot, watch};
 
 use super::checkpoints::Checkpoints;
@@ -21,15 +26,8 @@ use super::previews::Previews;
 use super::readers::Readers;
 use super::snapshots::Growth;
 use super::{NodeError, data_dir, wall_clock};
-use crate::engine::{CommandError, Effect, Engine, Event, Settings};
-use crate::limits::{
-    COMMIT_BYTES, COMMIT_EVENTS_MAX, PUSH_EVERY_MS, RESTART_MS, SALVAGE_AGAIN_MS, TIDY_AFTER_MS,
-    TIDY_EVERY_MS,
-};
+use crate::limits::{COMMIT_EVENTS_MAX, RESTART_MS, SALVAGE_AGAIN_MS, TIDY_AFTER_MS, TIDY_EVERY_MS};
 use crate::store::{SqliteStore, StoreError};
-use crate::sync::LinkId;
-use crate::time::Now;
-use crate::wire::CloseCode;
 
 pub(super) struct Writer {
     input: InputSender,

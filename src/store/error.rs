@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::ChangeHash;
 use rusqlite::ErrorCode;
-
-use crate::group::{EntryNo, GroupNo};
-use crate::id::ChangeHash;
 
 /// A store failed. Reads change nothing. A write that fails takes everything since the last transaction with it: the state
 /// is then that of the last one, on disk and in memory. Only after [`StoreError::Unflushed`] this last one may be gone

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use automerge::transaction::Transactable;
 use automerge::{ActorId, AutoCommit, Automerge, AutomergeError, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
+use peer_engine::change::{Body, Change};
+use peer_engine::id::ChangeHash;
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
-use crate::change::{Body, Change};
-use crate::id::ChangeHash;
 
 /// Changes that Automerge is given at once, in bytes. With all at once it takes 6 kB of memory for an entry, with these 3.
 const PART_BYTES: usize = 256 * 1024;
@@ -76,7 +76,7 @@ pub fn automerge(
 struct Log {
     changes: Vec<(i64, ChangeHash, Change)>,
     eff: HashMap<ChangeHash, i64>,
-    written: HashSet<(crate::id::ActorId, u64)>,
+    written: HashSet<(peer_engine::id::ActorId, u64)>,
     /// What nothing depends on.
     heads: HashSet<ChangeHash>,
     forked: bool,

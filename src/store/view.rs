@@ -1,10 +1,11 @@
 //! What readers hand to the faces: entries, groups and people as they are shown.
 
+use peer_engine::change::Body;
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{ChangeHash, GroupId, GroupName, PeerId};
+use peer_engine::time::Timestamp;
+
 use super::sqlite::is_stranded;
-use crate::change::Body;
-use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, GroupId, GroupName, PeerId};
-use crate::time::Timestamp;
 
 /// One entry of a group, checked against its hash.
 #[derive(Clone, Debug, PartialEq, Eq)]

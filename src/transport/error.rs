@@ -2,9 +2,9 @@
 
 use std::io;
 
-use crate::id::PeerId;
-use crate::limits::FRAME_BYTES_MAX;
-use crate::wire::{CloseCode, PROTOCOL};
+use peer_engine::id::PeerId;
+use peer_engine::limits::FRAME_BYTES_MAX;
+use peer_engine::wire::{CloseCode, PROTOCOL};
 
 /// Why there is no connection, or no longer one. The transport keeps no state of its own, so nothing has
 /// changed but the connection; and no text of the other side and no secret is repeated.
@@ -17,7 +17,7 @@ pub enum TransportError {
     #[error("cannot listen on {address}: {source}; listen on an address of this machine")]
     Bind { address: std::net::SocketAddr, source: io::Error },
     #[error(transparent)]
-    Address(#[from] crate::wire::address::AddressError),
+    Address(#[from] peer_engine::wire::address::AddressError),
     #[error(
         "cannot reach {address}: {source}; check that the peer runs there and that nothing blocks the port"
     )]

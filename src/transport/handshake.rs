@@ -8,6 +8,10 @@
 
 use futures_util::{SinkExt, StreamExt};
 use hmac::{Hmac, KeyInit, Mac};
+use peer_engine::id::PeerId;
+use peer_engine::identity::MeshSecret;
+use peer_engine::limits::{ADDRESSES_MAX, FRAME_BYTES_MAX, HELLO_BYTES_MAX};
+use peer_engine::wire::{CloseCode, Control, Frame, PROTOCOL, Proof, address};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio_rustls::TlsStream;
@@ -19,10 +23,7 @@ use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_
 use super::error::TransportError;
 use super::tls::Channel;
 use super::traffic::Counted;
-use crate::id::PeerId;
-use crate::identity::MeshSecret;
-use crate::limits::{ADDRESSES_MAX, FRAME_BYTES_MAX, HELLO_BYTES_MAX, LINK_BUFFER_BYTES};
-use crate::wire::{CloseCode, Control, Frame, PROTOCOL, Proof, address};
+use crate::limits::LINK_BUFFER_BYTES;
 
 const PROOF_DOMAIN: &[u8] = b"peer/1 hello\0";
 

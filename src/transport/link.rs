@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use peer_engine::id::PeerId;
+use peer_engine::limits::FRAME_BYTES_MAX;
+use peer_engine::wire::CloseCode;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::error::TransportError;
 use super::handshake::{self, Socket};
 use super::traffic::Traffic;
-use crate::id::PeerId;
-use crate::limits::{CLOSE_MS_MAX, FRAME_BYTES_MAX};
-use crate::wire::CloseCode;
+use crate::limits::CLOSE_MS_MAX;
 
 pub struct Link {
     pub peer: PeerId,

@@ -26,11 +26,12 @@ pub use handshake::{HelloInfo, Told, check_hello};
 pub use link::{Link, LinkReader, LinkWriter};
 pub use traffic::Traffic;
 
-use crate::id::PeerId;
-use crate::identity::{Identity, MeshSecret};
-use crate::limits::{ACCEPT_QUEUE_MAX, HANDSHAKE_MS_MAX};
-use crate::wire::address;
+use crate::limits::ACCEPT_QUEUE_MAX;
 use handshake::{Member, Proven};
+use peer_engine::id::PeerId;
+use peer_engine::identity::{Identity, MeshSecret};
+use peer_engine::limits::HANDSHAKE_MS_MAX;
+use peer_engine::wire::address;
 use tls::Tls;
 use traffic::Counted;
 

@@ -1,6 +1,9 @@
 //! Rogues: ends of a connection that do what the public door does not allow.
 
 use futures_util::{SinkExt, StreamExt};
+use peer_engine::identity::Secret;
+use peer_engine::limits::{FRAME_BYTES_MAX, HELLO_BYTES_MAX};
+use peer_engine::wire::{CloseCode, Control, Frame, Proof};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, accept_async, client_async};
@@ -9,9 +12,6 @@ use zeroize::Zeroizing;
 use super::handshake::{Side, Socket, close, proof, send_hello};
 use super::tls::Channel;
 use super::*;
-use crate::identity::Secret;
-use crate::limits::{FRAME_BYTES_MAX, HELLO_BYTES_MAX};
-use crate::wire::{CloseCode, Control, Frame, Proof};
 
 fn secret(byte: u8) -> MeshSecret {
     MeshSecret(Secret::copy_of(&[byte; 32]))
@@ -128,8 +128,8 @@ async fn a_stranger_cannot_make_a_peer_hold_more_than_a_hello() {
         let error = first_message(Message::binary(vec![0; length])).await;
         assert!(matches!(error, TransportError::TooLarge), "{error}");
     }
-    let longest = format!("{}:65535", "a".repeat(crate::limits::ADDRESS_BYTES_MAX - 6));
-    let longest = hello(u32::MAX, vec![longest; crate::limits::ADDRESSES_MAX]);
+    let longest = format!("{}:65535", "a".repeat(peer_engine::limits::ADDRESS_BYTES_MAX - 6));
+    let longest = hello(u32::MAX, vec![longest; peer_engine::limits::ADDRESSES_MAX]);
     assert!(longest.len() <= HELLO_BYTES_MAX);
 }
 

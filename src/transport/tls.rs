@@ -6,6 +6,8 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
+use peer_engine::id::PeerId;
+use peer_engine::identity::{self, Identity};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
 use rustls::crypto::CryptoProvider;
@@ -23,8 +25,6 @@ use zeroize::Zeroizing;
 
 use super::error::TransportError;
 use super::traffic::Counted;
-use crate::id::PeerId;
-use crate::identity::{self, Identity};
 
 /// Names the protocol and its version in the TLS handshake.
 const ALPN: &[u8] = b"peer/1";

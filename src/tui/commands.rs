@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::id::GroupName;
+use peer_engine::id::GroupName;
 
 /// A line of `/me` is a message like any other: its body is `/me waves`, which every face can at least read. It is no
 /// kind of its own, since peers that do not know a kind would not show its text.

@@ -3,10 +3,10 @@
 //! The cursor moves over whole grapheme clusters, and what is shown is clean even where what was pasted is not.
 //! The widely used text areas count `char`s and know no history of inputs, so this is our own.
 
+use peer_engine::limits::BODY_BYTES_MAX;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::wrap::width;
-use crate::limits::BODY_BYTES_MAX;
 use crate::text;
 
 /// Inputs that are remembered.

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use peer_engine::id::GroupName;
 use tokio::sync::mpsc;
 
 use super::event::{Answer, Effect, Event, Part};
 use super::room::{PAGE, WINDOW_MAX};
 use crate::api::{Client, ClientError, Draft, HistoryQuery, Pages, TextQuery, UsersQuery, json_line};
-use crate::id::GroupName;
 use crate::text;
 
 /// Late entries that are looked for when a group is opened.

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use crossterm::event::{KeyEvent, MouseEvent};
+use peer_engine::id::{ChangeHash, GroupName, PeerId};
 
 use crate::api::{Group, History, Hit, NewMessage, Preview, Row, Status, User, What};
-use crate::id::{ChangeHash, GroupName, PeerId};
 
 #[derive(Debug)]
 pub enum Event {

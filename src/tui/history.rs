@@ -5,6 +5,8 @@
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use peer_engine::id::{ChangeHash, PeerId};
+use peer_engine::time::Timestamp;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
@@ -13,9 +15,7 @@ use super::room::{Anchor, Pending, Room};
 use super::state::State;
 use super::wrap::{pad, truncate, width, wrap};
 use crate::api::{MESSAGE, Row, kind};
-use crate::id::{ChangeHash, PeerId};
 use crate::text;
-use crate::time::Timestamp;
 
 /// From this many columns on, names have a column of their own.
 const COLUMNS_WIDE: usize = 56;

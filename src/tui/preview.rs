@@ -3,10 +3,11 @@
 //! They are looked at and nothing else: they are no rows of the room, so that nothing pages, marks, picks or searches
 //! by them.
 
+use peer_engine::id::{ChangeHash, PeerId};
+
 use super::room::Room;
 use super::state::Refresh;
 use crate::api::{Preview, Row};
-use crate::id::{ChangeHash, PeerId};
 
 #[derive(Debug, Default)]
 pub struct SentAhead {

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use peer_engine::id::{ChangeHash, GroupName, PeerId};
+
 use super::event::Part;
 use crate::api::{History, MESSAGE, Row, User};
-use crate::id::{ChangeHash, GroupName, PeerId};
 
 /// Rows of one page.
 pub const PAGE: usize = 100;

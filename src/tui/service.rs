@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use peer_engine::id::PeerId;
+
 use crate::api::{Client, ClientError, Events, EventsQuery, ServeError, ServeOptions, Server};
-use crate::id::PeerId;
 
 /// Why there is no service.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::tz::TimeZone;
+use peer_engine::id::{ChangeHash, GroupName, PeerId};
 
 use super::editor::Editor;
 use super::keys::KeyMap;
@@ -10,7 +11,6 @@ use super::preview::SentAhead;
 use super::room::Room;
 use super::theme::Theme;
 use crate::api::{Group, Hit, Status, User};
-use crate::id::{ChangeHash, GroupName, PeerId};
 
 /// What does not change while the program runs.
 #[derive(Clone, Debug)]

@@ -1,8 +1,7 @@
 //! Colours. Few, readable on a dark and on a light background, and none at all where `NO_COLOR` asks for that.
 
+use peer_engine::id::PeerId;
 use ratatui::style::{Color, Modifier, Style};
-
-use crate::id::PeerId;
 
 /// Colours for names, as numbers of the 256-colour palette: all of middling brightness.
 const AUTHORS: [u8; 12] = [28, 30, 32, 63, 64, 98, 100, 130, 133, 161, 163, 166];

@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use peer::api::Ticket;
-use peer::identity::Identity;
 use peer::transport::{HelloInfo, Transport};
+use peer_engine::identity::Identity;
 use serde_json::json;
 
 use crate::api::Caller;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use peer::api::{Client, EventsQuery, HistoryQuery, Preview, What};
-use peer::limits::PREVIEW_FROM;
+use peer_engine::limits::PREVIEW_FROM;
 
 use crate::peer::Peer;
 

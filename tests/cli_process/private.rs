@@ -110,7 +110,7 @@ fn no_log_and_no_error_tells_a_secret() {
     let mut said = logged(&ben, &["join", "-"], ticket);
     said += &logged(&ben, &["status"], "");
     let mut stranger: Ticket = ticket.parse().unwrap();
-    stranger.secret = peer::identity::MeshSecret(peer::identity::Secret::copy_of(&[7; 32]));
+    stranger.secret = peer_engine::identity::MeshSecret(peer_engine::identity::Secret::copy_of(&[7; 32]));
     said += &logged(&Peer::nowhere(), &["join", "-"], &stranger.to_string());
     said += &logged(&Peer::nowhere(), &["join", "-"], &ticket[..ticket.len() - 9]);
     said += &logged(&Peer::nowhere(), &["serve", "--join", "-"], &ticket.replace("peer1", "peer2"));

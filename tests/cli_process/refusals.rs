@@ -241,7 +241,7 @@ fn bad_tickets_create_nothing() {
     let server = anna.serve(&[]);
     let good = server.ticket();
     let mut stranger: Ticket = good.parse().unwrap();
-    stranger.secret = peer::identity::MeshSecret(peer::identity::Secret::copy_of(&[7; 32]));
+    stranger.secret = peer_engine::identity::MeshSecret(peer_engine::identity::Secret::copy_of(&[7; 32]));
     let mut gone: Ticket = good.parse().unwrap();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     gone.addresses = vec![free.to_string()];

@@ -7,12 +7,12 @@ use automerge::transaction::Transactable;
 use automerge::{AutoCommit, ROOT};
 use data_encoding::BASE32_NOPAD;
 use peer::api::{GroupRef, Name, NewMessages, Topic};
-use peer::change::{DecodeError, Unverified};
-use peer::limits::{
-    API_BODY_BYTES_MAX, CONTROL_BYTES_MAX, DEFLATE_GROWTH_MAX, FRAME_BYTES_MAX, HEADS_MAX, HELLO_BYTES_MAX,
-    SEND_BATCH_MAX, TICKET_CHARS_MAX,
+use peer::limits::{API_BODY_BYTES_MAX, SEND_BATCH_MAX};
+use peer_engine::change::{DecodeError, Unverified};
+use peer_engine::limits::{
+    CONTROL_BYTES_MAX, DEFLATE_GROWTH_MAX, FRAME_BYTES_MAX, HEADS_MAX, HELLO_BYTES_MAX, TICKET_CHARS_MAX,
 };
-use peer::wire::{Frame, FrameError, InflateError, Proof, Ticket};
+use peer_engine::wire::{Frame, FrameError, InflateError, Proof, Ticket};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 

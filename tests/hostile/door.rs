@@ -1,15 +1,15 @@
 //! The way that bytes from the network take into a peer, without the network: frame, sync message, the gate, the
 //! engine and its store.
 
-use peer::change::{Genesis, Unverified, Verified};
-use peer::engine::{Effect, Engine, Event, Incoming, Settings};
-use peer::group::{GroupNo, Verdict, admit};
-use peer::id::{GroupId, MeshId};
-use peer::identity::Identity;
-use peer::store::{MemoryStore, Store};
-use peer::sync::LinkId;
-use peer::time::{Now, Timestamp};
-use peer::wire::{CloseCode, Control, Frame, FrameError};
+use peer_engine::change::{Genesis, Unverified, Verified};
+use peer_engine::engine::{Effect, Engine, Event, Incoming, Settings};
+use peer_engine::group::{GroupNo, Verdict, admit};
+use peer_engine::id::{GroupId, MeshId};
+use peer_engine::identity::Identity;
+use peer_engine::store::{MemoryStore, Store};
+use peer_engine::sync::LinkId;
+use peer_engine::time::{Now, Timestamp};
+use peer_engine::wire::{CloseCode, Control, Frame, FrameError};
 use sha2::{Digest, Sha256};
 
 const LINK: LinkId = LinkId(1);

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use automerge::{Automerge, ReadDoc};
-use peer::change::{Body, Change, Content, Header, Unverified, Verified};
-use peer::id::{ActorId, ChangeHash};
-use peer::identity::Identity;
-use peer::time::Timestamp;
+use peer_engine::change::{Body, Change, Content, Header, Unverified, Verified};
+use peer_engine::id::{ActorId, ChangeHash};
+use peer_engine::identity::Identity;
+use peer_engine::time::Timestamp;
 
 use crate::door::{Door, Fate, chunk, frame_with, genesis, group, identity, mend};
 use crate::measure::Cost;

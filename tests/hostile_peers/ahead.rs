@@ -2,10 +2,10 @@
 //! written and nothing else, apart from the history, while its link stands.
 
 use peer::api::{Client, Events, EventsQuery, History, HistoryQuery, Preview, Row, What};
-use peer::change::Verified;
-use peer::id::GroupName;
-use peer::wire::CloseCode;
-use peer::wire::frame::{Control, Frame};
+use peer_engine::change::Verified;
+use peer_engine::id::GroupName;
+use peer_engine::wire::CloseCode;
+use peer_engine::wire::frame::{Control, Frame};
 
 use crate::raw::{Raw, RawLink, flagged_for, two_members};
 use crate::support::{GROUP, Member, until};

@@ -1,6 +1,6 @@
 //! A member whose clock stands at the end of time: what it says is kept, everybody sees whose clock it is, and talk goes on.
 
-use peer::time::Timestamp;
+use peer_engine::time::Timestamp;
 
 use crate::raw::{Raw, flags, still_talk, two_members};
 use crate::support::{converged, said, until};

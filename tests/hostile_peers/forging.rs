@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use peer::change::{Change, Genesis, Verified};
-use peer::id::{GroupId, MeshId};
-use peer::limits::FAULT_WAIT_MS_MIN;
-use peer::wire::CloseCode;
-use peer::wire::sync_message::SyncMessage;
+use peer_engine::change::{Change, Genesis, Verified};
+use peer_engine::id::{GroupId, MeshId};
+use peer_engine::limits::FAULT_WAIT_MS_MIN;
+use peer_engine::wire::CloseCode;
+use peer_engine::wire::sync_message::SyncMessage;
 
 use crate::raw::{Chain, Raw, flagged_for, flags, still_talk, two_members};
 use crate::support::{GROUP, converged};
@@ -14,9 +14,9 @@ use crate::support::{GROUP, converged};
 /// As if signed by somebody else.
 fn forged(raw: &Raw, author: [u8; 32]) -> Vec<u8> {
     let honest = raw.writer(0).write("I am not who I seem");
-    let victim = peer::identity::Identity::from_seed(&author);
+    let victim = peer_engine::identity::Identity::from_seed(&author);
     let mut header = honest.header().clone();
-    header.actor = peer::id::ActorId::new(victim.peer(), [0; 8]);
+    header.actor = peer_engine::id::ActorId::new(victim.peer(), [0; 8]);
     let change = honest.change();
     Change { header, content: change.content.clone(), signature: change.signature }.encode()
 }

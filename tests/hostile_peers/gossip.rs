@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use peer::id::PeerId;
-use peer::limits::{GOSSIP_MAX, HEARSAY_DIALS_IN_A_ROW_MAX, HEARSAY_DIALS_MAX};
-use peer::wire::frame::PeerRecord;
+use peer_engine::id::PeerId;
+use peer_engine::limits::{GOSSIP_MAX, HEARSAY_DIALS_IN_A_ROW_MAX, HEARSAY_DIALS_MAX};
+use peer_engine::wire::frame::PeerRecord;
 
 use crate::raw::{Raw, at_most_more, resident_bytes, still_talk, two_members};
 use crate::support::{full_mesh, until};

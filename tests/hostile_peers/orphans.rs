@@ -3,11 +3,11 @@
 //!
 //! A million of them with `PEER_HOSTILE_FULL=1`.
 
-use peer::id::GroupId;
-use peer::limits::ORPHANS_BYTES_MAX;
-use peer::wire::CloseCode;
-use peer::wire::frame::Frame;
-use peer::wire::sync_message::SyncMessage;
+use peer_engine::id::GroupId;
+use peer_engine::limits::ORPHANS_BYTES_MAX;
+use peer_engine::wire::CloseCode;
+use peer_engine::wire::frame::Frame;
+use peer_engine::wire::sync_message::SyncMessage;
 
 use crate::raw::{Chain, Raw, at_most_more, flagged_for, resident_bytes, still_talk, two_members};
 
@@ -18,7 +18,7 @@ const BATCH: usize = 250;
 async fn flood(raw: &Raw, member: &crate::support::Member) -> usize {
     let groups: Vec<GroupId> = GROUPS
         .iter()
-        .map(|name| peer::change::Genesis::public(raw.ticket.mesh, name.parse().unwrap()).id())
+        .map(|name| peer_engine::change::Genesis::public(raw.ticket.mesh, name.parse().unwrap()).id())
         .collect();
     let mut link = raw.link_to_groups(member, groups.clone()).await;
     link.next_sync().await.unwrap();

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use peer::change::{Body, Change, Content, Genesis, Header, Verified};
-use peer::id::{ActorId, ChangeHash, GroupId};
-use peer::identity::Identity;
-use peer::time::Timestamp;
 use peer::transport::{HelloInfo, Link, Transport, TransportError};
-use peer::wire::frame::{Control, Frame, PeerRecord};
-use peer::wire::sync_message::SyncMessage;
-use peer::wire::{CloseCode, Ticket};
+use peer_engine::change::{Body, Change, Content, Genesis, Header, Verified};
+use peer_engine::id::{ActorId, ChangeHash, GroupId};
+use peer_engine::identity::Identity;
+use peer_engine::time::Timestamp;
+use peer_engine::wire::frame::{Control, Frame, PeerRecord};
+use peer_engine::wire::sync_message::SyncMessage;
+use peer_engine::wire::{CloseCode, Ticket};
 use serde_json::Value;
 
 use crate::support::{GROUP, Member, until};

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use peer::limits::LINK_QUEUE_BYTES_MAX;
-use peer::wire::CloseCode;
-use peer::wire::sync_message::{Have, SyncMessage};
+use peer_engine::limits::LINK_QUEUE_BYTES_MAX;
+use peer_engine::wire::CloseCode;
+use peer_engine::wire::sync_message::{Have, SyncMessage};
 
 use crate::raw::{Raw, at_most_more, flagged_for, resident_bytes, still_talk, two_members};
 use crate::support::{Member, converged, full_mesh, said, until};

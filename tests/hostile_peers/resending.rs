@@ -1,7 +1,7 @@
 //! A member that sends the same batch again and again: nothing comes of it but the end of the link.
 
-use peer::limits::SENT_AGAIN_BYTES_MAX;
-use peer::wire::CloseCode;
+use peer_engine::limits::SENT_AGAIN_BYTES_MAX;
+use peer_engine::wire::CloseCode;
 
 use crate::raw::{Raw, at_most_more, flagged_for, resident_bytes, still_talk, two_members};
 use crate::support::{converged, said, until};

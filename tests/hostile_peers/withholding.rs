@@ -1,8 +1,8 @@
 //! Members that announce what they do not send, stop in the middle, or answer nothing: honest ones catch up all the same.
 
-use peer::id::ChangeHash;
-use peer::wire::CloseCode;
-use peer::wire::sync_message::SyncMessage;
+use peer_engine::id::ChangeHash;
+use peer_engine::wire::CloseCode;
+use peer_engine::wire::sync_message::SyncMessage;
 
 use crate::raw::{Raw, RawLink, flags, still_talk, two_members};
 use crate::support::{converged, said, until};

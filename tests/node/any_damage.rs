@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use peer::change::Body;
-use peer::id::{ChangeHash, GroupName};
 use peer::node::{DataDir, Draft, Node, NodeError, Options};
 use peer::store::{Entry, export};
-use peer::wire::Ticket;
+use peer_engine::change::Body;
+use peer_engine::id::{ChangeHash, GroupName};
+use peer_engine::wire::Ticket;
 use tempfile::TempDir;
 use tokio::task::{JoinSet, LocalSet};
 

@@ -1,8 +1,9 @@
 //! Whose clock runs far ahead is shown; what they write is kept.
 
-use crate::support::{group, history, join, message, start, until};
 use peer::node::Draft;
-use peer::time::Timestamp;
+use peer_engine::time::Timestamp;
+
+use crate::support::{group, history, join, message, start, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_author_whose_clock_is_far_ahead_is_flagged_and_nobody_else_is() {

@@ -1,7 +1,7 @@
 //! One damaged row costs that row, not the peer.
 
-use peer::id::ChangeHash;
 use peer::node::Node;
+use peer_engine::id::ChangeHash;
 
 use crate::support::{group, history, join, message, start, until};
 
@@ -37,7 +37,7 @@ async fn a_damaged_entry_is_served_to_nobody_and_the_peer_goes_on() {
     })
     .await;
     let bodies: Vec<_> = history(&bob, &rust).await.into_iter().map(|entry| entry.body).collect();
-    assert!(!bodies.contains(&peer::change::Body::Text("something else".to_owned())));
+    assert!(!bodies.contains(&peer_engine::change::Body::Text("something else".to_owned())));
     ann.stop().await;
     bob.stop().await;
 }

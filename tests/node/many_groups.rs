@@ -1,7 +1,8 @@
 //! A peer that is behind in many groups catches up over one link: it is slow, not wedged.
 
+use peer_engine::id::GroupName;
+
 use crate::support::{group, history, join, message, start, until};
-use peer::id::GroupName;
 
 const GROUPS: usize = 20;
 /// In every group, of 2,000 bytes each: far more in all than may wait for one link.
@@ -25,7 +26,7 @@ async fn a_peer_behind_in_many_groups_catches_up_over_one_link() {
         sent_bytes += drafts.iter().map(|draft| draft.body.len() as u64).sum::<u64>();
         ann.send(name, drafts).await.expect("send");
     }
-    assert!(sent_bytes / 2 > peer::limits::LINK_QUEUE_BYTES_MAX as u64);
+    assert!(sent_bytes / 2 > peer_engine::limits::LINK_QUEUE_BYTES_MAX as u64);
 
     let bob = start(&second, "bob", Some(&ann.ticket())).await;
     for name in &names {

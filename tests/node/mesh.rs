@@ -1,9 +1,10 @@
 //! One ticket of any peer is enough to end up linked with all.
 
-use crate::support::{group, history, join, message, start, until};
-use peer::id::PeerId;
 use peer::node::Node;
+use peer_engine::id::PeerId;
 use tempfile::TempDir;
+
+use crate::support::{group, history, join, message, start, until};
 
 /// The peers at the other end of all links, in order: who is linked twice stands there twice.
 async fn linked(node: &Node) -> Vec<PeerId> {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use automerge::{Automerge, ROOT, ReadDoc};
-use peer::id::GroupName;
 use peer::node::Node;
 use peer::store::Snapshot;
+use peer_engine::id::GroupName;
 
 use crate::support::{group, history, message, start, until};
 
@@ -40,7 +40,7 @@ async fn assert_agrees(node: &Node, group: &GroupName, snapshot: &Snapshot) {
     for (index, entry) in history.iter().rev().enumerate().step_by(100) {
         let (_, map) = document.get(&messages, index).expect("readable").expect("an entry");
         let (body, _) = document.get(map, "body").expect("readable").expect("a body");
-        assert_eq!(peer::change::Body::Text(body.into_string().expect("a text")), entry.body);
+        assert_eq!(peer_engine::change::Body::Text(body.into_string().expect("a text")), entry.body);
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use peer::id::GroupName;
 use peer::node::{DataDir, Draft, Node, Options};
 use peer::store::{Entry, Page};
-use peer::wire::Ticket;
+use peer_engine::id::GroupName;
+use peer_engine::wire::Ticket;
 use tempfile::TempDir;
 
 /// Long enough for a slow machine; reached only by a failure.

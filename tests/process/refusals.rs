@@ -18,7 +18,7 @@ fn a_first_start_with_a_ticket_that_nobody_takes_creates_nothing() {
     let anna = Member::started("anna", None);
     let good: Ticket = anna.ticket().parse().unwrap();
     let mut stranger = good.clone();
-    stranger.secret = peer::identity::MeshSecret(peer::identity::Secret::copy_of(&[7; 32]));
+    stranger.secret = peer_engine::identity::MeshSecret(peer_engine::identity::Secret::copy_of(&[7; 32]));
     let mut somebody_else = good.clone();
     somebody_else.peer.0[7] ^= 1;
     let mut gone = good.clone();

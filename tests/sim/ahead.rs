@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use peer::change::Verified;
-use peer::group::GroupNo;
-use peer::id::ChangeHash;
-use peer::limits::{PREVIEW_ENTRIES, PREVIEW_FROM};
+use peer_engine::change::Verified;
+use peer_engine::group::GroupNo;
+use peer_engine::id::ChangeHash;
+use peer_engine::limits::{PREVIEW_ENTRIES, PREVIEW_FROM};
 
 use crate::cost::options;
 use crate::faults::Plant;

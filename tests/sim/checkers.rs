@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use automerge::legacy::{Key, OpType};
 use automerge::{Automerge, ROOT, ReadDoc, ScalarValue};
-use peer::change::Genesis;
-use peer::engine::{Command, Outcome, Status};
-use peer::group::{EntryNo, GroupNo};
-use peer::id::{ChangeHash, GroupId, GroupName};
-use peer::limits::{BATCH_BYTES, CHANGE_BYTES_MAX, IN_FLIGHT_BYTES_MAX, ORPHANS_MAX};
+use peer_engine::change::Genesis;
+use peer_engine::engine::{Command, Outcome, Status};
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{ChangeHash, GroupId, GroupName};
+use peer_engine::limits::{BATCH_BYTES, CHANGE_BYTES_MAX, IN_FLIGHT_BYTES_MAX, ORPHANS_MAX};
 
 use crate::faults::Plant;
 use crate::workload::group_name;

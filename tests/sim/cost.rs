@@ -1,8 +1,8 @@
 //! What things cost: bytes on the wire, and work in the store, in small meshes without faults. `cargo test --test sim cost
 //! -- --nocapture` prints the figures.
 
-use peer::engine::{Command, Draft};
-use peer::id::PeerId;
+use peer_engine::engine::{Command, Draft};
+use peer_engine::id::PeerId;
 
 use crate::QUIET_US;
 use crate::faults::Plant;

@@ -5,11 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use peer::change::{Genesis, Verified};
-use peer::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node};
-use peer::id::{ActorId, ChangeHash, MeshId, PeerId};
 use peer::limits::PAGE_MAX;
-use peer::store::{Fork, GroupRow, KnownPeer, MemoryStore, Page, SqliteStore, Store, StoreError};
+use peer::store::{Page, SqliteStore, StoreError};
+use peer_engine::change::{Genesis, Verified};
+use peer_engine::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node};
+use peer_engine::id::{ActorId, ChangeHash, MeshId, PeerId};
+use peer_engine::store::{Fork, GroupRow, KnownPeer, MemoryError, MemoryStore, Store};
 use tempfile::TempDir;
 
 use crate::faults::Plant;
@@ -77,11 +78,20 @@ impl Database {
     }
 }
 
+/// What goes wrong in memory, in the words of the store on disk.
+fn of_memory(error: MemoryError) -> StoreError {
+    match error {
+        MemoryError::NoGroup(group) => StoreError::NoGroup(group),
+        MemoryError::NoEntry { group, no } => StoreError::Row { group, no, reason: "there is none" },
+        MemoryError::Dangling => StoreError::Dangling,
+    }
+}
+
 /// The same call to whichever store it is.
 macro_rules! each {
     ($backing:expr, $store:ident => $call:expr) => {
         match $backing {
-            Backing::Memory($store) => $call,
+            Backing::Memory($store) => $call.map_err(of_memory),
             Backing::Sqlite(Database { store: $store, .. }) => $call,
         }
     };

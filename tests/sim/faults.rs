@@ -162,7 +162,7 @@ impl World {
         }
     }
 
-    fn break_links(&mut self, a: usize, b: usize, break_one: fn(&mut World, peer::sync::LinkId)) {
+    fn break_links(&mut self, a: usize, b: usize, break_one: fn(&mut World, peer_engine::sync::LinkId)) {
         for link in self.links_between(a, b) {
             break_one(self, link);
         }

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use peer::change::Unverified;
-use peer::engine::{Event, Incoming, Misconduct};
-use peer::id::{GroupId, PeerId};
-use peer::limits::LINK_QUEUE_BYTES_MAX;
-use peer::sync::LinkId;
-use peer::wire::close::CloseCode;
-use peer::wire::frame::{Control, Frame};
-use peer::wire::sync_message::SyncMessage;
+use peer_engine::change::Unverified;
+use peer_engine::engine::{Event, Incoming, Misconduct};
+use peer_engine::id::{GroupId, PeerId};
+use peer_engine::limits::LINK_QUEUE_BYTES_MAX;
+use peer_engine::sync::LinkId;
+use peer_engine::wire::close::CloseCode;
+use peer_engine::wire::frame::{Control, Frame};
+use peer_engine::wire::sync_message::SyncMessage;
 
 use crate::faults::Plant;
 use crate::world::{Arrival, Happening, World};
@@ -399,7 +399,7 @@ pub fn describe(frame: &Frame) -> String {
         Frame::Control(control) => format!("{control:?}"),
         Frame::Ahead { group, changes } => format!("{:.4} ahead {}", group.to_string(), changes.len()),
         Frame::Sync { group, message } => {
-            let short = |hashes: &[peer::id::ChangeHash]| {
+            let short = |hashes: &[peer_engine::id::ChangeHash]| {
                 let short: Vec<String> =
                     hashes.iter().take(4).map(|hash| hash.to_string()[..4].to_owned()).collect();
                 format!("{}[{}]", hashes.len(), short.join(" "))

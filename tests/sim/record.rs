@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use peer::change::Unverified;
-use peer::group::GroupNo;
-use peer::id::{ChangeHash, GroupId};
-use peer::sync::LinkId;
-use peer::wire::frame::{Control, Frame};
-use peer::wire::sync_message::SyncMessage;
+use peer_engine::change::Unverified;
+use peer_engine::group::GroupNo;
+use peer_engine::id::{ChangeHash, GroupId};
+use peer_engine::sync::LinkId;
+use peer_engine::wire::frame::{Control, Frame};
+use peer_engine::wire::sync_message::SyncMessage;
 
 use crate::network::describe;
 

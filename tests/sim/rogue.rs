@@ -1,12 +1,12 @@
 //! A member that does not keep to the protocol. It runs an engine like everybody, so that it is up to date, and lies,
 //! keeps silent and floods where that engine speaks.
 
-use peer::change::{Body, Change, Content, Genesis, Header};
-use peer::id::{ActorId, ChangeHash, GroupId, PeerId};
-use peer::sync::LinkId;
-use peer::time::Timestamp;
-use peer::wire::frame::{Control, Frame, PeerRecord};
-use peer::wire::sync_message::SyncMessage;
+use peer_engine::change::{Body, Change, Content, Genesis, Header};
+use peer_engine::id::{ActorId, ChangeHash, GroupId, PeerId};
+use peer_engine::sync::LinkId;
+use peer_engine::time::Timestamp;
+use peer_engine::wire::frame::{Control, Frame, PeerRecord};
+use peer_engine::wire::sync_message::SyncMessage;
 
 use crate::world::World;
 

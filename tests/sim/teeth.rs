@@ -1,10 +1,10 @@
 //! Faults planted on purpose, at the seams between engine, disk, network and reader: each must be caught.
 
-use peer::change::{Genesis, Unverified};
-use peer::group::{EntryNo, Verdict, admit};
-use peer::id::MeshId;
-use peer::store::{MemoryStore, Store};
-use peer::wire::frame::Control;
+use peer_engine::change::{Genesis, Unverified};
+use peer_engine::group::{EntryNo, Verdict, admit};
+use peer_engine::id::MeshId;
+use peer_engine::store::{MemoryStore, Store};
+use peer_engine::wire::frame::Control;
 
 use crate::disk::{Backing, Disk};
 use crate::faults::{Fault, Plant};

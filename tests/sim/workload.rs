@@ -1,8 +1,8 @@
 //! What the people at the peers do: join groups, write, leave.
 
-use peer::engine::{Command, CommandError, Draft, Event, Outcome};
-use peer::group::GroupNo;
-use peer::id::{ChangeHash, GroupId, GroupName};
+use peer_engine::engine::{Command, CommandError, Draft, Event, Outcome};
+use peer_engine::group::GroupNo;
+use peer_engine::id::{ChangeHash, GroupId, GroupName};
 
 use crate::faults::Plant;
 use crate::world::{Happening, World};

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 
-use peer::change::Verified;
-use peer::engine::{Effect, Engine, Event, Settings};
-use peer::id::{ChangeHash, GroupId, MeshId};
-use peer::identity::Identity;
 use peer::store::StoreError;
-use peer::sync::LinkId;
-use peer::time::{Now, Timestamp};
+use peer_engine::change::Verified;
+use peer_engine::engine::{Effect, Engine, Event, Settings};
+use peer_engine::id::{ChangeHash, GroupId, MeshId};
+use peer_engine::identity::Identity;
+use peer_engine::sync::LinkId;
+use peer_engine::time::{Now, Timestamp};
 
 use crate::disk::{Disk, SimStore};
 use crate::faults::{Fault, Plant, plan};
@@ -44,7 +44,7 @@ pub enum Happening {
     Connect {
         from: usize,
         boot: u32,
-        to: peer::id::PeerId,
+        to: peer_engine::id::PeerId,
         address: String,
     },
     Arrive {
@@ -340,7 +340,11 @@ impl World {
     }
 
     /// Asks a running engine something that changes nothing, outside the course of events.
-    pub fn ask(&mut self, index: usize, command: peer::engine::Command) -> Option<peer::engine::Outcome> {
+    pub fn ask(
+        &mut self,
+        index: usize,
+        command: peer_engine::engine::Command,
+    ) -> Option<peer_engine::engine::Outcome> {
         let now = self.now(index);
         let engine = self.peers[index].engine.as_mut()?;
         engine.handle(Event::Command { token: u64::MAX, command }, now).ok()?;

@@ -1,9 +1,10 @@
 //! What is unread, and what of it is meant for the person at this peer.
 
-use peer::change::Content;
-use peer::group::{EntryNo, GroupNo};
 use peer::limits::{UNREAD_MAX, UNREAD_VISITS_MAX};
-use peer::store::{Attention, Page, SqliteStore, Store};
+use peer::store::{Attention, Page, SqliteStore};
+use peer_engine::change::Content;
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, directory, genesis, message, of_kind, own};
 

@@ -1,8 +1,9 @@
 //! Every entry is found by its hash from the moment when it is written, and no other.
 
-use peer::group::{ChangeGraph, EntryNo, GroupNo};
-use peer::id::ChangeHash;
-use peer::store::{SqliteStore, Store, StoreError};
+use peer::store::{SqliteStore, StoreError};
+use peer_engine::group::{ChangeGraph, EntryNo, GroupNo};
+use peer_engine::id::ChangeHash;
+use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, genesis, message, older};
 

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use peer::limits::{CHECKPOINT_PAGES, CHECKPOINT_QUIET_PAGES, LOG_PAGES_MAX};
-use peer::store::{SqliteStore, Store};
+use peer::store::SqliteStore;
+use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, genesis};
 

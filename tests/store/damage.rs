@@ -1,7 +1,8 @@
 //! A row that was altered behind the store's back is noticed wherever it is read, and never served.
 
-use peer::group::{EntryNo, GroupNo};
-use peer::store::{FeedPlace, FeedWhat, Page, Store, StoreError};
+use peer::store::{FeedPlace, FeedWhat, Page, StoreError};
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, genesis, message};
 

@@ -1,9 +1,10 @@
 //! The automerge export opens in automerge and says what the log says.
 
 use automerge::{Automerge, ObjId, ROOT, ReadDoc, Value};
-use peer::group::{EntryNo, GroupNo, kind};
 use peer::store::export::{self, Document};
-use peer::store::{Page, Reader, Store};
+use peer::store::{Page, Reader};
+use peer_engine::group::{EntryNo, GroupNo, kind};
+use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, genesis, message, of_kind};
 
@@ -71,7 +72,7 @@ fn a_group_with_a_fork_is_written_anew_in_display_order() {
         store.append(group, &admitted).unwrap();
     }
     let mut sealed = of_kind(40, "sealed", "");
-    sealed.body = peer::change::Body::Sealed(vec![1, 2, 3]);
+    sealed.body = peer_engine::change::Body::Sealed(vec![1, 2, 3]);
     Author::new(9).write(&mut store, group, sealed);
     store.commit().unwrap();
     assert_eq!(store.forks().unwrap().len(), 1);

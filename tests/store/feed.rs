@@ -1,8 +1,9 @@
 //! The order of arrival in all groups: a place in it is found again, or nobody is told that nothing was missed.
 
-use peer::group::{EntryNo, GroupNo};
 use peer::limits::FEED_MAX;
-use peer::store::{FeedPlace, FeedWhat, Reader, Store};
+use peer::store::{FeedPlace, FeedWhat, Reader};
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, directory, genesis, of_kind, older};
 

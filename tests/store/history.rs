@@ -1,9 +1,10 @@
 //! Pages of history, marks of late arrival, and reading while somebody writes.
 
-use peer::change::{Body, Content};
-use peer::group::{EntryNo, GroupNo};
-use peer::id::ChangeHash;
-use peer::store::{Entry, Page, Reader, Store, StoreError};
+use peer::store::{Entry, Page, Reader, StoreError};
+use peer_engine::change::{Body, Content};
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::ChangeHash;
+use peer_engine::store::Store;
 use proptest::prelude::*;
 
 use crate::support::{Author, Disk, genesis, message, own};

@@ -1,7 +1,8 @@
 //! What entries set: members, topics, display names, the groups that the directory names.
 
-use peer::group::{EntryNo, kind};
-use peer::store::{Page, Store};
+use peer::store::Page;
+use peer_engine::group::{EntryNo, kind};
+use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, directory, genesis, of_kind};
 
@@ -23,7 +24,7 @@ fn the_newest_in_display_order_sets_a_register() {
         let content = of_kind(50, kind::TOPIC, if stretch == 5 { "five" } else { "six" });
         Author::again(1, stretch).write_on(&store, group, &[EntryNo::GENESIS], content)
     });
-    let hash = |twin: &peer::group::Admitted| twin.verified().hash();
+    let hash = |twin: &peer_engine::group::Admitted| twin.verified().hash();
     let winner = if hash(&twins[0]) > hash(&twins[1]) { "five" } else { "six" };
     for order in [[0, 1], [1, 0]] {
         for twin in order {

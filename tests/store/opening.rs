@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use peer::group::{ChangeGraph, EntryNo};
-use peer::store::{Page, Reader, SqliteStore, Store, StoreError};
+use peer::store::{Page, Reader, SqliteStore, StoreError};
+use peer_engine::group::{ChangeGraph, EntryNo};
+use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, MESH, genesis, message, own};
 

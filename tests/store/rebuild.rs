@@ -1,8 +1,9 @@
 //! Everything derived comes out of the log again as it was.
 
-use peer::change::Body;
-use peer::group::{EntryNo, GroupNo, kind};
-use peer::store::{Page, Snapshot, SqliteStore, Store, StoreError};
+use peer::store::{Page, Snapshot, SqliteStore, StoreError};
+use peer_engine::change::Body;
+use peer_engine::group::{EntryNo, GroupNo, kind};
+use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, directory, filler, genesis, message, of_kind};
 
@@ -25,7 +26,7 @@ fn varied(disk: &Disk) -> (SqliteStore, [GroupNo; 2]) {
             };
             if step % 10 == 9 {
                 content.from = Some("relayed".to_owned());
-                content.re = Some(peer::id::ChangeHash([step as u8; 32]));
+                content.re = Some(peer_engine::id::ChangeHash([step as u8; 32]));
                 content.body = Body::Sealed(vec![step as u8; 9]);
             }
             let mut deps: Vec<EntryNo> = last[by].into_iter().collect();

@@ -2,10 +2,11 @@
 
 use std::fs::{self, File};
 
-use peer::change::Body;
-use peer::group::{ChangeGraph, EntryNo, GroupNo, Verdict, admit, kind};
-use peer::id::ChangeHash;
-use peer::store::{Bytes, Entry, Page, Salvaged, Sent, SqliteStore, Store};
+use peer::store::{Bytes, Entry, Page, Salvaged, SqliteStore};
+use peer_engine::change::Body;
+use peer_engine::group::{ChangeGraph, EntryNo, GroupNo, Verdict, admit, kind};
+use peer_engine::id::ChangeHash;
+use peer_engine::store::{Sent, Store};
 
 use crate::support::{Author, Disk, MESH, directory, genesis, of_kind, own};
 
@@ -45,7 +46,7 @@ fn ids(entries: &[Entry]) -> Vec<ChangeHash> {
 /// As the engine does: `change`, and all that it releases.
 fn take_in(store: &mut SqliteStore, group: GroupNo, change: &[u8]) {
     let id = store.groups().unwrap().remove(0).id;
-    let change = peer::change::Unverified::decode(change).unwrap().verify(id).unwrap();
+    let change = peer_engine::change::Unverified::decode(change).unwrap().verify(id).unwrap();
     let mut judged = vec![change];
     while let Some(change) = judged.pop() {
         let Verdict::Admitted(admitted) = admit(store, group, change).unwrap() else { continue };

@@ -5,8 +5,9 @@
 use std::fs::File;
 use std::time::Instant;
 
-use peer::group::EntryNo;
-use peer::store::{Bytes, SqliteStore, Store};
+use peer::store::{Bytes, SqliteStore};
+use peer_engine::group::EntryNo;
+use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, MESH, genesis, message, own};
 

@@ -1,8 +1,9 @@
 //! Full-text search: finds words, whatever else is typed.
 
-use peer::change::Body;
-use peer::group::{EntryNo, GroupNo};
-use peer::store::{Hit, Reader, Store};
+use peer::store::{Hit, Reader};
+use peer_engine::change::Body;
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::store::Store;
 use proptest::prelude::*;
 
 use crate::support::{Author, Disk, filler, genesis, message, of_kind};

@@ -1,11 +1,12 @@
 //! People who write signed changes into a store.
 
-use peer::change::{Body, Change, Content, Genesis, Header};
-use peer::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Verdict, admit};
-use peer::id::{ActorId, ChangeHash, GroupName, MeshId, PeerId};
-use peer::identity::Identity;
-use peer::store::{Attention, Reader, SqliteStore, Store, StoreError};
-use peer::time::Timestamp;
+use peer::store::{Attention, Reader, SqliteStore};
+use peer_engine::change::{Body, Change, Content, Genesis, Header};
+use peer_engine::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Verdict, admit};
+use peer_engine::id::{ActorId, ChangeHash, GroupName, MeshId, PeerId};
+use peer_engine::identity::Identity;
+use peer_engine::store::Store;
+use peer_engine::time::Timestamp;
 use tempfile::TempDir;
 
 pub const MESH: MeshId = MeshId([7; 16]);
@@ -68,7 +69,7 @@ impl Author {
             seq: 1 + seqs.max().unwrap_or(0),
             start_op: 1 + nodes.iter().map(|node| node.max_op).max().unwrap(),
         };
-        let id = peer::id::GroupId(graph.node(group, EntryNo::GENESIS).unwrap().unwrap().hash.0);
+        let id = peer_engine::id::GroupId(graph.node(group, EntryNo::GENESIS).unwrap().unwrap().hash.0);
         let verified = Change::sign(id, header, content, &self.identity).unwrap();
         match admit(graph, group, verified).unwrap() {
             Verdict::Admitted(admitted) => admitted,
@@ -77,12 +78,7 @@ impl Author {
     }
 
     /// Writes on all heads of the group and on this author's own last entry.
-    pub fn write<S: Store<Error = StoreError>>(
-        &self,
-        store: &mut S,
-        group: GroupNo,
-        content: Content,
-    ) -> ChangeHash {
+    pub fn write<S: Store>(&self, store: &mut S, group: GroupNo, content: Content) -> ChangeHash {
         let groups = store.groups().unwrap();
         let row = groups.iter().find(|row| row.no == group).unwrap();
         let mut deps = row.heads.clone();
@@ -94,13 +90,7 @@ impl Author {
         admitted.verified().hash()
     }
 
-    pub fn say<S: Store<Error = StoreError>>(
-        &self,
-        store: &mut S,
-        group: GroupNo,
-        at: i64,
-        text: &str,
-    ) -> ChangeHash {
+    pub fn say<S: Store>(&self, store: &mut S, group: GroupNo, at: i64, text: &str) -> ChangeHash {
         self.write(store, group, message(at, text))
     }
 }

@@ -1,8 +1,9 @@
 //! What is not in the full-text index yet is found all the same, and once.
 
-use peer::change::Body;
-use peer::group::{EntryNo, GroupNo};
-use peer::store::{Reader, SqliteStore, Store};
+use peer::store::{Reader, SqliteStore};
+use peer_engine::change::Body;
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, MESH, filler, genesis, message, of_kind, older};
 

@@ -9,7 +9,7 @@ use crate::support::{ANNA, BOB, Chat, ME, id, name, row, talk};
 const DIVIDER: &str = "── newest, sent ahead by anna: the rest is on its way ──";
 
 /// As it comes in a preview: nothing has arrived yet.
-fn ahead(number: u64, author: peer::id::PeerId, body: &str) -> Row {
+fn ahead(number: u64, author: peer_engine::id::PeerId, body: &str) -> Row {
     Row { arrival: 0, ..row(number, author, body) }
 }
 
@@ -322,7 +322,7 @@ fn hostile_text_in_it_is_neutralised() {
     let mut chat = Chat::with(80, 24, talk(2));
     let hostile = "\x1b]52;c;ZXZpbA==\x07\u{202E}reversed\n14:03         anna │ I owe you";
     let named = Some("\x1b[2J\u{2066}bob".to_owned());
-    let carol = peer::id::PeerId([0xC3; 32]);
+    let carol = peer_engine::id::PeerId([0xC3; 32]);
     let mut rows: Vec<Row> = ["message", "topic", "\x1b[31m"]
         .into_iter()
         .zip(10..)

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use peer::api::{Behind, Group, History, Hit, LinkStatus, MESSAGE, Preview, Row, Status, User, What};
-use peer::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
-use peer::time::Timestamp;
 use peer::tui::event::{Answer, Part};
 use peer::tui::keys::{Key, KeyMap};
 use peer::tui::theme::Theme;
 use peer::tui::{Effect, Event, Settings, State, update, view};
+use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use peer_engine::time::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;

@@ -155,7 +155,7 @@ fn tab_goes_through_the_options() {
 #[test]
 fn two_people_of_one_name_are_told_apart() {
     let mut chat = Chat::with(80, 14, talk(3));
-    chat.people.push(crate::support::user(peer::id::PeerId([0xEE; 32]), "anna", true));
+    chat.people.push(crate::support::user(peer_engine::id::PeerId([0xEE; 32]), "anna", true));
     chat.feed(peer::api::What::Users);
     assert!(chat.screen().contains("anna~a1a1"), "{}", chat.screen());
     chat.write("/whois anna");

@@ -1,7 +1,8 @@
 //! One admitted change becomes part of the log, and of all that is derived from it.
 
+use peer_engine::group::{Admitted, EntryNo, GroupNo, Node};
+
 use super::{SqliteStore, feed, index, log, shelf};
-use crate::group::{Admitted, EntryNo, GroupNo, Node};
 use crate::store::StoreError;
 
 impl SqliteStore {

@@ -10,13 +10,13 @@
 //! Source: the rolling merge between two components in O'Neil, Cheng, Gawlick and O'Neil, "The log-structured merge-tree",
 //! 1996.
 
+use peer_engine::group::EntryNo;
+use peer_engine::id::ChangeHash;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::log::{self, GroupRef};
 use super::recent::NODES_MAX;
-use crate::group::EntryNo;
-use crate::id::ChangeHash;
 use crate::store::StoreError;
 
 /// Rows of the small index. More would have each transaction write more pages of it, fewer would have it move smaller

@@ -209,7 +209,7 @@ fn is_whole(header: &[u8]) -> bool {
 }
 
 /// No row of ours is longer: the largest body, and what is kept with it.
-const PAYLOAD_MAX: usize = crate::limits::CHANGE_BYTES_MAX + 4096;
+const PAYLOAD_MAX: usize = peer_engine::limits::CHANGE_BYTES_MAX + 4096;
 
 fn read_at(file: &mut dyn Bytes, from: u64, length: usize) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(from))?;

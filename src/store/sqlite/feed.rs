@@ -3,12 +3,12 @@
 //! Kept for the last [`FEED_MAX`] entries only. A place in it names the entry that stands there, so that a place in
 //! another database, or in one that was restored from a copy, is not taken for one in this.
 
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{ChangeHash, PeerId};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::log;
-use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, PeerId};
 use crate::limits::FEED_MAX;
 use crate::store::FeedPlace;
 

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{GroupId, GroupName};
+use peer_engine::store::GroupRow;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::index::{self, OrderKey};
 use super::log::{self, GroupRef};
-use crate::group::{EntryNo, GroupNo};
-use crate::id::{GroupId, GroupName};
-use crate::store::{GroupRow, StoreError};
+use crate::store::StoreError;
 
 /// A group in memory. Its row is written back when the transaction commits.
 #[derive(Clone, Debug)]

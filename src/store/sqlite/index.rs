@@ -1,13 +1,14 @@
 //! What is derived from the log: the order of display, actors, registers, forks, words. All of it can be
 //! thrown away and rebuilt; nothing here is ever sent to a peer.
 
+use peer_engine::change::Content;
+use peer_engine::group::{EntryNo, GroupNo, Register, register_of};
+use peer_engine::id::{ActorId, ChangeHash};
+use peer_engine::store::Fork;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::log::{self, GroupRef};
-use crate::change::Content;
-use crate::group::{EntryNo, GroupNo, Register, register_of};
-use crate::id::{ActorId, ChangeHash};
-use crate::store::{Fork, StoreError};
+use crate::store::StoreError;
 
 /// An entry's place in the order of display, the key of a history.
 pub(super) type OrderKey = (i64, ChangeHash);

@@ -1,14 +1,14 @@
 //! The change log: rows that rebuild the exact bytes of their changes. Nothing read here is served unless
 //! it matches its hash.
 
+use peer_engine::change::{Body, Change, Content, Header, Verified};
+use peer_engine::group::{EntryNo, GroupNo, Node};
+use peer_engine::id::{ActorId, ChangeHash, GroupId};
+use peer_engine::time::Timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::change::{Body, Change, Content, Header, Verified};
-use crate::group::{EntryNo, GroupNo, Node};
-use crate::id::{ActorId, ChangeHash, GroupId};
 use crate::store::StoreError;
-use crate::time::Timestamp;
 
 const NO_BITS: u32 = 40;
 const NO_MAX: u64 = (1 << NO_BITS) - 1;

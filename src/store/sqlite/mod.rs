@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, params};
 
 use self::by_hash::ByHash;
+
 pub use self::carve::Bytes;
 use self::held::{GROUPS, Held, group_name, group_row, held_groups};
 use self::log::GroupRef;
@@ -41,10 +42,11 @@ pub use self::salvage::Salvaged;
 use self::stranded::Stranded;
 use self::words::Unindexed;
 use self::write_ahead_log::WriteAheadLog;
-use super::{Fork, GroupRow, KnownPeer, Sent, Snapshot, Store, StoreError};
-use crate::change::{Genesis, Verified};
-use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node, effective_time};
-use crate::id::{ActorId, ChangeHash, MeshId, PeerId};
+use super::{Snapshot, StoreError};
+use peer_engine::change::{Genesis, Verified};
+use peer_engine::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node, effective_time};
+use peer_engine::id::{ActorId, ChangeHash, MeshId, PeerId};
+use peer_engine::store::{Fork, GroupRow, KnownPeer, Sent, Store};
 
 /// The writer. Drop it, or lose the process, and everything since the last transaction is gone.
 #[derive(Debug)]

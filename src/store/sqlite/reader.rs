@@ -11,18 +11,19 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use peer_engine::change::{Change, Genesis};
+use peer_engine::group::{EntryNo, GroupNo, Slot};
+use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use peer_engine::store::Fork;
+use peer_engine::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::by_hash;
 use super::log::{self, GroupRef, Stored};
 use super::words::Tail;
 use super::{group_name, index, schema, search, shelf, stranded};
-use crate::change::{Change, Genesis};
-use crate::group::{EntryNo, GroupNo, Slot};
-use crate::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use crate::limits::PAGE_MAX;
-use crate::store::{Entry, Fork, Hit, Page, PageOf, Snapshot, StoreError};
-use crate::time::Timestamp;
+use crate::store::{Entry, Hit, Page, PageOf, Snapshot, StoreError};
 
 /// A connection that only reads. It may move between threads; open one for each that reads at a time.
 #[derive(Debug)]

@@ -1,13 +1,14 @@
 //! Everything derived, computed again from the log. What is remembered from the arrival (late marks, numbers)
 //! is kept: no log can tell it.
 
+use peer_engine::group::{EntryNo, Node, effective_time, next_counters};
+use peer_engine::store::GroupRow;
 use rusqlite::{Connection, params};
 
 use super::log::{self, GroupRef, Stored};
 use super::words::Unindexed;
 use super::{by_hash, index, stranded};
-use crate::group::{EntryNo, Node, effective_time, next_counters};
-use crate::store::{GroupRow, StoreError};
+use crate::store::StoreError;
 
 /// Within the caller's transaction. An entry that does not match its hash ends it.
 pub(super) fn rebuild<'a>(

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use peer_engine::group::{EntryNo, GroupNo, Node};
+use peer_engine::id::{ActorId, ChangeHash};
+
 use super::index::Actor;
-use crate::group::{EntryNo, GroupNo, Node};
-use crate::id::{ActorId, ChangeHash};
 
 /// Entries of all groups together that are kept: no fewer than [`ByHash`](super::by_hash::ByHash) has not written.
 pub(super) const NODES_MAX: usize = 1024;
@@ -86,7 +87,7 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::GroupId;
+    use peer_engine::id::GroupId;
 
     fn node(no: u64) -> Node {
         let mut hash = ChangeHash([0; 32]);

@@ -9,6 +9,10 @@ mod whole;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use peer_engine::change::{Genesis, Verified};
+use peer_engine::group::{EntryNo, GroupNo, Slot, Verdict, admit};
+use peer_engine::id::{GroupName, MeshId, PeerId};
+use peer_engine::store::Store;
 use rusqlite::{OptionalExtension, params};
 
 use self::found::Found;
@@ -16,10 +20,7 @@ use super::by_hash;
 use super::carve::Bytes;
 use super::log::{self, GroupRef};
 use super::{SqliteStore, schema};
-use crate::change::{Genesis, Verified};
-use crate::group::{EntryNo, GroupNo, Slot, Verdict, admit};
-use crate::id::{GroupName, MeshId, PeerId};
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 
 /// What was had of a damaged database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,7 +146,7 @@ impl Salvage {
              DELETE FROM value WHERE key LIKE 'writer/%' OR key = 'owner';",
         )?;
         for peer in super::shelf::peers(conn)? {
-            if !peer.addresses.iter().all(|address| crate::wire::address::check(address).is_ok()) {
+            if !peer.addresses.iter().all(|address| peer_engine::wire::address::check(address).is_ok()) {
                 super::shelf::remove_peer(conn, &peer.key)?;
             }
         }

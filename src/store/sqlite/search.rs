@@ -1,14 +1,14 @@
 //! Full-text search over the bodies of messages. What a user types is only ever words to look for: none of
 //! it reaches the query language of FTS5.
 
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{ChangeHash, GroupName};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::index::{self, OrderKey};
 use super::log;
 use super::words::{self, Tail, Wanted};
-use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, GroupName};
 use crate::limits::{SEARCH_LOOKED_AT_MAX, SEARCH_WORDS_MAX};
 use crate::store::StoreError;
 

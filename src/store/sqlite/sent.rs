@@ -1,10 +1,10 @@
 //! Keys under which clients sent messages, so that a repeated request writes nothing twice.
 
+use peer_engine::id::ChangeHash;
+use peer_engine::store::Sent;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::id::ChangeHash;
 use crate::limits::SENT_KEYS_MAX;
-use crate::store::Sent;
 
 pub(super) fn sent(conn: &Connection, key: &str) -> rusqlite::Result<Option<Sent>> {
     let mut statement = conn.prepare_cached("SELECT digest, hash FROM sent WHERE key = ?1")?;

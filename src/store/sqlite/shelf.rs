@@ -1,11 +1,12 @@
 //! The small things beside the log: known peers, what they were last known to share, the peer's own values,
 //! snapshots.
 
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{ChangeHash, PeerId};
+use peer_engine::store::KnownPeer;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, PeerId};
-use crate::store::{KnownPeer, Snapshot, StoreError};
+use crate::store::{Snapshot, StoreError};
 
 pub(super) fn shared_heads(
     conn: &Connection,

@@ -7,15 +7,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use peer_engine::change::{Unverified, Verified};
+use peer_engine::group::{EntryNo, GroupNo, register_of};
+use peer_engine::id::ChangeHash;
 use rusqlite::Connection;
 
 use super::by_hash::{self, ByHash};
 use super::index;
 use super::log::{self, GroupRef};
 use super::words::Unindexed;
-use crate::change::{Unverified, Verified};
-use crate::group::{EntryNo, GroupNo, register_of};
-use crate::id::ChangeHash;
 use crate::store::StoreError;
 
 /// What is stranded, by what it waits for: as much memory as the damage took entries, and none without damage.

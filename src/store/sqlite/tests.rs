@@ -1,11 +1,11 @@
+use peer_engine::change::{Body, Change, Content, Header};
+use peer_engine::group::{Verdict, admit};
+use peer_engine::identity::Identity;
+use peer_engine::time::Timestamp;
 use rusqlite::params;
 
 use super::*;
-use crate::change::{Body, Change, Content, Header};
-use crate::group::{Verdict, admit};
-use crate::identity::Identity;
 use crate::store::Page;
-use crate::time::Timestamp;
 
 const MESH: MeshId = MeshId([7; 16]);
 

@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use peer_engine::change::{Body, Content};
+use peer_engine::group::GroupNo;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::held::Held;
 use super::{log, schema, search};
-use crate::change::{Body, Content};
-use crate::group::GroupNo;
 use crate::store::StoreError;
 
 /// Entries that wait, and the bytes of their messages: few enough to index them anew for a search, in about a millisecond.

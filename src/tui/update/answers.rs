@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
+use peer_engine::id::GroupName;
+
 use super::super::event::{Answer, Effect, Part};
 use super::super::room::Anchor;
 use super::super::state::{Overlay, State};
 use super::{jump, load_groups, load_members, load_status, open, scroll, take_preview};
 use crate::api::{Group, Preview};
-use crate::id::GroupName;
 use crate::text;
 
 /// Rows outside the window that one page may ask for.
@@ -264,7 +265,12 @@ fn enter(state: &mut State, name: &GroupName, effects: &mut Vec<Effect>) {
 }
 
 /// Goes to a row of any group.
-pub fn go_to(state: &mut State, group: &GroupName, id: crate::id::ChangeHash, effects: &mut Vec<Effect>) {
+pub fn go_to(
+    state: &mut State,
+    group: &GroupName,
+    id: peer_engine::id::ChangeHash,
+    effects: &mut Vec<Effect>,
+) {
     open(state, group, effects);
     jump(state, id, effects);
 }

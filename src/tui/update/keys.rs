@@ -3,6 +3,7 @@
 use crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
+use peer_engine::id::GroupName;
 use ratatui::layout::Position;
 
 use super::super::editor::Editor;
@@ -12,7 +13,6 @@ use super::super::keys::Action;
 use super::super::state::{Overlay, State};
 use super::{answers, commands, complete, jump, open, scroll};
 use crate::api::MESSAGE;
-use crate::id::GroupName;
 
 /// Lines that a turn of the wheel moves.
 const WHEEL: usize = 3;

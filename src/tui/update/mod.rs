@@ -7,12 +7,13 @@ mod feed;
 mod keys;
 mod scroll;
 
+use peer_engine::id::{ChangeHash, GroupName};
+
 use super::event::{Effect, Event, Part};
 use super::geometry::Geometry;
 use super::room::Room;
 use super::state::{Connection, State};
 use crate::api::{NewMessage, Preview};
-use crate::id::{ChangeHash, GroupName};
 
 /// Takes one event in. The effects are to be run in their order.
 pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
@@ -33,7 +34,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     effects
 }
 
-fn connected(state: &mut State, peer: crate::id::PeerId, own: bool, effects: &mut Vec<Effect>) {
+fn connected(state: &mut State, peer: peer_engine::id::PeerId, own: bool, effects: &mut Vec<Effect>) {
     state.connection = Connection::Open { own };
     state.me = Some(peer);
     state.refreshes = Default::default();

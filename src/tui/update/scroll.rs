@@ -1,10 +1,11 @@
 //! Moving in the history, by lines as they are on the screen.
 
+use peer_engine::id::ChangeHash;
+
 use super::super::geometry::Geometry;
 use super::super::history;
 use super::super::room::Anchor;
 use super::super::state::State;
-use crate::id::ChangeHash;
 
 /// Lines that a page leaves of the one before.
 const OVERLAP: usize = 2;

@@ -1,12 +1,12 @@
 //! The bar above the input: whether others are there, what is missing, and what waits elsewhere.
 
+use peer_engine::id::GroupName;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::panes;
-use crate::id::GroupName;
 use crate::text;
 use crate::tui::state::{Connection, State};
 use crate::tui::wrap::{pad, truncate, width};

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use peer_engine::change::Verified;
+use peer_engine::group::{EntryNo, GroupNo};
+
 use super::Reader;
-use crate::change::Verified;
-use crate::group::{EntryNo, GroupNo};
 use crate::store::sqlite::by_hash;
 use crate::store::sqlite::log::Stored;
 use crate::store::{Entry, StoreError};

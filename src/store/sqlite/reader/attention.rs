@@ -8,18 +8,18 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{ChangeHash, GroupId, PeerId};
+use peer_engine::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::Reader;
-use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, GroupId, PeerId};
 use crate::limits::{UNREAD_MAX, UNREAD_VISITS_MAX};
 use crate::store::sqlite::by_hash;
 use crate::store::sqlite::log::{self, GroupRef};
 use crate::store::sqlite::words::{self, Tail, Wanted};
 use crate::store::sqlite::{index, search, shelf};
 use crate::store::{Attention, Entry, GroupSummary, StoreError};
-use crate::time::Timestamp;
 
 /// Mentions by name that are looked for at once in all groups: most of them may have been read.
 const NAMED_MAX: usize = 4096;

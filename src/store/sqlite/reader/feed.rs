@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{ChangeHash, GroupName, PeerId};
+
 use super::{Reader, Source};
-use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, GroupName, PeerId};
 use crate::store::sqlite::feed;
 use crate::store::{FeedItem, FeedPlace, FeedWhat, StoreError};
 

@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 
+use peer_engine::change::Genesis;
+use peer_engine::group::{GroupNo, Slot};
+use peer_engine::id::{GroupId, GroupName};
+use peer_engine::store::GroupRow;
 use rusqlite::{OptionalExtension, params};
 
 use super::Reader;
-use crate::change::Genesis;
-use crate::group::{GroupNo, Slot};
-use crate::id::{GroupId, GroupName};
 use crate::store::sqlite::group_row;
 use crate::store::sqlite::log::{self, GroupRef};
-use crate::store::{GroupRow, GroupSummary, StoreError};
+use crate::store::{GroupSummary, StoreError};
 
 impl Reader {
     /// By name; those whose name holds `search`, in capitals or not. The directory is not among them.

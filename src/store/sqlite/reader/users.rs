@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use peer_engine::group::{GroupNo, Slot, kind};
+use peer_engine::id::PeerId;
 use rusqlite::params;
 
 use super::Reader;
-use crate::group::{GroupNo, Slot, kind};
-use crate::id::PeerId;
 use crate::store::{StoreError, User};
 
 impl Reader {

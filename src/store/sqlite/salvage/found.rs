@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use peer_engine::change::{Genesis, Verified};
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::{ActorId, ChangeHash, MeshId};
+use peer_engine::time::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::super::carve::{Bytes, Pages, Record};
 use super::super::log;
 use super::super::{group_name, index, schema};
-use crate::change::{Genesis, Verified};
-use crate::group::{EntryNo, GroupNo};
-use crate::id::{ActorId, ChangeHash, MeshId};
 use crate::store::StoreError;
-use crate::time::Timestamp;
 
 /// All columns of the log's table; `?1` to `?14`.
 const LOG_VALUES: &str = "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";

@@ -1,14 +1,14 @@
 //! Entries that can be rebuilt of what was found: by one or another word for a hash or an actor, or from an older version
 //! of a row. Each is verified.
 
+use peer_engine::change::{Unverified, Verified};
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::id::ChangeHash;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params};
 
 use super::super::log::{self, GroupRef};
 use super::found::{Found, put};
-use crate::change::{Unverified, Verified};
-use crate::group::{EntryNo, GroupNo};
-use crate::id::ChangeHash;
 use crate::store::StoreError;
 
 /// A change, whether it was late, and its effective time as it stood in its row.

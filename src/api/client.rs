@@ -421,6 +421,7 @@ mod tests {
             id: peer_engine::id::ChangeHash([1; 32]),
             group: "rust".parse().unwrap(),
             at: peer_engine::time::Timestamp::MIN,
+            eff: 0,
             author: peer_engine::id::PeerId([2; 32]),
             name: None,
             from: None,

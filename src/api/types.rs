@@ -27,6 +27,8 @@ pub struct Row {
     pub group: GroupName,
     /// The author's own clock.
     pub at: Timestamp,
+    /// Effective time in milliseconds: rows of a group are shown in the order of `(eff, id)`.
+    pub eff: i64,
     pub author: PeerId,
     /// What the author is called now.
     pub name: Option<String>,
@@ -67,6 +69,7 @@ impl From<store::Entry> for Row {
             id: entry.id,
             group: entry.group,
             at: entry.at,
+            eff: entry.eff,
             author: entry.author,
             name: entry.name,
             from: entry.from,
@@ -454,6 +457,7 @@ mod tests {
             id: ChangeHash([1; 32]),
             group: "rust".parse().unwrap(),
             at: Timestamp::from_millis(1_700_000_000_123).unwrap(),
+            eff: 1_700_000_000_124,
             author: PeerId([2; 32]),
             name: None,
             from: None,
@@ -474,7 +478,7 @@ mod tests {
         assert_eq!(
             json,
             serde_json::json!({
-                "id": "01".repeat(32), "group": "rust", "at": "2023-11-14T22:13:20.123Z", "author": "02".repeat(32),
+                "id": "01".repeat(32), "group": "rust", "at": "2023-11-14T22:13:20.123Z", "eff": 1_700_000_000_124_i64, "author": "02".repeat(32),
                 "name": null, "from": null, "kind": "message", "body": "hi", "late": false, "arrival": 7,
             })
         );

@@ -64,6 +64,7 @@ mod tests {
             id: ChangeHash([1; 32]),
             group: "rust".parse().unwrap(),
             at: Timestamp::parse("2026-01-31T14:03:59.999Z").unwrap(),
+            eff: 0,
             author: PeerId([0xAB; 32]),
             name: Some("anna".to_owned()),
             from: None,

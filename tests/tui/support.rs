@@ -37,6 +37,7 @@ pub fn row(number: u64, author: PeerId, body: &str) -> Row {
         id: id(number),
         group: name_of("rust"),
         at: at("2026-01-31T12:00:00Z", number),
+        eff: at("2026-01-31T12:00:00Z", number).millis(),
         author,
         name: name.map(|(_, name)| name.to_owned()),
         from: None,

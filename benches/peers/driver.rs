@@ -1,6 +1,6 @@
 //! One peer as a benchmark drives it, over the library's public interface: requests as JSON lines on standard input,
 //! answers on standard output. It speaks the driver protocol of a harness that starts one process for each peer and
-//! runs other chat systems the same way; README.md says what came of that.
+//! runs other chat systems the same way; docs/performance.md says what came of that.
 //!
 //! Peers are real: a data directory, a TLS link to every other, every message signed, verified and flushed.
 

@@ -1,13 +1,13 @@
-//! The bot of the README does what it says, as it stands there.
+//! The bot of docs/api.md does what it says, as it stands there.
 
 use std::process::{Command, Stdio};
 
 use crate::peer::Peer;
 
 #[test]
-fn the_bot_in_the_readme_answers_once() {
-    let readme = include_str!("../../README.md");
-    let (_, rest) = readme.split_once("```sh\n# A bot").expect("the bot is in the README");
+fn the_documented_bot_answers_once() {
+    let document = include_str!("../../docs/api.md");
+    let (_, rest) = document.split_once("```sh\n# A bot").expect("the bot is in docs/api.md");
     let (script, _) = rest.split_once("```").unwrap();
     if Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err() {
         eprintln!("SKIPPED: there is no curl on this machine");

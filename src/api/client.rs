@@ -426,6 +426,7 @@ mod tests {
             name: None,
             from: None,
             kind: super::super::types::MESSAGE.to_owned(),
+            says: None,
             body: Some("two\nlines".to_owned()),
             sealed: false,
             re: None,
@@ -433,6 +434,7 @@ mod tests {
             arrival,
             mention: false,
             stored_on: None,
+            marks: Vec::new(),
         }
     }
 

@@ -11,12 +11,13 @@ use data_encoding::HEXLOWER;
 use futures_util::stream;
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupName, PeerId};
+use peer_engine::kinds;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::routes::Service;
 use super::rows::rows;
-use super::types::{Event, What, kind};
+use super::types::{Event, What};
 use crate::limits::{EVENT_LOOK_MS, EVENTS_BATCH_MAX, OWN_RECENT_ARRIVALS_MAX, OWN_RECENT_MAX};
 use crate::node::{Node, NodeError};
 use crate::store::{FeedItem, FeedPlace, FeedWhat};
@@ -181,9 +182,9 @@ impl Events {
             self.place = Some(place);
             match what {
                 FeedWhat::Entry(entry) => {
-                    let told = matches!(entry.kind.as_deref(), Some(kind::JOIN | kind::LEAVE));
-                    groups |= told || entry.kind.as_deref() == Some(kind::TOPIC);
-                    users |= told;
+                    let lists = kinds::changes(entry.kind.as_deref());
+                    groups |= lists.groups;
+                    users |= lists.people;
                     if self.only.is_some_and(|only| only != group) {
                         continue;
                     }
@@ -201,8 +202,9 @@ impl Events {
                     events.push(self.event(What::Entry { row: Box::new(row) }));
                 }
                 FeedWhat::Directory(kind) => {
-                    groups |= kind.as_deref() == Some(kind::GROUP);
-                    users |= kind.as_deref() == Some(kind::NAME);
+                    let lists = kinds::changes(kind.as_deref());
+                    groups |= lists.groups;
+                    users |= lists.people;
                 }
                 FeedWhat::Elsewhere => groups = true,
             }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use peer_engine::change::{Body, Content, ContentError};
 use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use peer_engine::kinds;
 use peer_engine::time::Timestamp;
 use schemars::JsonSchema;
 use serde::de::{Error, SeqAccess, Visitor};
@@ -15,10 +16,16 @@ use crate::node::Draft;
 use crate::store;
 
 pub use crate::node::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
-pub use peer_engine::group::kind;
-
+pub use crate::store::MarkOn;
 /// The `kind` of a row that is a message. In the change itself a message is an entry without a kind.
-pub const MESSAGE: &str = "message";
+pub use peer_engine::kinds::MESSAGE;
+
+/// Names of kinds.
+pub mod kind {
+    pub use peer_engine::kinds::join::JOINED as JOIN;
+    pub use peer_engine::kinds::leave::LEFT as LEAVE;
+    pub use peer_engine::kinds::topic::TOPIC;
+}
 
 /// One entry of a group's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +42,10 @@ pub struct Row {
     /// For whom the author relays.
     pub from: Option<String>,
     pub kind: String,
+    /// What the author did, to be shown after the name: "joined". Absent for messages, and for kinds that this version does
+    /// not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub says: Option<String>,
     /// `null` when sealed.
     pub body: Option<String>,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -52,6 +63,9 @@ pub struct Row {
     /// An own message: on how many peers it is known to be, this one counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_on: Option<u32>,
+    /// What was put on it, by others or its author.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<MarkOn>,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -73,7 +87,8 @@ impl From<store::Entry> for Row {
             author: entry.author,
             name: entry.name,
             from: entry.from,
-            kind: entry.kind.unwrap_or_else(|| MESSAGE.to_owned()),
+            says: body.as_deref().and_then(|body| kinds::sentence(entry.kind.as_deref(), body)),
+            kind: kinds::word(entry.kind),
             body,
             sealed,
             re: entry.re,
@@ -81,6 +96,7 @@ impl From<store::Entry> for Row {
             arrival,
             mention: false,
             stored_on: None,
+            marks: entry.marks,
         }
     }
 }
@@ -462,6 +478,7 @@ mod tests {
             name: None,
             from: None,
             kind: MESSAGE.to_owned(),
+            says: None,
             body: Some("hi".to_owned()),
             sealed: false,
             re: None,
@@ -469,6 +486,7 @@ mod tests {
             arrival: 7,
             mention: false,
             stored_on: None,
+            marks: Vec::new(),
         }
     }
 

@@ -69,6 +69,7 @@ mod tests {
             name: Some("anna".to_owned()),
             from: None,
             kind: MESSAGE.to_owned(),
+            says: None,
             body: Some("hello".to_owned()),
             sealed: false,
             re: None,
@@ -76,6 +77,7 @@ mod tests {
             arrival: 1,
             mention: false,
             stored_on: None,
+            marks: Vec::new(),
         }
     }
 

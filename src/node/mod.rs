@@ -43,6 +43,7 @@ use peer_engine::change::Genesis;
 use peer_engine::engine::{Command, Outcome, Settings};
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use peer_engine::kinds;
 use peer_engine::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, TOPIC_BYTES_MAX};
 use peer_engine::store::Store;
 use peer_engine::time::Timestamp;
@@ -271,7 +272,7 @@ impl Node {
         if topic.len() > TOPIC_BYTES_MAX {
             return Err(NodeError::Topic { bytes: topic.len() });
         }
-        let kind = Some(peer_engine::group::kind::TOPIC.to_owned());
+        let kind = Some(kinds::topic::TOPIC.to_owned());
         let draft = Draft { kind, body: topic.to_owned(), ..Draft::default() };
         let ids = self.send(group, vec![draft]).await?;
         ids.first().copied().ok_or(NodeError::Stopped)

@@ -10,5 +10,5 @@ mod view;
 pub use error::StoreError;
 pub use sqlite::{Bytes, Reader, Salvaged, SqliteStore};
 pub use view::{
-    Attention, Entry, FeedItem, FeedPlace, FeedWhat, GroupSummary, Hit, Page, PageOf, Snapshot, User,
+    Attention, Entry, FeedItem, FeedPlace, FeedWhat, GroupSummary, Hit, MarkOn, Page, PageOf, Snapshot, User,
 };

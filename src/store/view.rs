@@ -4,6 +4,8 @@ use peer_engine::change::Body;
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupId, GroupName, PeerId};
 use peer_engine::time::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::sqlite::is_stranded;
 
@@ -28,6 +30,17 @@ pub struct Entry {
     pub re: Option<ChangeHash>,
     /// Arrived when newer entries were already there.
     pub late: bool,
+    /// What others, and the author, have put on it.
+    pub marks: Vec<MarkOn>,
+}
+
+/// A mark that lies on an entry. Whether it counts is for the kind that sets it to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MarkOn {
+    pub slot: String,
+    pub author: PeerId,
+    pub tag: String,
+    pub value: String,
 }
 
 impl Entry {

@@ -3,7 +3,8 @@
 use automerge::{Automerge, ObjId, ROOT, ReadDoc, Value};
 use peer::store::export::{self, Document};
 use peer::store::{Page, Reader};
-use peer_engine::group::{EntryNo, GroupNo, kind};
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::kinds::topic::TOPIC;
 use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, genesis, message, of_kind};
@@ -36,7 +37,7 @@ fn an_export_lists_the_newest_first() {
     let mut relayed = message(1, "one");
     relayed.from = Some("bridge".to_owned());
     Author::new(1).write(&mut store, group, relayed);
-    Author::new(2).write(&mut store, group, of_kind(2, kind::TOPIC, "two"));
+    Author::new(2).write(&mut store, group, of_kind(2, TOPIC, "two"));
     Author::new(1).say(&mut store, group, 3, "three");
     store.commit().unwrap();
 

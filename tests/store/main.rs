@@ -7,6 +7,7 @@ mod checkpoint;
 mod damage;
 mod export;
 mod feed;
+mod folds;
 mod history;
 mod names;
 mod opening;

@@ -1,7 +1,12 @@
 //! What entries set: members, topics, display names, the groups that the directory names.
 
 use peer::store::Page;
-use peer_engine::group::{EntryNo, kind};
+use peer_engine::group::EntryNo;
+use peer_engine::kinds::group::GROUP;
+use peer_engine::kinds::join::JOINED;
+use peer_engine::kinds::leave::LEFT;
+use peer_engine::kinds::name::NAME;
+use peer_engine::kinds::topic::TOPIC;
 use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, directory, genesis, of_kind};
@@ -12,7 +17,7 @@ fn the_newest_in_display_order_sets_a_register() {
     let mut store = disk.open();
     let group = store.add_group(&genesis("rust"), true).unwrap();
     for (stretch, at, topic) in [(1, 20, "second"), (2, 10, "first"), (3, 30, "third"), (4, 5, "early")] {
-        let content = of_kind(at, kind::TOPIC, topic);
+        let content = of_kind(at, TOPIC, topic);
         let admitted = Author::again(1, stretch).write_on(&store, group, &[EntryNo::GENESIS], content);
         store.append(group, &admitted).unwrap();
         store.commit().unwrap();
@@ -21,7 +26,7 @@ fn the_newest_in_display_order_sets_a_register() {
     }
     // Of one time: the greater hash, whichever arrives first.
     let twins = [5, 6].map(|stretch| {
-        let content = of_kind(50, kind::TOPIC, if stretch == 5 { "five" } else { "six" });
+        let content = of_kind(50, TOPIC, if stretch == 5 { "five" } else { "six" });
         Author::again(1, stretch).write_on(&store, group, &[EntryNo::GENESIS], content)
     });
     let hash = |twin: &peer_engine::group::Admitted| twin.verified().hash();
@@ -51,7 +56,7 @@ fn groups_are_those_held_and_those_named() {
     store.add_group(&genesis("attic"), false).unwrap();
     let author = Author::new(1);
     for (at, name) in [(1, "rust"), (2, "haskell"), (3, "Not A Name"), (4, "zig")] {
-        author.write(&mut store, names, of_kind(at, kind::GROUP, name));
+        author.write(&mut store, names, of_kind(at, GROUP, name));
     }
     let head = author.say(&mut store, rust, 1, "hello");
     store.commit().unwrap();
@@ -104,13 +109,13 @@ fn users_are_those_who_wrote_joined_or_have_a_name() {
     let rust = store.add_group(&genesis("rust"), true).unwrap();
     let c = store.add_group(&genesis("c"), true).unwrap();
     let [ann, bob, carl, dora] = [1, 2, 3, 4].map(Author::new);
-    ann.write(&mut store, names, of_kind(1, kind::NAME, "Ann"));
-    ann.write(&mut store, names, of_kind(2, kind::NAME, "Annette"));
-    dora.write(&mut store, names, of_kind(3, kind::NAME, "dora"));
-    ann.write(&mut store, rust, of_kind(1, kind::JOIN, ""));
-    bob.write(&mut store, rust, of_kind(2, kind::JOIN, ""));
-    bob.write(&mut store, rust, of_kind(3, kind::LEAVE, ""));
-    bob.write(&mut store, c, of_kind(3, kind::JOIN, ""));
+    ann.write(&mut store, names, of_kind(1, NAME, "Ann"));
+    ann.write(&mut store, names, of_kind(2, NAME, "Annette"));
+    dora.write(&mut store, names, of_kind(3, NAME, "dora"));
+    ann.write(&mut store, rust, of_kind(1, JOINED, ""));
+    bob.write(&mut store, rust, of_kind(2, JOINED, ""));
+    bob.write(&mut store, rust, of_kind(3, LEFT, ""));
+    bob.write(&mut store, c, of_kind(3, JOINED, ""));
     let said = carl.say(&mut store, rust, 4, "hello");
     let by_ann = ann.say(&mut store, rust, 5, "hi");
     store.commit().unwrap();

@@ -2,7 +2,10 @@
 
 use peer::store::{Page, Snapshot, SqliteStore, StoreError};
 use peer_engine::change::Body;
-use peer_engine::group::{EntryNo, GroupNo, kind};
+use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::kinds::join::JOINED;
+use peer_engine::kinds::name::NAME;
+use peer_engine::kinds::topic::TOPIC;
 use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, directory, filler, genesis, message, of_kind};
@@ -18,9 +21,9 @@ fn varied(disk: &Disk) -> (SqliteStore, [GroupNo; 2]) {
             let by = (step * 7 % 5) as usize;
             let author = Author::new(by as u8);
             let mut content = match step % 6 {
-                0 => of_kind(1000 - step as i64, kind::TOPIC, &format!("topic {step}")),
-                1 => of_kind(900 + step as i64, kind::NAME, &format!("name {step}")),
-                2 => of_kind(900, kind::JOIN, ""),
+                0 => of_kind(1000 - step as i64, TOPIC, &format!("topic {step}")),
+                1 => of_kind(900 + step as i64, NAME, &format!("name {step}")),
+                2 => of_kind(900, JOINED, ""),
                 3 => of_kind(900, "unknown.kind", "kept"),
                 _ => message(500 + (step as i64 * 37) % 100, &format!("message number {step}")),
             };

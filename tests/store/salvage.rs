@@ -4,8 +4,9 @@ use std::fs::{self, File};
 
 use peer::store::{Bytes, Entry, Page, Salvaged, SqliteStore};
 use peer_engine::change::Body;
-use peer_engine::group::{ChangeGraph, EntryNo, GroupNo, Verdict, admit, kind};
+use peer_engine::group::{ChangeGraph, EntryNo, GroupNo, Verdict, admit};
 use peer_engine::id::ChangeHash;
+use peer_engine::kinds::group::GROUP;
 use peer_engine::store::{Sent, Store};
 
 use crate::support::{Author, Disk, MESH, directory, genesis, of_kind, own};
@@ -185,7 +186,7 @@ fn groups_and_places_that_were_lost_are_found_again() {
     let names = store.add_group(&directory(), true).unwrap();
     let groups = ["attic", "boats", "rust"].map(|name| store.add_group(&genesis(name), true).unwrap());
     for (at, name) in [(1, "attic"), (2, "boats"), (3, "rust")] {
-        Author::new(1).write(&mut store, names, of_kind(at, kind::GROUP, name));
+        Author::new(1).write(&mut store, names, of_kind(at, GROUP, name));
     }
     for at in 1..=9 {
         for group in groups {

@@ -116,9 +116,13 @@ pub fn of_kind(at: i64, kind: &str, text: &str) -> Content {
 
 /// Makes a new database one of this version, as far as our tables go.
 pub fn older(version: u32) -> String {
-    let mut sql = "DROP TABLE by_hash; DROP TABLE by_hash_recent;
-        CREATE INDEX log_hash ON log (substr(hash, 1, 8));"
-        .to_owned();
+    let mut sql = "DROP TABLE mark;".to_owned();
+    if version < 5 {
+        sql.push_str(
+            "DROP TABLE by_hash; DROP TABLE by_hash_recent;
+            CREATE INDEX log_hash ON log (substr(hash, 1, 8));",
+        );
+    }
     if version < 4 {
         sql.push_str("DELETE FROM value WHERE key = 'words';");
     }

@@ -42,6 +42,7 @@ pub fn row(number: u64, author: PeerId, body: &str) -> Row {
         name: name.map(|(_, name)| name.to_owned()),
         from: None,
         kind: MESSAGE.to_owned(),
+        says: None,
         body: Some(body.to_owned()),
         sealed: false,
         re: None,
@@ -49,6 +50,7 @@ pub fn row(number: u64, author: PeerId, body: &str) -> Row {
         arrival: number,
         mention: false,
         stored_on: None,
+        marks: Vec::new(),
     }
 }
 

@@ -1,12 +1,14 @@
-//! What is derived from the log: the order of display, actors, registers, forks, words. All of it can be
+//! What is derived from the log: the order of display, actors, what entries set, forks, words. All of it can be
 //! thrown away and rebuilt; nothing here is ever sent to a peer.
 
 use peer_engine::change::Content;
-use peer_engine::group::{EntryNo, GroupNo, Register, register_of};
+use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ActorId, ChangeHash};
+use peer_engine::kinds::Opened;
 use peer_engine::store::Fork;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::folded;
 use super::log::{self, GroupRef};
 use crate::store::StoreError;
 
@@ -107,8 +109,8 @@ pub(super) fn derive(
     if !advanced {
         keep_fork(conn, group, entry)?;
     }
-    if let Some(register) = register_of(&entry.actor_id.author(), entry.content) {
-        set_register(conn, group.no, (entry.eff, entry.hash), &register)?;
+    if let Some(opened) = Opened::public(entry.hash, entry.eff, entry.actor_id.author(), entry.content) {
+        folded::fold(conn, group.no, &opened)?;
     }
     Ok(advanced.then_some(Actor { last_seq: entry.seq, last_no: entry.no, ..entry.actor }))
 }
@@ -116,42 +118,6 @@ pub(super) fn derive(
 pub(super) fn put_actor(conn: &Connection, actor: Actor) -> rusqlite::Result<()> {
     let mut statement = conn.prepare_cached("UPDATE actor SET last_seq = ?1, last_no = ?2 WHERE id = ?3")?;
     statement.execute(params![actor.last_seq as i64, actor.last_no.0 as i64, actor.row])?;
-    Ok(())
-}
-
-/// The newest in display order wins, whatever the order of arrival.
-pub(super) fn set_register(
-    conn: &Connection,
-    group: GroupNo,
-    (eff, hash): OrderKey,
-    register: &Register,
-) -> rusqlite::Result<()> {
-    let mut statement = conn.prepare_cached(
-        "INSERT INTO register (grp, slot, key, value, eff, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT DO UPDATE SET value = excluded.value, eff = excluded.eff, hash = excluded.hash
-         WHERE (excluded.eff, excluded.hash) > (eff, hash)",
-    )?;
-    statement.execute(params![
-        group.0,
-        register.slot.as_str(),
-        register.key,
-        register.value,
-        eff,
-        &hash.0[..]
-    ])?;
-    Ok(())
-}
-
-/// What the entry of this hash has set is to be set again.
-pub(super) fn forget_register(
-    conn: &Connection,
-    group: GroupNo,
-    register: &Register,
-    hash: &ChangeHash,
-) -> rusqlite::Result<()> {
-    let mut delete =
-        conn.prepare_cached("DELETE FROM register WHERE grp = ?1 AND slot = ?2 AND key = ?3 AND hash = ?4")?;
-    delete.execute(params![group.0, register.slot.as_str(), register.key, &hash.0[..]])?;
     Ok(())
 }
 
@@ -224,6 +190,7 @@ pub(super) fn clear(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "DELETE FROM entry;
          DELETE FROM register;
+         DELETE FROM mark;
          DELETE FROM fork;
          UPDATE actor SET last_seq = 0, last_no = 0;
          INSERT INTO words (words) VALUES ('delete-all');",

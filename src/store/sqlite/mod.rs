@@ -8,6 +8,7 @@ mod append;
 mod by_hash;
 mod carve;
 mod feed;
+mod folded;
 mod held;
 mod index;
 mod log;

@@ -12,8 +12,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use peer_engine::change::{Change, Genesis};
-use peer_engine::group::{EntryNo, GroupNo, Slot};
+use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use peer_engine::kinds::name::NAME;
 use peer_engine::store::Fork;
 use peer_engine::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -21,7 +22,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::by_hash;
 use super::log::{self, GroupRef, Stored};
 use super::words::Tail;
-use super::{group_name, index, schema, search, shelf, stranded};
+use super::{folded, group_name, index, schema, search, shelf, stranded};
 use crate::limits::PAGE_MAX;
 use crate::store::{Entry, Hit, Page, PageOf, Snapshot, StoreError};
 
@@ -358,6 +359,12 @@ impl Reader {
                 Err(error) => return Err(error),
             }
         }
+        let mut marks = folded::marks(&self.conn, source.group.no, entries.iter().map(|entry| entry.id))?;
+        if !marks.is_empty() {
+            for entry in &mut entries {
+                entry.marks = marks.remove(&entry.id).unwrap_or_default();
+            }
+        }
         Ok(entries)
     }
 
@@ -400,6 +407,7 @@ impl Reader {
             body: content.body,
             re: content.re,
             late: stored.late,
+            marks: Vec::new(),
         })
     }
 
@@ -409,8 +417,7 @@ impl Reader {
             "SELECT value FROM register
              WHERE grp = (SELECT no FROM grp WHERE id = ?1) AND slot = ?2 AND key = ?3",
         )?;
-        let name = statement
-            .query_row(params![&self.directory.0[..], Slot::Name.as_str(), &key.0[..]], |row| row.get(0));
+        let name = statement.query_row(params![&self.directory.0[..], NAME, &key.0[..]], |row| row.get(0));
         Ok(name.optional()?)
     }
 }

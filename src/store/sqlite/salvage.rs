@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use peer_engine::change::{Genesis, Verified};
-use peer_engine::group::{EntryNo, GroupNo, Slot, Verdict, admit};
+use peer_engine::group::{EntryNo, GroupNo, Verdict, admit};
 use peer_engine::id::{GroupName, MeshId, PeerId};
+use peer_engine::kinds;
 use peer_engine::store::Store;
 use rusqlite::{OptionalExtension, params};
 
@@ -180,7 +181,7 @@ impl Salvage {
 
     fn names(&self) -> Result<Vec<GroupName>, StoreError> {
         let mut statement = self.store.conn.prepare("SELECT DISTINCT key FROM register WHERE slot = ?1")?;
-        let keys = statement.query_map([Slot::Group.as_str()], |row| row.get::<_, Vec<u8>>(0))?;
+        let keys = statement.query_map([kinds::group::GROUP], |row| row.get::<_, Vec<u8>>(0))?;
         let keys = keys.collect::<Result<Vec<_>, _>>()?;
         Ok(keys.iter().filter_map(|key| std::str::from_utf8(key).ok()?.parse().ok()).collect())
     }

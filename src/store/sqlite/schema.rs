@@ -13,7 +13,7 @@ use crate::store::StoreError;
 
 /// "Peer" in ASCII, where SQLite keeps the file's owner.
 const APPLICATION: i64 = 0x5065_6572;
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 /// The oldest version that is brought up to date when it is opened.
 const VERSION_MIN: i64 = 2;
 /// The first version that has [`BESIDE`].
@@ -22,6 +22,8 @@ const WITH_FEED: i64 = 3;
 const WITH_MARK: i64 = 4;
 /// The first version that has [`BY_HASH`].
 const WITH_BY_HASH: i64 = 5;
+/// The first version that has [`MARKS`].
+const WITH_MARKS: i64 = 6;
 /// A version that nothing ever had: bytes that were not written so.
 const VERSION_MAX: i64 = 1000;
 pub(super) const PAGE_BYTES: usize = 4096;
@@ -31,7 +33,7 @@ const STATEMENTS: usize = 96;
 
 /// `log` is the truth: from `hash` to `body` each row is one change, exactly; `seq`, `max_op` and `eff` follow
 /// from the dependencies, and `late` is remembered from the arrival. The body comes last, so that a long one
-/// is not read with the rest. `entry`, `register`, `fork`, `words`, `by_hash`, the heads and counts of `grp` and the last
+/// is not read with the rest. `entry`, `register`, `mark`, `fork`, `words`, `by_hash`, the heads and counts of `grp` and the last
 /// entries of `actor` are derived from the log and can be rebuilt.
 const TABLES: &str = "
 CREATE TABLE grp (
@@ -173,6 +175,21 @@ CREATE TABLE by_hash (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What entries have put on other entries, by the entry that it lies on.
+const MARKS: &str = "
+CREATE TABLE mark (
+    grp INTEGER NOT NULL,
+    target BLOB NOT NULL,
+    slot TEXT NOT NULL,
+    author BLOB NOT NULL,
+    tag TEXT NOT NULL,
+    value TEXT NOT NULL,
+    eff INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (grp, target, slot, author, tag)
+) STRICT, WITHOUT ROWID;
+";
+
 const MERGE_WORDS_LATER: &str = "INSERT INTO words (words, rank) VALUES ('automerge', 0)";
 
 const OURS: &str = "SELECT count(*) FROM sqlite_schema WHERE name IN
@@ -181,12 +198,13 @@ const OURS_COUNT: i64 = 11;
 
 /// What must be there for every statement to be understood. A schema that was damaged is found out here, and not by
 /// what SQLite says of a statement in the midst of the work.
-const COLUMNS: [(&str, &str); 16] = [
+const COLUMNS: [(&str, &str); 17] = [
     ("grp", "no, id, name, genesis, joined, caught_up, entries, heads"),
     ("actor", "id, grp, bytes, last_seq, last_no"),
     ("log", "id, late, seq, max_op, eff, hash, actor, deps, at, kind, re, sender, signature, body"),
     ("entry", "grp, eff, hash, no"),
     ("register", "grp, slot, key, value, eff, hash"),
+    ("mark", "grp, target, slot, author, tag, value, eff, hash"),
     ("fork", "grp, actor, seq, first, second"),
     ("snapshot", "grp, entries, bytes"),
     ("peer", "key, addresses, last_linked_ms"),
@@ -324,6 +342,7 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(WORDS)?;
     conn.execute_batch(BESIDE)?;
     conn.execute_batch(BY_HASH)?;
+    conn.execute_batch(MARKS)?;
     conn.execute_batch(MERGE_WORDS_LATER)?;
     Unindexed::default().index(conn)?;
     conn.execute_batch(&format!(
@@ -378,6 +397,9 @@ fn upgrade(conn: &Connection) -> rusqlite::Result<()> {
         conn.execute_batch(BY_HASH)?;
         by_hash::fill(conn)?;
         conn.execute_batch("DROP INDEX IF EXISTS log_hash;")?;
+    }
+    if version < WITH_MARKS {
+        conn.execute_batch(MARKS)?;
     }
     if version < WITH_MARK {
         Unindexed::default().index(conn)?;

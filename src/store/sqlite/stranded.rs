@@ -8,14 +8,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use peer_engine::change::{Unverified, Verified};
-use peer_engine::group::{EntryNo, GroupNo, register_of};
+use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::ChangeHash;
+use peer_engine::kinds::Opened;
 use rusqlite::Connection;
 
 use super::by_hash::{self, ByHash};
-use super::index;
 use super::log::{self, GroupRef};
 use super::words::Unindexed;
+use super::{folded, index};
 use crate::store::StoreError;
 
 /// What is stranded, by what it waits for: as much memory as the damage took entries, and none without damage.
@@ -125,9 +126,9 @@ impl Stranded {
         let (id, late) = (log::row_id(group.no, no), log::is_late(conn, group, no)?);
         if let Some(eff) = log::eff(conn, group.no, no)? {
             index::remove_entry(conn, group.no, (eff, hash))?;
-        }
-        if let Some(register) = register_of(&change.author(), change.content()) {
-            index::forget_register(conn, group.no, &register, &hash)?;
+            if let Some(entry) = Opened::public(hash, eff, change.author(), change.content()) {
+                folded::forget(conn, group.no, &entry)?;
+            }
         }
         log::remove(conn, group.no, no)?;
         by_hash.remove(conn, id, &hash)?;
@@ -161,8 +162,8 @@ fn show(
     change: &Verified,
 ) -> Result<(), StoreError> {
     index::insert_entry(conn, group.no, no, (eff, change.hash()))?;
-    if let Some(register) = register_of(&change.author(), change.content()) {
-        index::set_register(conn, group.no, (eff, change.hash()), &register)?;
+    if let Some(entry) = Opened::public(change.hash(), eff, change.author(), change.content()) {
+        folded::fold(conn, group.no, &entry)?;
     }
     Ok(())
 }

@@ -173,3 +173,33 @@ fn of_many_entries_the_newest_are_read_and_only_what_is_rare_is_left_to_the_inde
     assert_eq!(found("nothing", Some(GroupNo(9)), 60).unwrap(), [0; 0]);
     assert_eq!(found("comm", None, 40).unwrap(), shown(&store, rust, long)[..40]);
 }
+
+/// The row of an entry comes with what lies on it, whichever of the two was first.
+#[test]
+fn entries_come_with_what_was_put_on_them() {
+    use peer_engine::kinds::{Fold, Mark};
+
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, group) = store(&dir);
+    let (first, second) = (message(&store, group, 1, "first"), message(&store, group, 2, "second"));
+    let [target, other] = [&first, &second].map(|admitted| admitted.verified().hash());
+    let (ann, bob) = (PeerId([1; 32]), PeerId([2; 32]));
+    let put = |store: &SqliteStore, eff, author, value: &str| {
+        let (tag, value) = ("+1".to_owned(), value.to_owned());
+        let fold = Fold::Mark(Mark { slot: "reaction", target, author, tag, value });
+        folded::set(&store.conn, group, (eff, ChangeHash([eff as u8; 32])), &fold).unwrap();
+    };
+    put(&store, 3, ann, "");
+    store.append(group, &first).unwrap();
+    store.append(group, &second).unwrap();
+    put(&store, 2, ann, "on");
+    put(&store, 2, bob, "on");
+    store.commit().unwrap();
+    let entries = store.reader(MESH).unwrap().history(group, Page::Newest, 10).unwrap();
+    let on = |id: ChangeHash| entries.iter().find(|entry| entry.id == id).unwrap().marks.clone();
+    assert_eq!(
+        on(target).iter().map(|mark| (mark.author, mark.tag.as_str())).collect::<Vec<_>>(),
+        [(bob, "+1")]
+    );
+    assert!(on(other).is_empty());
+}

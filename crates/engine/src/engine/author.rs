@@ -3,8 +3,9 @@
 use super::room::Writer;
 use super::{Command, CommandError, Draft, Effect, Engine, Outcome, intact_node};
 use crate::change::{Body, Change, Content, Genesis, Header, HeaderError, SignError};
-use crate::group::{EntryNo, GroupNo, Node, Verdict, admit, kind, next_counters};
+use crate::group::{EntryNo, GroupNo, Node, Verdict, admit, next_counters};
 use crate::id::{ActorId, ChangeHash, GroupName};
+use crate::kinds;
 use crate::limits::{DEPS_MAX, GROUPS_MAX, MAX_OP_MAX};
 use crate::store::Store;
 use crate::time::Now;
@@ -25,7 +26,7 @@ impl<S: Store> Engine<S> {
             Command::Join { name, announce } => self.join(name, announce, now),
             Command::Leave { group } => self.leave(group, now),
             Command::SetName { name } => {
-                let draft = Draft { kind: Some(kind::NAME.into()), body: name, ..Draft::default() };
+                let draft = Draft { kind: Some(kinds::name::NAME.into()), body: name, ..Draft::default() };
                 let written = self.write(self.directory, vec![draft], now)?;
                 Ok(written.map(|_| Outcome::Done))
             }
@@ -56,7 +57,7 @@ impl<S: Store> Engine<S> {
         }
         if announce {
             let body = name.as_str().to_owned();
-            let draft = Draft { kind: Some(kind::GROUP.into()), body, ..Draft::default() };
+            let draft = Draft { kind: Some(kinds::group::GROUP.into()), body, ..Draft::default() };
             if let Err(error) = self.write(self.directory, vec![draft], now)? {
                 return Ok(Err(error));
             }
@@ -79,7 +80,7 @@ impl<S: Store> Engine<S> {
                 }
             }
         }
-        let draft = Draft { kind: Some(kind::JOIN.into()), ..Draft::default() };
+        let draft = Draft { kind: Some(kinds::join::JOINED.into()), ..Draft::default() };
         if let Err(error) = self.write(no, vec![draft], now)? {
             return Ok(Err(error));
         }
@@ -94,7 +95,7 @@ impl<S: Store> Engine<S> {
         if !self.rooms.get(&group).is_some_and(|room| room.joined) || group == self.directory {
             return Ok(Err(CommandError::NotJoined));
         }
-        let draft = Draft { kind: Some(kind::LEAVE.into()), ..Draft::default() };
+        let draft = Draft { kind: Some(kinds::leave::LEFT.into()), ..Draft::default() };
         let farewell = match self.write(group, vec![draft], now)? {
             Ok(ids) => ids.last().copied(),
             Err(error) => return Ok(Err(error)),

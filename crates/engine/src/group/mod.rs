@@ -5,9 +5,7 @@
 mod admission;
 mod graph;
 mod ids;
-mod register;
 
 pub use admission::{Admitted, Verdict, admit, effective_time, next_counters};
 pub use graph::{ChangeGraph, missing_from, missing_within, reached, reaches};
 pub use ids::{EntryNo, GroupNo, Node};
-pub use register::{Register, Slot, kind, register_of};

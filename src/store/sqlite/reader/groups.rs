@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 use peer_engine::change::Genesis;
-use peer_engine::group::{GroupNo, Slot};
+use peer_engine::group::GroupNo;
 use peer_engine::id::{GroupId, GroupName};
+use peer_engine::kinds::group::GROUP;
+use peer_engine::kinds::topic::TOPIC;
 use peer_engine::store::GroupRow;
 use rusqlite::{OptionalExtension, params};
 
@@ -60,7 +62,7 @@ impl Reader {
             "SELECT 1 FROM register WHERE grp = (SELECT no FROM grp WHERE id = ?1) AND slot = ?2 AND key = ?3",
         )?;
         let key = name.as_str().as_bytes();
-        Ok(statement.exists(params![&self.directory.0[..], Slot::Group.as_str(), key])?)
+        Ok(statement.exists(params![&self.directory.0[..], GROUP, key])?)
     }
 
     /// Up to `limit` names that may have been meant by `text`, the likeliest first.
@@ -98,7 +100,7 @@ impl Reader {
         let mut statement = self.conn.prepare_cached(
             "SELECT key FROM register WHERE grp = (SELECT no FROM grp WHERE id = ?1) AND slot = ?2",
         )?;
-        let mut rows = statement.query(params![&self.directory.0[..], Slot::Group.as_str()])?;
+        let mut rows = statement.query(params![&self.directory.0[..], GROUP])?;
         let mut names = Vec::new();
         while let Some(row) = rows.next()? {
             let key = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
@@ -125,7 +127,7 @@ impl Reader {
         let mut statement = self
             .conn
             .prepare_cached("SELECT value FROM register WHERE grp = ?1 AND slot = ?2 AND key = x''")?;
-        Ok(statement.query_row(params![group.0, Slot::Topic.as_str()], |row| row.get(0)).optional()?)
+        Ok(statement.query_row(params![group.0, TOPIC], |row| row.get(0)).optional()?)
     }
 
     fn public_id(&self, name: &GroupName) -> GroupId {

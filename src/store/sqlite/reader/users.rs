@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use peer_engine::group::{GroupNo, Slot, kind};
+use peer_engine::group::GroupNo;
 use peer_engine::id::PeerId;
+use peer_engine::kinds::join::{JOINED, MEMBER};
+use peer_engine::kinds::name::NAME;
 use rusqlite::params;
 
 use super::Reader;
@@ -39,7 +41,7 @@ impl Reader {
         self.people(
             "SELECT DISTINCT substr(bytes, 1, 32), 0 FROM actor WHERE grp = ?1
              UNION ALL SELECT key, value = ?3 FROM register WHERE grp = ?1 AND slot = ?2",
-            params![source.group.no.0, Slot::Member.as_str(), kind::JOIN],
+            params![source.group.no.0, MEMBER, JOINED],
         )
     }
 
@@ -47,7 +49,7 @@ impl Reader {
         self.people(
             "SELECT key, 0 FROM register WHERE grp = (SELECT no FROM grp WHERE id = ?1) AND slot = ?4
              UNION ALL SELECT key, value = ?3 FROM register WHERE slot = ?2",
-            params![&self.directory.0[..], Slot::Member.as_str(), kind::JOIN, Slot::Name.as_str()],
+            params![&self.directory.0[..], MEMBER, JOINED, NAME],
         )
     }
 

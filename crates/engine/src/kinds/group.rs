@@ -1,0 +1,34 @@
+//! `group`, in the directory: there is a public group of this name. The body is the name.
+
+use super::{Fold, Kind, Lists, Opened, Register};
+use crate::id::GroupName;
+
+/// Which public groups there are; the key is the name, the value is empty.
+pub const GROUP: &str = "group";
+
+/// See the module.
+pub struct Group;
+
+impl Kind for Group {
+    fn name(&self) -> &'static str {
+        GROUP
+    }
+
+    fn fold(&self, entry: &Opened<'_>) -> Option<Fold> {
+        let name: GroupName = entry.body.parse().ok()?;
+        Some(Fold::Register(Register { slot: GROUP, key: name.as_str().into(), value: String::new() }))
+    }
+
+    fn sentence(&self, body: &str) -> Option<String> {
+        let name: GroupName = body.parse().ok()?;
+        Some(format!("created the group {name}"))
+    }
+
+    fn changes(&self) -> Lists {
+        Lists { groups: true, people: false }
+    }
+
+    fn examples(&self) -> &'static [&'static str] {
+        &["rust", "a-b_9"]
+    }
+}

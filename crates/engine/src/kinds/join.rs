@@ -1,0 +1,40 @@
+//! `join`: the author takes part in the group from here on. The body is empty.
+
+use super::{Fold, Kind, Lists, Opened, Register};
+
+/// Whether an author takes part; the key is the author's. [`Join`] and [`super::leave::Leave`] set it to their names.
+pub const MEMBER: &str = "member";
+
+/// The value of [`MEMBER`] for who takes part, and the kind's name.
+pub const JOINED: &str = "join";
+
+/// See the module.
+pub struct Join;
+
+impl Kind for Join {
+    fn name(&self) -> &'static str {
+        JOINED
+    }
+
+    fn fold(&self, entry: &Opened<'_>) -> Option<Fold> {
+        Some(member(entry, JOINED))
+    }
+
+    fn sentence(&self, _body: &str) -> Option<String> {
+        Some("joined".to_owned())
+    }
+
+    fn changes(&self) -> Lists {
+        Lists { groups: true, people: true }
+    }
+
+    fn examples(&self) -> &'static [&'static str] {
+        &[""]
+    }
+}
+
+/// The author's membership, set to `value`.
+pub(super) fn member(entry: &Opened<'_>, value: &str) -> Fold {
+    let key = entry.author.as_bytes().to_vec();
+    Fold::Register(Register { slot: MEMBER, key, value: value.to_owned() })
+}

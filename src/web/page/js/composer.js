@@ -63,7 +63,7 @@ export function reply(row) {
 }
 
 /** Gives `false` if no reply was being written. */
-export function giveUpReply() {
+export function cancelReply() {
   if (!re) return false;
   re = null;
   showReply();
@@ -112,7 +112,7 @@ $("composer").addEventListener("submit", (event) => {
   input.focus();
 });
 $("cancel-reply").addEventListener("click", () => {
-  giveUpReply();
+  cancelReply();
   input.focus();
 });
 input.addEventListener("input", () => {

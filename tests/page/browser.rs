@@ -1,10 +1,9 @@
-//! A real browser without a window, driven over WebDriver: Chromium, one process and one empty profile for each page.
+//! A headless Chromium, driven over WebDriver, with its own process and an empty profile for each page.
 //!
-//! The few commands that are needed are JSON over HTTP, for which the client of the local API's own client does; the
-//! libraries for WebDriver would bring more than forty crates.
+//! WebDriver is JSON over HTTP, so the HTTP client that the local API's client uses is enough; libraries for WebDriver
+//! would add more than forty crates.
 //!
-//! Where there is no Chromium, tests say so on standard error, uncaptured, and end. `PEER_REQUIRE_BROWSER` makes
-//! that a failure.
+//! Without Chromium, a test says on standard error that it was skipped; with `PEER_REQUIRE_BROWSER` set, it fails.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -19,10 +18,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Reached only by a failure.
+/// How long a test waits before it fails.
 const PATIENCE_MS: u64 = 60_000;
 
-/// Notes what a page must never do. Runs before the scripts of the page itself.
+/// Records what a page must never do. Runs before the scripts of the page.
 const WATCH: &str = "
     window.broken = [];
     addEventListener('securitypolicyviolation', (event) => broken.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
@@ -32,7 +31,7 @@ const WATCH: &str = "
     for (const name of ['alert', 'confirm', 'prompt', 'print']) window[name] = () => canary++;
 ";
 
-/// Ends its browsers when dropped.
+/// A chromedriver, which ends with its browsers when dropped.
 pub struct Driver {
     child: Child,
     address: String,
@@ -40,7 +39,7 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// `None`, and a word on standard error, where there is no browser.
+    /// `None` if there is no browser; the test is skipped then.
     pub fn start() -> Option<Self> {
         let found = find(&["chromium", "chromium-browser", "google-chrome"]).zip(find(&["chromedriver"]));
         let Some((chromium, chromedriver)) = found else {
@@ -52,7 +51,7 @@ impl Driver {
         Some(Self { child, address: format!("http://127.0.0.1:{port}"), chromium })
     }
 
-    /// A browser of its own, showing nothing yet.
+    /// Starts a browser with an empty page.
     pub fn page(&self) -> Page {
         let profile = tempfile::tempdir().unwrap();
         let args = [
@@ -85,8 +84,8 @@ impl Driver {
     }
 }
 
-/// Starts a chromedriver, and gives its port. `None` where it ended: the port that was free for one kind of address may be
-/// taken for the other.
+/// Starts a chromedriver and gives its port. `None` if it ends at once: it needs the same port for IPv4 and IPv6, and one
+/// of them may be taken.
 fn listening(chromedriver: &Path) -> Option<(Child, String)> {
     let mut child = Command::new(chromedriver)
         .arg("--port=0")
@@ -104,7 +103,7 @@ fn listening(chromedriver: &Path) -> Option<(Child, String)> {
     if port.is_none() {
         child.wait().unwrap();
     }
-    // Its output has to go somewhere.
+    // Chromedriver would block if its output was not read.
     std::thread::spawn(move || lines.for_each(drop));
     Some((child, port?))
 }
@@ -122,16 +121,16 @@ fn find(names: &[&str]) -> Option<PathBuf> {
     places.find_map(|place| names.iter().map(|name| place.join(name)).find(|file| file.is_file()))
 }
 
-/// Says so where it is seen, or fails.
+/// Says that a test was skipped, or fails if a browser is required.
 pub fn skip(why: &str) {
     assert!(std::env::var_os("PEER_REQUIRE_BROWSER").is_none(), "{why}");
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("a test");
-    // Past the capture of output, which would hide it.
+    // Not `eprintln`, which the test harness captures.
     let _ = writeln!(std::io::stderr(), "SKIPPED: {name} did not run, since {why}");
 }
 
-/// Requests to the driver, each answered before the next.
+/// Sends requests to the driver, one at a time.
 struct Wire {
     runtime: Runtime,
     http: Client<HttpConnector, Body>,
@@ -143,7 +142,7 @@ impl Wire {
         Self { runtime, http: Client::builder(TokioExecutor::new()).build_http() }
     }
 
-    /// The answer's value, or the driver's words on what went wrong.
+    /// The value of the answer, or the driver's error message.
     fn ask(&self, method: Method, url: &str, body: Value) -> Result<Value, String> {
         let request = Request::builder().method(method).uri(url).header("content-type", "application/json");
         let request = request.body(Body::from(body.to_string())).unwrap();
@@ -171,14 +170,14 @@ impl Drop for Page {
 }
 
 impl Page {
-    /// A command of WebDriver.
+    /// Sends a command of WebDriver.
     #[track_caller]
     fn command(&self, path: &str, body: Value) -> Value {
         let answer = self.wire.ask(Method::POST, &format!("{}/{path}", self.session), body);
         answer.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// Runs before the scripts of each page that is loaded from now on.
+    /// Runs `script` before the scripts of each page that is loaded from now on.
     pub fn beforehand(&self, script: &str) {
         self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": script}));
     }
@@ -191,7 +190,7 @@ impl Page {
         self.command("refresh", json!({}));
     }
 
-    /// The inside of the window, in CSS pixels.
+    /// Sets the size of the viewport, in CSS pixels.
     pub fn size(&self, width: u32, height: u32) {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", metrics);
@@ -205,7 +204,7 @@ impl Page {
         self.devtools("Emulation.setEmulatedMedia", json!({"features": features}));
     }
 
-    /// The value of a function's body.
+    /// Runs the body of a function and gives what it returns.
     #[track_caller]
     pub fn run(&self, script: &str) -> Value {
         self.call(script, &[])
@@ -216,7 +215,7 @@ impl Page {
         self.command("execute/sync", json!({"script": script, "args": arguments}))
     }
 
-    /// What an async function's body resolves to; its arguments are in `given`.
+    /// Runs the body of an async function and gives what it resolves to; its arguments are in `given`.
     #[track_caller]
     pub fn run_async(&self, body: &str, arguments: &[Value]) -> Value {
         let script = format!(
@@ -231,7 +230,7 @@ impl Page {
         answer["value"].take()
     }
 
-    /// Waits until an expression is true; looked at with every frame.
+    /// Waits until an expression is true and gives its value. It is evaluated once per frame.
     #[track_caller]
     pub fn until(&self, expression: &str) -> Value {
         let script = format!(
@@ -253,7 +252,7 @@ impl Page {
         answer[0].take()
     }
 
-    /// Clicks with the pointer: what is covered or hidden cannot be.
+    /// Clicks with the pointer, which fails for an element that is covered or hidden.
     #[track_caller]
     pub fn click(&self, selector: &str) {
         self.until(&format!("document.querySelector({})?.checkVisibility()", json!(selector)));
@@ -262,12 +261,12 @@ impl Page {
         self.command(&format!("element/{id}/click"), json!({}));
     }
 
-    /// Types into what has the focus.
+    /// Types into the element that has the focus.
     pub fn type_in(&self, text: &str) {
         self.act(text.chars().flat_map(|key| [("keyDown", key), ("keyUp", key)]));
     }
 
-    /// Presses keys together, the last one within the others: `[CONTROL, 'k']`.
+    /// Presses the keys in order, then releases them: `[CONTROL, 'k']`.
     pub fn press(&self, keys: &[char]) {
         let down = keys.iter().map(|&key| ("keyDown", key));
         self.act(down.chain(keys.iter().rev().map(|&key| ("keyUp", key))));
@@ -278,26 +277,26 @@ impl Page {
         self.command("actions", json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}));
     }
 
-    /// A picture of what is on screen, as PNG.
+    /// Writes a screenshot, as PNG.
     pub fn screenshot(&self, file: &Path) {
         let answer = self.wire.ask(Method::GET, &format!("{}/screenshot", self.session), json!({})).unwrap();
         let png = data_encoding::BASE64.decode(answer.as_str().unwrap().as_bytes()).unwrap();
         std::fs::write(file, png).unwrap();
     }
 
-    /// No policy was violated, no error was left alone, and nobody's script ran.
+    /// No security policy was violated, no error was unhandled, and no hostile script ran.
     #[track_caller]
     pub fn is_sound(&self) {
         assert_eq!(self.run("return [canary, broken]"), json!([0, []]));
     }
 
-    /// A command of Chromium's own protocol.
+    /// Sends a command of the Chrome DevTools protocol.
     fn devtools(&self, command: &str, parameters: Value) {
         self.command("goog/cdp/execute", json!({"cmd": command, "params": parameters}));
     }
 }
 
-/// Keys without a character, as WebDriver numbers them.
+/// WebDriver's codes for keys without a character.
 pub mod key {
     pub const ENTER: char = '\u{E007}';
     pub const SHIFT: char = '\u{E008}';

@@ -1,5 +1,5 @@
-//! Other people's text is text, in every field of the page: no script of theirs runs, no link leads where it does not
-//! say, and nothing hides.
+//! Other people's text stays text in every field of the page: it runs no script, its links lead where they say, and
+//! invisible characters are shown.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::browser::{Driver, key};
 use crate::members::{GROUP, Member, full_mesh};
 use crate::support::Desk;
 
-/// Each would call `alert` in a page that took it for markup, an attribute, a script, a style or an address.
+/// Each is harmful if the page takes it for markup, an attribute, a script, a style or an address; most call `alert`.
 pub const PAYLOADS: &[&str] = &[
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -60,7 +60,7 @@ fn nothing_that_others_write_runs() {
     let desk = Desk::new(&driver, &anna);
     desk.enter(GROUP);
 
-    // Bodies, and the names that a relay gives.
+    // Bodies, and names of people for whom a member relays.
     let rows: String = PAYLOADS
         .iter()
         .map(|text| json!({"at": "2024-05-01T12:00:00Z", "author": text, "body": text}).to_string() + "\n")
@@ -81,7 +81,7 @@ fn nothing_that_others_write_runs() {
         assert!(relayed.as_array().unwrap().contains(&json!(shown(text))), "{text}");
     }
 
-    // Display names and topics, one after the other, while members, search and dialogs are open.
+    // Display names and topics, while the list of members is open.
     desk.click("#open-people");
     for text in PAYLOADS {
         if ben.run(&["name", text]).code == 0 {
@@ -101,20 +101,20 @@ fn nothing_that_others_write_runs() {
     desk.until("document.querySelector('dialog textarea')");
     desk.press(&[key::ESCAPE]);
 
-    // What one searches for oneself, and what is found.
+    // Searches, and what they find.
     desk.click("#open-search");
     for text in PAYLOADS {
         desk.call("const field = document.querySelector('#side-body input[type=search]'); field.value = arguments[0]; field.dispatchEvent(new Event('input'));", &[json!(text)]);
         desk.until("document.querySelectorAll('#hits *').length > 0");
     }
-    // Names for groups, which are refused before they are asked for.
+    // Names of groups, which the page refuses.
     desk.press(&[key::CONTROL, 'k']);
     for text in PAYLOADS {
         desk.call("const field = document.querySelector('[role=combobox]'); field.value = arguments[0]; field.dispatchEvent(new Event('input'));", &[json!(text)]);
     }
     desk.press(&[key::ESCAPE]);
 
-    // An answer to each, which quotes it, and its details.
+    // The dialog with the details of a message.
     let id = desk.run("return [...document.querySelectorAll('#history .message')].findLast((message) => !message.matches('.system')).closest('li').dataset.id");
     desk.run_async(
         "document.querySelector(`li[data-id=\"${given[0]}\"] .tools button:last-child`).click()",
@@ -123,7 +123,7 @@ fn nothing_that_others_write_runs() {
     desk.until("document.querySelector('dialog .facts')");
     desk.press(&[key::ESCAPE]);
 
-    // Addresses and links that were made up by somebody else.
+    // Addresses of the page in a link from somebody else.
     for hash in [
         "#/<img src=x onerror=alert(1)>",
         "#/rust/'-alert(1)-'",
@@ -157,13 +157,13 @@ fn nothing_that_others_write_runs() {
     desk.is_sound();
 }
 
-/// As the page shows it: what hides is shown by its number.
+/// `text` as the page shows it: invisible characters as their code points.
 pub fn shown(text: &str) -> String {
     text.replace('\u{200b}', "U+200B")
 }
 
 #[test]
-fn what_hides_or_turns_text_around_is_shown_by_its_number() {
+fn characters_that_hide_or_reorder_text_are_shown_as_code_points() {
     let Some(driver) = Driver::start() else { return };
     let anna = Member::in_group("anna", None);
     let desk = Desk::new(&driver, &anna);
@@ -185,13 +185,13 @@ fn what_hides_or_turns_text_around_is_shown_by_its_number() {
             ["a\nb", "a\nb", "a b"],
         ])
     );
-    // A pile of marks does not reach into the lines above and below.
+    // Many marks on one letter are cut: they would cover the lines above and below.
     let pile = desk.run_async("const { plain } = await import('/js/text.js'); return [...plain('e' + '\\u0301'.repeat(500))].length", &[]);
     assert!(pile.as_u64().unwrap() < 30, "{pile}");
 }
 
 #[test]
-fn links_are_the_web_s_and_lead_where_they_say() {
+fn links_are_http_or_https_and_lead_where_they_say() {
     let Some(driver) = Driver::start() else { return };
     let anna = Member::in_group("anna", None);
     let desk = Desk::new(&driver, &anna);

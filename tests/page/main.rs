@@ -1,10 +1,11 @@
-//! What people do on the page, in a real browser, on real peers.
+//! Tests of the page in a real browser, on real peers.
 
 mod browser;
 mod hostile;
 #[allow(dead_code, reason = "shared with the tests of processes, which use all of it")]
 #[path = "../process/support.rs"]
 mod members;
+mod order;
 mod paging;
 mod partition;
 #[allow(dead_code, reason = "shared with the tests of commands, which use all of it")]

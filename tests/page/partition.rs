@@ -1,11 +1,11 @@
-//! After a partition, what was written on the other side stands where it belongs, and says that it came late.
+//! After a partition, messages from the other side are shown in their place and marked as late.
 
 use crate::browser::Driver;
 use crate::members::{GROUP, Member, full_mesh, until};
 use crate::support::Desk;
 
 #[test]
-fn what_comes_late_is_marked_and_led_to() {
+fn a_late_message_is_marked_and_a_button_leads_to_it() {
     let Some(driver) = Driver::start() else { return };
     let anna = Member::in_group("anna", None);
     let ben = Member::in_group("ben", Some(&anna.ticket()));
@@ -34,7 +34,7 @@ fn what_comes_late_is_marked_and_led_to() {
     desk.sees("from the other side");
     desk.until("!document.getElementById('late-pill').hidden");
     assert_eq!(desk.text("#late-pill"), "1 late message ↑");
-    // Nothing moved for who reads at the end.
+    // The page is still at the end.
     desk.until("(() => { const s = document.getElementById('scroller'); return s.scrollHeight - s.clientHeight - s.scrollTop < 2 })()");
     let bodies = desk.bodies();
     let place = |text: &str| bodies.iter().position(|body| body == text).unwrap();

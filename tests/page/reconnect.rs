@@ -1,4 +1,4 @@
-//! Whatever happens to the peer or the page, nothing that was written is lost, and nothing is there twice.
+//! When the peer is killed, the page reloaded or an answer lost, every message is stored once.
 
 use crate::browser::Driver;
 use crate::members::{GROUP, Member};
@@ -31,7 +31,7 @@ fn a_killed_peer_and_a_reload_lose_nothing() {
     assert_eq!(desk.bodies(), wanted);
     assert_eq!(anna.bodies(GROUP), wanted);
 
-    // A page that goes away with messages still waiting takes them along, and the draft.
+    // Messages that wait, and the draft, are still there after a reload.
     anna.kill();
     desk.until("document.getElementById('mesh').dataset.state === 'gone'");
     assert_eq!(desk.run("return document.getElementById('composer-text').value"), "half a thou");
@@ -61,7 +61,7 @@ fn an_answer_that_is_lost_does_not_double_the_message() {
     let anna = Member::in_group("anna", None);
     let desk = Desk::new(&driver, &anna);
     desk.enter(GROUP);
-    // The peer takes the first request, and the page does not hear so.
+    // The peer handles the first request, but the page does not get the answer.
     desk.run(
         "const real = window.fetch;
          let lost = 0;

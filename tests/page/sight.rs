@@ -1,7 +1,7 @@
-//! Everybody can use the page: each state of it, wide and narrow, light and dark, has no serious finding of axe-core.
+//! Accessibility: axe-core has no serious finding in any state of the page, wide or narrow, light or dark.
 //!
-//! axe-core is one JavaScript file that npm fetches into the target directory; without npm the check says that it was
-//! skipped. With `PEER_PAGE_SHOTS=DIR` a picture of every state is kept there, to be looked at.
+//! npm fetches axe-core, one JavaScript file, into the target directory; without npm the test is skipped and says so.
+//! With `PEER_PAGE_SHOTS=DIR` a screenshot of every state is kept in that directory.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ use crate::support::Desk;
 const AXE: &str = "axe-core@4.14.1";
 
 #[test]
-fn every_state_of_the_page_is_open_to_everybody() {
+fn every_state_of_the_page_is_accessible() {
     let Some(driver) = Driver::start() else { return };
     let Some(axe) = axe() else { return skip("npm could not fetch axe-core") };
     let anna = Member::started("anna", None);
@@ -64,8 +64,8 @@ fn every_state_of_the_page_is_open_to_everybody() {
     }
     desk.run(preview::FAKE);
     let rows = [
-        preview::ahead(0, "Is anybody still awake?"),
-        preview::ahead(1, "I am, https://doc.rust-lang.org/ tells why"),
+        preview::row(0, "Is anybody still awake?"),
+        preview::row(1, "I am, https://doc.rust-lang.org/ tells why"),
     ];
     desk.call(
         "previews.rust = { from: arguments[0], entries: arguments[1] }",
@@ -99,7 +99,7 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Holds what is on the page now against the rules, in both themes and at three widths.
+    /// Checks the page as it is now, in both themes and at three widths.
     #[track_caller]
     fn at(&self, name: &str) {
         for (width, height) in [(1280, 800), (390, 844), (320, 568)] {
@@ -113,7 +113,7 @@ impl Look<'_> {
                 let what = format!("{name}, {width} px, {scheme}");
                 let wide = self.desk.run("return [document.documentElement.scrollWidth, innerWidth]");
                 assert!(wide[0].as_u64() <= wide[1].as_u64(), "{what}: wider than the screen: {wide}");
-                // Contrast differs with the theme, structure with the width.
+                // Contrast depends on the theme and structure on the width; 320 px needs no second theme.
                 if width != 320 || scheme == "light" {
                     let found = self.findings();
                     assert!(found.as_array().unwrap().is_empty(), "{what}: {found:#}");
@@ -144,7 +144,7 @@ impl Look<'_> {
     }
 }
 
-/// The source of axe-core, fetched once for a target directory.
+/// The source of axe-core, fetched once into the target directory.
 fn axe() -> Option<String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("axe");
     let file: PathBuf = folder.join("node_modules/axe-core/axe.min.js");
@@ -164,7 +164,7 @@ fn axe() -> Option<String> {
     std::fs::read_to_string(file).ok()
 }
 
-/// A conversation with everything that a conversation has.
+/// A conversation with every kind of message that the page shows.
 fn converse(anna: &Member, ben: &Member) {
     anna.run(&["groups", "create", GROUP]).ok();
     anna.run(&["groups", "topic", GROUP, "Ferris, lifetimes and everything that compiles"]).ok();

@@ -1,5 +1,7 @@
-//! What the page is made of: no way to turn text into markup or code, nothing from elsewhere, and no file left out.
+//! The sources of the page never turn text into markup or code, load nothing from elsewhere and are all in the binary.
+//! Functions fit a screen, and imports form no circle.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,14 +35,60 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
+/// The source of each script, by its file name.
+fn scripts() -> BTreeMap<String, String> {
+    let files =
+        files().into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "js"));
+    let name = |file: &Path| file.file_name().unwrap().to_str().unwrap().to_owned();
+    files.map(|file| (name(&file), fs::read_to_string(&file).unwrap())).collect()
+}
+
 #[test]
 fn text_never_becomes_markup_or_code() {
-    for file in files().iter().filter(|file| file.extension().is_some_and(|extension| extension == "js")) {
-        let source = fs::read_to_string(file).unwrap();
+    for (name, source) in scripts() {
         for word in FORBIDDEN {
-            assert!(!source.contains(word), "{}: {word}", file.display());
+            assert!(!source.contains(word), "{name}: {word}");
         }
     }
+}
+
+#[test]
+fn no_function_is_longer_than_a_screen() {
+    const LINES_MAX: usize = 70;
+    for (name, source) in scripts() {
+        let lines: Vec<&str> = source.lines().collect();
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        for (start, line) in lines.iter().enumerate() {
+            if !(line.ends_with('{') && line.contains('(')) {
+                continue;
+            }
+            let closes = |end: &&str| end.trim_start().starts_with('}') && indent(end) == indent(line);
+            let length = lines[start..].iter().position(closes).unwrap() + 1;
+            assert!(length <= LINES_MAX, "{name}:{}: {length} lines", start + 1);
+        }
+    }
+}
+
+#[test]
+fn no_scripts_import_each_other_in_a_circle() {
+    let imported = |line: &str| {
+        let (_, from) = line.split_once("from \"./").or_else(|| line.split_once("import \"./"))?;
+        Some(from.trim_end_matches("\";").to_owned())
+    };
+    let scripts = scripts();
+    let mut left: BTreeMap<&str, BTreeSet<String>> = scripts
+        .iter()
+        .map(|(name, source)| (name.as_str(), source.lines().filter_map(imported).collect()))
+        .collect();
+    assert!(left.values().map(BTreeSet::len).sum::<usize>() > left.len(), "too few imports found");
+    // Scripts whose imports have all been removed are removed, until only circles are left.
+    while let Some(name) = left.iter().find(|(_, imports)| imports.is_empty()).map(|(name, _)| *name) {
+        left.remove(name);
+        for imports in left.values_mut() {
+            imports.remove(name);
+        }
+    }
+    assert!(left.is_empty(), "{left:#?}");
 }
 
 #[test]

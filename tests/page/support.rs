@@ -1,4 +1,4 @@
-//! What the tests of the page do again and again.
+//! What several tests of the page use.
 
 use std::ops::Deref;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::browser::{Driver, Page, key};
 use crate::members::Member;
 
-/// A page that is signed in to a member's peer.
+/// A page in a browser that is signed in to a member's peer.
 pub struct Desk {
     page: Page,
 }
@@ -35,7 +35,7 @@ impl Desk {
     pub fn enter(&self, group: &str) {
         self.until(&format!("document.querySelector('#group-list a[href=\"#/{group}\"]')"));
         self.click(&format!("#group-list a[href=\"#/{group}\"]"));
-        self.until(&format!("document.getElementById('room-name').textContent === '{group}'"));
+        self.until(&format!("document.getElementById('group-name').textContent === '{group}'"));
     }
 
     /// Writes a message and sends it.
@@ -51,7 +51,7 @@ impl Desk {
         self.until(&format!("{BODIES}.includes({})", json!(text)));
     }
 
-    /// The texts of the messages that are in the document, in their order.
+    /// The texts of the messages in the document, from top to bottom.
     pub fn bodies(&self) -> Vec<String> {
         let bodies = self.run(&format!("return {BODIES}"));
         bodies.as_array().unwrap().iter().map(|body| body.as_str().unwrap().to_owned()).collect()

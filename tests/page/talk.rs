@@ -21,16 +21,16 @@ fn two_people_talk() {
     annas.type_in(GROUP);
     annas.until("document.querySelector('[role=option]')?.textContent.includes('create')");
     annas.press(&[key::ENTER]);
-    annas.until("document.getElementById('room-name').textContent === 'rust'");
+    annas.until("document.getElementById('group-name').textContent === 'rust'");
     bens.press(&[key::CONTROL, 'k']);
     bens.until("document.querySelector('dialog [role=combobox]')");
     bens.type_in("ru");
     bens.until("document.querySelector('[role=option]')?.textContent === 'rustjoin'");
     bens.press(&[key::ENTER]);
-    bens.until("document.getElementById('room-name').textContent === 'rust'");
+    bens.until("document.getElementById('group-name').textContent === 'rust'");
     annas.until("document.getElementById('history').textContent.includes('ben joined')");
 
-    // A message goes over, and its author sees where it is.
+    // Ben gets a message, and its author sees that two peers have it.
     annas.say("hello @ben, see https://example.org/a?b=1.");
     bens.sees("hello @ben, see https://example.org/a?b=1.");
     annas.until("document.querySelector('.delivery.spread')?.textContent === 'on 2 peers'");
@@ -42,7 +42,7 @@ fn two_people_talk() {
     );
     bens.until("document.querySelector('.message.mention')");
 
-    // Ben answers it by keyboard; the answer leads to what it answers.
+    // Ben replies by keyboard; the quote in his reply leads to Anna's message.
     bens.click("#composer-text");
     bens.press(&[key::UP]);
     bens.until("document.activeElement.matches('.message')");
@@ -57,7 +57,7 @@ fn two_people_talk() {
     annas.click(".quote");
     annas.until("document.activeElement.matches('.message.target') && document.activeElement.textContent.includes('hello @ben')");
 
-    // A topic, and what stands in the list of members.
+    // The topic and the list of members.
     annas.click("#topic");
     annas.until("document.querySelector('dialog textarea')");
     annas.type_in("Ferris and friends");
@@ -67,13 +67,13 @@ fn two_people_talk() {
     bens.until("document.querySelectorAll('.person.connected').length === 2");
     assert!(bens.text("#people").contains("you"));
 
-    // Elsewhere, Ben sees what he has not read; going there, where it begins.
+    // From another group, Ben sees how much he has not read; in the group, a line marks the first unread message.
     bens.press(&[key::CONTROL, 'k']);
     bens.until("document.querySelector('dialog [role=combobox]')");
     bens.type_in("garden");
     bens.until("document.querySelector('[role=option]')?.textContent.includes('create')");
     bens.press(&[key::ENTER]);
-    bens.until("document.getElementById('room-name').textContent === 'garden'");
+    bens.until("document.getElementById('group-name').textContent === 'garden'");
     annas.say("one more");
     annas.say("and ben again");
     bens.until("document.querySelector('#group-list a[href=\"#/rust\"] .count:not(.mentions) [aria-hidden]')?.textContent === '2'");
@@ -83,7 +83,7 @@ fn two_people_talk() {
     bens.until("document.querySelector('.unread-line')?.closest('li').textContent.includes('one more')");
     bens.until("!document.querySelector('#group-list .mentions')");
 
-    // A search leads to the place.
+    // A search leads to the message.
     bens.press(&[key::ESCAPE]);
     bens.click("#open-search");
     bens.until("document.activeElement.type === 'search'");
@@ -97,7 +97,7 @@ fn two_people_talk() {
 }
 
 #[test]
-fn a_browser_that_is_not_signed_in_is_told_how() {
+fn a_browser_that_is_not_signed_in_shows_how_to_sign_in() {
     let Some(driver) = Driver::start() else { return };
     let anna = Member::started("anna", None);
     let page = driver.page();

@@ -1,11 +1,12 @@
-// The local peer's API. A request that could not be made is `Unreachable`: nobody knows what became of it.
-// One that was refused is `Refused`: nothing changed.
+// The local peer's API.
 
+/** The peer did not answer: whether it did what was asked is not known. */
 export class Unreachable extends Error {}
 
+/** The peer refused the request, and changed nothing. */
 export class Refused extends Error {
   constructor(status, error) {
-    super(error?.message ?? `the peer answers with ${status}`);
+    super(error?.message ?? `the peer answered with ${status}`);
     this.status = status;
     this.code = error?.code ?? "unknown";
   }
@@ -32,7 +33,7 @@ async function ask(method, path, body, signal) {
     if (!(error instanceof SyntaxError)) throw new Unreachable("the local peer does not answer");
   }
   if (!response.ok) {
-    // A peer that stops, or whose disk is full, may take it later.
+    // The peer is stopping or its disk is full: the same request may succeed later.
     if (response.status === 503) throw new Unreachable(answer?.error?.message ?? "the local peer is stopping");
     throw new Refused(response.status, answer?.error);
   }
@@ -57,12 +58,12 @@ export const api = {
   leave: (name) => ask("POST", `${group(name)}/leave`),
   setTopic: (name, topic) => ask("PUT", `${group(name)}/topic`, { topic }),
   setRead: (name, arrival) => ask("PUT", `${group(name)}/read`, { arrival }),
-  /** `page` has one of `before`, `after`, `around`, or none for the newest. */
+  /** `page` has one of `before`, `after` and `around`, each with the id of an entry; without any, the newest page. */
   history: (name, page, limit) => ask("GET", `${group(name)}/history${query({ ...page, limit })}`),
   entry: (name, id) => ask("GET", `${group(name)}/entries/${id}`),
-  /** `{from, entries}`: the newest entries, as a peer sent them ahead of the rest. */
+  /** `{from, entries}`: the newest entries of a group that is being fetched, and the peer that sent them. */
   preview: (name) => ask("GET", `${group(name)}/preview`),
-  /** Late rows that arrived after `after`. */
+  /** Late rows whose arrival number is above `after`. */
   late: (name, after, limit) => ask("GET", `${group(name)}/late${query({ after, limit })}`),
   send: (name, message) => ask("POST", `${group(name)}/messages`, { messages: [message], patience_ms: 0 }),
   users: (name) => ask("GET", `/v1/users${query({ group: name })}`).then((answer) => answer.users),

@@ -1,22 +1,24 @@
-// Where one writes: drafts are kept per group, a reply says what it answers, and sending works without a network.
+// The composer: a draft for each group, the reply that is being written, and completion of names.
 
-import { $, announce } from "./dom.js";
-import { answered, newest, page, step } from "./history.js";
+import { announce } from "./announcer.js";
+import { $ } from "./dom.js";
+import { answered, newest } from "./history.js";
 import * as outbox from "./outbox.js";
 import { excerpt } from "./row.js";
 import { changed, kept, nameOf, on, state } from "./store.js";
 import { oneLine } from "./text.js";
+import { page, step } from "./walk.js";
 
 const BODY_BYTES_MAX = 64 * 1024;
 const DRAFT_AFTER_MS = 300;
-const HINT = "Enter sends, Shift+Enter breaks the line";
+const HINT = "Enter sends, Shift+Enter starts a new line";
 
 const input = $("composer-text");
 let group = null;
-/** The row that is answered. */
+/** The row that the message replies to. */
 let re = null;
 let timer = null;
-/** What Tab goes through: `{start, end, names, at}`. */
+/** The names that Tab goes through: `{start, end, names, at}`. */
 let completion = null;
 
 export function open(name) {
@@ -60,8 +62,8 @@ export function reply(row) {
   input.focus();
 }
 
-/** Whether there was a reply to give up. */
-export function giveUpReply() {
+/** Gives `false` if no reply was being written. */
+export function cancelReply() {
   if (!re) return false;
   re = null;
   showReply();
@@ -74,7 +76,7 @@ function showReply() {
   if (re) $("reply-text").textContent = `Reply to ${oneLine(nameOf(re.author, re.name))}: ${excerpt(re)}`;
 }
 
-/** Says what is wrong, below the field; nothing: the usual hint. */
+/** Shows what is wrong below the field; with an empty text, the usual hint. */
 export function hint(text) {
   $("hint-text").textContent = text || HINT;
   $("composer-hint").classList.toggle("danger", text !== "");
@@ -85,7 +87,7 @@ function submit() {
   const body = input.value.replace(/\s+$/, "");
   if (!body.trim() || group === null) return;
   const length = new TextEncoder().encode(body).length;
-  if (length > BODY_BYTES_MAX) return hint(`A message has up to 65,536 bytes; this one has ${length.toLocaleString()}. Divide it.`);
+  if (length > BODY_BYTES_MAX) return hint(`A message can have up to 65,536 bytes; this one has ${length.toLocaleString()}. Split it.`);
   outbox.send(group, body, re?.id);
   input.value = "";
   re = null;
@@ -97,7 +99,7 @@ function submit() {
   newest().catch(() => {});
 }
 
-/** As high as its text, where the browser does not see to that. */
+/** Makes the field as high as its text, in browsers without `field-sizing`. */
 function size() {
   if (CSS.supports("field-sizing", "content")) return;
   input.style.setProperty("height", "auto");
@@ -110,7 +112,7 @@ $("composer").addEventListener("submit", (event) => {
   input.focus();
 });
 $("cancel-reply").addEventListener("click", () => {
-  giveUpReply();
+  cancelReply();
   input.focus();
 });
 input.addEventListener("input", () => {
@@ -121,7 +123,7 @@ input.addEventListener("input", () => {
   timer = setTimeout(save, DRAFT_AFTER_MS);
 });
 input.addEventListener("keydown", (event) => {
-  // An input method is choosing; its Enter is not ours.
+  // Enter confirms the choice of an input method.
   if (event.isComposing) return;
   if (event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.altKey) {
     event.preventDefault();
@@ -137,7 +139,7 @@ input.addEventListener("keydown", (event) => {
   }
 });
 
-/** Completes the name after an @ before the caret; again for the next one. */
+/** Completes the name after the @ before the caret; the next call replaces it by the next name. */
 function complete() {
   if (!completion) {
     const caret = input.selectionStart;
@@ -159,4 +161,4 @@ function complete() {
   return true;
 }
 
-on("connection", () => ($("send").title = state.connection === "up" ? "" : "Kept in this browser until your peer is back"));
+on("connection", () => ($("send").title = state.connection === "up" ? "" : "Kept in this browser until your peer answers"));

@@ -1,4 +1,4 @@
-// Dialogs: built when they open, gone when they close, so that nothing secret stays in the document.
+// Dialogs. They are built when they open and removed when they close, so that no secret stays in the document.
 
 import { Refused, api } from "./api.js";
 import { $, el } from "./dom.js";
@@ -8,7 +8,10 @@ import { inline, oneLine, plain } from "./text.js";
 const TOPIC_BYTES_MAX = 512;
 const NAME_BYTES_MAX = 64;
 
-/** Opens a dialog with a title and content; the focus goes back to where it was when it closes. */
+/**
+ * Opens a dialog; when it closes, the focus goes back to where it was. `bare` hides the title, and `reading` makes the
+ * content scrollable by keys, for dialogs without a field or button.
+ */
 export function open(title, content, { className = "", bare = false, reading = false } = {}) {
   for (const other of $("dialogs").querySelectorAll("dialog")) other.close();
   const back = document.activeElement;
@@ -17,7 +20,6 @@ export function open(title, content, { className = "", bare = false, reading = f
   const heading = el("h2", { id, class: bare ? "hidden" : undefined }, title);
   if (bare) dialog.append(heading);
   else dialog.append(el("div", { class: "dialog-bar" }, heading, el("button", { class: "quiet", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, "×")));
-  // What has nothing to act on must be scrollable by keys all the same.
   dialog.append(el("div", { class: "dialog-body", ...(reading ? { tabIndex: 0 } : {}) }, ...content));
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("close", () => {
@@ -32,12 +34,12 @@ export function open(title, content, { className = "", bare = false, reading = f
 
 export const isOpen = () => $("dialogs").childElementCount > 0;
 
-/** What went wrong, in the words of the peer. */
-export const reason = (error) => (error instanceof Refused ? plain(error.message) : "Your peer does not answer. Nothing was changed; try again when it is back.");
+/** The message of a failed request. */
+export const reason = (error) => (error instanceof Refused ? plain(error.message) : "Your peer does not answer. Try again when it is running.");
 
 const bytes = (text) => new TextEncoder().encode(text).length;
 
-/** A form with one field. `save` may throw; what it throws is shown. */
+/** A form with a button that calls `save`; the error that `save` throws is shown. */
 function form(fields, button, save, extra = []) {
   const error = el("p", { class: "error", role: "alert" });
   const submit = el("button", { class: "primary", type: "submit" }, button);
@@ -60,7 +62,7 @@ function form(fields, button, save, extra = []) {
 function tooLong(what, text, max) {
   const length = bytes(text);
   if (length <= max) return;
-  const error = new Error(`The ${what} is ${length} bytes long; ${max} is the most.`);
+  const error = new Error(`The ${what} is ${length} bytes long; up to ${max} are allowed.`);
   error.local = true;
   throw error;
 }
@@ -73,7 +75,7 @@ export function editName() {
     state.name = input.value.trim();
     changed("name");
   };
-  const key = el("p", { class: "muted" }, "Names are not unique. What is, is your key, which signs all that you write: ", el("code", {}, state.me?.peer ?? ""));
+  const key = el("p", { class: "muted" }, "Others may have the same name. Your key is unique and signs everything that you write: ", el("code", {}, state.me?.peer ?? ""));
   open("You", [form([el("label", {}, "What others call you", input), key], "Save", save)]);
   input.select();
 }
@@ -92,10 +94,10 @@ export function editTopic(name) {
 
 export function confirmLeave(name) {
   const save = () => api.leave(name);
-  open(`Leave ${name}?`, [form([el("p", {}, "You will no longer get its messages. What you have stays on your disk, and you can join again at any time.")], "Leave", save)]);
+  open(`Leave ${name}?`, [form([el("p", {}, "You will no longer get its messages. Those that you have stay on your disk, and you can join again at any time.")], "Leave", save)]);
 }
 
-/** The ticket holds the mesh's secret, so it is fetched and shown only when asked for. */
+/** The ticket contains the secret of the mesh, so it is fetched and shown only after a click. */
 export function invite() {
   const place = el("div", { class: "dialog-body" });
   place.style.setProperty("padding", "0");
@@ -125,7 +127,7 @@ export function invite() {
       error.textContent = reason(problem);
     }
   });
-  place.append(el("p", {}, "Whoever has the ticket can enter this mesh and read its groups. Show it only where nobody else is looking, and send it only to those you invite."), error, el("div", { class: "actions" }, show));
+  place.append(el("p", {}, "Anyone who has the ticket can enter this mesh and read its groups. Show it only when nobody else can see your screen, and send it only to people you invite."), error, el("div", { class: "actions" }, show));
   open("Invite somebody", [place]);
 }
 
@@ -142,22 +144,22 @@ const KEYS = [
   ["/ or Ctrl Shift F", "Search"],
   ["Alt M", "Members"],
   ["Alt T", "Topic"],
-  ["Enter / Shift Enter", "Send; break the line"],
+  ["Enter / Shift Enter", "Send; start a new line"],
   ["Tab", "Complete a name after @"],
-  ["↑ in an empty message", "Into the history"],
-  ["↑ ↓ or k j", "From message to message"],
-  ["R or Enter, D", "Reply to the message, its details"],
+  ["↑ in an empty message", "Go to the history"],
+  ["↑ ↓ or k j", "The message above, below"],
+  ["R or Enter, D", "Reply to the message, show its details"],
   ["Page Up / Page Down", "Scroll the history"],
   ["Home / End", "The first, the newest message"],
   ["Alt L", "The next late message"],
-  ["Esc", "Close, give up a reply, go back to writing at the newest"],
+  ["Esc", "Close, cancel the reply, go to the newest message and write"],
   ["?", "This list"],
 ];
 
 export function help() {
   const list = el("dl", { class: "keys" });
   for (const [key, what] of KEYS) list.append(el("dt", {}, el("kbd", {}, key)), el("dd", {}, what));
-  const words = el("p", { class: "muted" }, "○ kept here: on the disk of your own peer. ● on n peers: others have it too. “Arrived late” marks what came after messages that stand below it.");
+  const words = el("p", { class: "muted" }, "○ kept here: stored on your own peer; no other is known to have it. ● on n peers: others have it too. “Arrived late”: the message arrived after messages that are shown below it.");
   open("Keys", [list, words], { reading: true });
 }
 
@@ -183,7 +185,7 @@ function meshFacts(status) {
     return el("tr", {}, name, cell(link.rtt_ms === null ? "–" : `${link.rtt_ms.toFixed(1)} ms`), cell(skew), cell(lacks.join("; ") || "nothing"));
   });
   table.append(el("tbody", {}, ...rows));
-  const none = el("p", {}, "No other peer is linked now. What you write is kept here, and goes out when somebody can be reached.");
+  const none = el("p", {}, "No other peer is linked now. What you write is stored on your peer, which sends it when others can be reached.");
   const away = status.unreachable.map((peer) => el("li", {}, oneLine(`${peer.peer ? nameOf(peer.peer) : peer.address}: ${peer.reason}`)));
   const flagged = status.flagged.map((peer) => el("li", {}, oneLine(`${nameOf(peer.peer, peer.name)} (${shortKey(peer.peer)}): ${peer.reason}`)));
   return [

@@ -1,10 +1,10 @@
-// Elements. Text goes in as text nodes only: nothing here, or anywhere else, parses markup.
+// Making elements, and when to run what. Text becomes text nodes: no part of the page parses markup.
 
 export const $ = (id) => document.getElementById(id);
 
 /**
- * An element with properties and children. `class`, `role`, `aria-*`, `data-*` and the like are attributes;
- * a function under `on…` is a listener; other keys are properties. Strings become text nodes.
+ * Makes an element. `class`, `role`, `for`, `datetime` and names with a hyphen are set as attributes, a function under
+ * `on…` is added as a listener, and other names are set as properties. Strings among the children become text nodes.
  */
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -19,10 +19,10 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
-/** In a tab that is not shown there are no frames. */
+/** A tab in the background gets no animation frames; a timer runs the task there. */
 const NO_FRAME_MS = 200;
 
-/** Calls `run` once per animation frame, however often it is asked. */
+/** Gives a function that calls `run` at the next animation frame, once for all calls before it. */
 export function framed(run) {
   let due = false;
   return () => {
@@ -38,7 +38,7 @@ export function framed(run) {
   };
 }
 
-/** Runs `task` now, and once more after it for all calls that came meanwhile. */
+/** Gives a function that runs `task` at once; calls while it runs make it run once more afterwards. */
 export function coalesced(task) {
   let running = null;
   let again = false;
@@ -55,11 +55,5 @@ export function coalesced(task) {
   };
 }
 
-let announced = null;
-/** Has a screen reader say it, after what it is saying. */
-export function announce(text) {
-  const log = $("announcer");
-  announced?.remove();
-  announced = el("p", {}, text);
-  log.append(announced);
-}
+/** Whether the page is in view and has the focus. */
+export const isPresent = () => document.visibilityState === "visible" && document.hasFocus();

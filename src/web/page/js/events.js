@@ -1,11 +1,11 @@
-// The stream of events from the local peer: kept up, and gone on with from where it broke.
+// The stream of events from the local peer. When it breaks, it is opened again and continues after the last event.
 
 import { Refused, api } from "./api.js";
 import { changed, state } from "./store.js";
 
 const WAIT_MS_MIN = 250;
 const WAIT_MS_MAX = 5_000;
-/** For a connection that neither opens nor fails. */
+/** A connection that has neither opened nor failed by then is closed. */
 const OPEN_MS_MAX = 10_000;
 
 let cursor = null;
@@ -21,7 +21,7 @@ export function follow(handler) {
   for (const wake of ["online", "focus"]) addEventListener(wake, hurry);
 }
 
-/** Tries at once instead of when the wait is over. */
+/** Connects at once instead of waiting for the next attempt. */
 export function hurry() {
   if (timer === null) return;
   clearTimeout(timer);
@@ -56,7 +56,7 @@ function connect() {
   });
 }
 
-/** A WebSocket does not tell why it was refused; a request does. */
+/** Whether the peer knows this browser. A WebSocket does not tell why it was refused; a request does. */
 async function knownHere() {
   try {
     await api.hello();

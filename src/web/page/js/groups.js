@@ -1,4 +1,4 @@
-// The pane of groups: what is joined, with what is unread.
+// The pane of groups: those that are joined, with the numbers of unread messages and of mentions.
 
 import { $, el } from "./dom.js";
 import { joined, kept, on, state } from "./store.js";
@@ -8,10 +8,10 @@ import { brief, exact } from "./time.js";
 const CAP = 1000;
 export const count = (number) => (number >= CAP ? "999+" : String(number));
 
-/** In the order of the list: by name, since a list that reorders itself cannot be learnt. */
+/** By name: in a list that keeps its order, people remember where each group is. */
 export const ordered = () => joined().sort((one, other) => (one.name < other.name ? -1 : 1));
 
-/** By name. Kept while the group is joined, so that what is pointed at or focused stays under all traffic. */
+/** By name. An item stays as long as its group is joined, so that traffic does not take the focus from it. */
 const items = new Map();
 
 export function render() {
@@ -72,7 +72,7 @@ function name() {
 on("groups current drafts", render);
 on("name", name);
 
-/** The group `steps` below the current one, around the ends. */
+/** The group `steps` below the current one; below the last one is the first. */
 export function neighbour(steps) {
   const names = ordered().map((group) => group.name);
   if (names.length === 0) return null;
@@ -80,7 +80,7 @@ export function neighbour(steps) {
   return names[(at + steps + names.length) % names.length] ?? names[0];
 }
 
-/** The next group below the current one with something unread; mentions first. */
+/** The next group with a mention below the current one; without any, the next with an unread message. */
 export function nextUnread() {
   const groups = ordered();
   const at = groups.findIndex((group) => group.name === state.current);

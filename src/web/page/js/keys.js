@@ -1,10 +1,10 @@
-// Keys that work everywhere on the page. Those of one part are handled by it.
+// Keys that work everywhere on the page. Each part handles the keys of its own.
 
 import { isOpen } from "./dialogs.js";
 
 const writing = (element) => element?.matches?.("input, textarea, [contenteditable]");
 
-/** `act` maps what to do to functions. */
+/** `act` holds a function for each action. */
 export function listen(act) {
   document.addEventListener("keydown", (event) => {
     if (event.isComposing || isOpen()) return;
@@ -17,7 +17,7 @@ export function listen(act) {
 
 function choose(event, act) {
   const control = event.ctrlKey || event.metaKey;
-  // By place on the keyboard, since Alt changes what a letter writes.
+  // The code of the key, since Alt changes the character.
   if (event.altKey && !control && !event.shiftKey) {
     return { ArrowUp: act.above, ArrowDown: act.below, KeyA: act.unread, KeyM: act.people, KeyT: act.topic, KeyL: act.late }[event.code];
   }

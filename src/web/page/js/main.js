@@ -1,4 +1,4 @@
-// Puts the parts together: signs in, follows the peer's events, and shows the group that the address names.
+// Signs in, follows the peer's events, and shows the group that the address names.
 
 import { Refused, api } from "./api.js";
 import * as composer from "./composer.js";
@@ -19,9 +19,9 @@ import { inline, plain } from "./text.js";
 const RETRY_MS = 1_000;
 const LAST = "last-group";
 
-const again = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** The one-time code of a link, which leaves the address at once. */
+/** Takes the one-time code of a link out of the address. */
 function takeCode() {
   const code = /^#open=([\w-]+)$/.exec(location.hash)?.[1];
   if (code) globalThis.history.replaceState(null, "", "/");
@@ -33,7 +33,7 @@ async function signIn(code) {
   try {
     await api.login(code);
   } catch (error) {
-    // A link that was used before does no harm where this browser is already signed in.
+    // The link was used before; this browser may be signed in already.
     if (!(error instanceof Refused)) throw error;
   }
 }
@@ -49,7 +49,7 @@ async function start() {
       state.connection = error instanceof Refused && error.status === 401 ? "expired" : "gone";
       changed("connection");
       if (state.connection === "expired") return signedOut();
-      await again(RETRY_MS);
+      await wait(RETRY_MS);
     }
   }
   events.follow(handle);
@@ -59,13 +59,13 @@ async function start() {
 }
 
 function signedOut() {
-  welcome("Not signed in", "This browser has no access to your peer, or not any more. On this machine, run\n\npeer open\n\nand the page opens signed in.", []);
+  welcome("Not signed in", "This browser is not signed in to your peer, or not any more. On this machine, run\n\npeer open\n\nto open the page signed in.", []);
   $("open-switcher").disabled = $("open-invite").disabled = $("me").disabled = true;
-  // It may have been let in meanwhile, in another tab.
+  // Another tab may have signed in meanwhile.
   addEventListener("focus", () => location.reload(), { once: true });
 }
 
-// What the peer says.
+// Events of the peer.
 
 const fetchGroups = coalesced(async () => {
   try {
@@ -86,13 +86,13 @@ const fetchUsers = coalesced(async () => {
     }
     setUsers(users);
   } catch {
-    // The next event, or the next connection, brings them.
+    // The next event or connection fetches them.
   }
 });
 
 const refetchAll = () => Promise.all([fetchGroups(), fetchUsers()]);
 
-/** Counts are the peer's: asked for when something arrived, a few times a second at most. */
+/** The peer counts unread messages: after arrivals, they are fetched a few times a second at most. */
 let counting = null;
 function countAgain() {
   counting ??= setTimeout(() => {
@@ -136,11 +136,11 @@ on("connection", () => {
   if (state.connection !== "up") return;
   outbox.restore();
   refetchAll();
-  // The first stream begins when it begins: what came before it is read.
+  // The first stream tells nothing of what happened before it.
   history.resync();
 });
 
-// What the address names: `#/group` or `#/group/entry`.
+// The address: `#/group` or `#/group/entry`.
 
 const go = (name) => {
   if (location.hash === `#/${name}`) route();
@@ -157,7 +157,7 @@ function route() {
   }
   const group = name && groupOf(name);
   const empty = joined().length === 0;
-  document.body.dataset.pane = name || empty ? "room" : "groups";
+  document.body.dataset.pane = name || empty ? "group" : "groups";
   $("back").hidden = empty;
   show(group?.joined ? group : null, name, id);
 }
@@ -169,11 +169,11 @@ function show(group, name, id) {
   }
   state.current = group?.name ?? null;
   changed("current");
-  drawRoom();
+  drawGroup();
   $("conversation").hidden = !group;
   if (!group) {
     history.close();
-    return noRoom(name);
+    return noGroup(name);
   }
   $("welcome").hidden = true;
   kept.set(LAST, group.name);
@@ -183,17 +183,17 @@ function show(group, name, id) {
 }
 
 function trouble(error) {
-  // That the peer is gone is said at the top already.
+  // The notice already says if the peer does not answer.
   if (error instanceof Refused) composer.hint(plain(error.message));
 }
 
-function noRoom(name) {
+function noGroup(name) {
   const button = (text, run, primary) => el("button", { class: primary ? "primary" : "secondary", type: "button", onclick: run }, text);
   const find = button("Find or create a group", openSwitcher, true);
   if (name && groupOf(name)) return welcome(name, "You are not in this group.", [button(`Join ${name}`, () => enter(name, api.join), true)]);
-  if (name) return welcome(name, "No group of this name is known here.", [button(`Create ${name}`, () => enter(name, api.create), true), find]);
+  if (name) return welcome(name, "Your peer knows no group of this name.", [button(`Create ${name}`, () => enter(name, api.create), true), find]);
   if (joined().length) return welcome("No group is open", "Choose one on the left.", [find]);
-  welcome("It is quiet here", "A group is its name: whoever creates or joins “garden” is in the same one. Everything is kept on your own disk, and on that of everybody in the group.", [find, button("Invite somebody", dialogs.invite), button("Choose your name", dialogs.editName)]);
+  welcome("You are in no group yet", "A group is identified by its name: everyone who creates or joins “garden” is in the same group. Its messages are stored on your disk and on that of every member.", [find, button("Invite somebody", dialogs.invite), button("Choose your name", dialogs.editName)]);
 }
 
 async function enter(name, way) {
@@ -214,9 +214,9 @@ function welcome(title, text, actions) {
   $("welcome-actions").replaceChildren(...actions);
 }
 
-function drawRoom() {
+function drawGroup() {
   const group = groupOf(state.current);
-  $("room-name").textContent = group?.name ?? "peer";
+  $("group-name").textContent = group?.name ?? "peer";
   for (const id of ["open-search", "open-people"]) $(id).hidden = !group;
   const topic = $("topic");
   topic.hidden = !group;
@@ -226,9 +226,9 @@ function drawRoom() {
 }
 
 let counted = 0;
-/** A group that was joined or left elsewhere, or in a dialog. */
+/** A group may have been joined or left, in a dialog or elsewhere. */
 on("groups", () => {
-  drawRoom();
+  drawGroup();
   const isIn = groupOf(state.current)?.joined ?? false;
   const named = /^#\/([a-z0-9_-]+)/.exec(location.hash)?.[1];
   if (state.current ? !isIn : groupOf(named)?.joined) route();
@@ -247,7 +247,7 @@ function switchTheme() {
 
 function escape() {
   if (side.isShown() !== "none" && ($("side").contains(document.activeElement) || matchMedia("(max-width: 1060px)").matches)) return side.show("none");
-  if (!state.current || composer.giveUpReply()) return undefined;
+  if (!state.current || composer.cancelReply()) return undefined;
   composer.focus();
   return history.newest().catch(() => {});
 }

@@ -1,4 +1,5 @@
-// Whether the local peer answers, whether it is alone, and whether it is behind: at the top and in the corner.
+// The state of the local peer, in the notice at the top and the button in the corner: whether it answers, is linked to
+// others, and has all of their entries.
 
 import { $ } from "./dom.js";
 import * as outbox from "./outbox.js";
@@ -12,11 +13,11 @@ const waiting = () => {
 
 function describe() {
   if (state.connection === "expired" && !state.me) return ["gone", "Not signed in", ""];
-  if (state.connection === "expired") return ["gone", "Not signed in", `This browser is not signed in to your peer. Run “peer open” to get in.${waiting()}`];
-  if (state.connection === "gone") return ["gone", "Not answering", `Your peer does not answer; trying again. You can go on writing: it is sent as soon as it is back.${waiting()}`];
+  if (state.connection === "expired") return ["gone", "Not signed in", `This browser is not signed in to your peer. Run “peer open” to sign in.${waiting()}`];
+  if (state.connection === "gone") return ["gone", "Not answering", `Your peer does not answer; trying again. You can go on writing: messages are sent as soon as it answers.${waiting()}`];
   if (state.connection === "starting" || !state.mesh) return ["", "Connecting…", ""];
   const { links, behind } = state.mesh;
-  if (links === 0) return ["alone", "Alone", "You are alone: no other peer can be reached. What you write is kept here, and goes out when one can."];
+  if (links === 0) return ["alone", "Alone", "You are alone: no other peer can be reached. What you write is stored on your peer, which sends it when one can be reached."];
   const linked = links === 1 ? "1 peer linked" : `${links.toLocaleString()} peers linked`;
   if (behind.length) return ["behind", `Catching up in ${behind.slice(0, 3).join(", ")}${behind.length > 3 ? "…" : ""}`, ""];
   return ["level", linked, ""];

@@ -1,17 +1,18 @@
-// Messages on their way to the local peer. They are kept in the browser until the peer has said that they are on
-// its disk; each carries a key, so that one that is sent again is not there twice. One at a time, in order.
+// Own messages until the local peer has stored them. The browser keeps each one until the peer confirms that it is on
+// disk. They are sent one at a time, in order, and each has a key by which the peer recognizes one that is sent twice.
 
 import { Refused, Unreachable, api } from "./api.js";
 import { changed, kept, state } from "./store.js";
 
 const AGAIN_MS = 2_000;
 
-/** `{key, group, body, re, at, failed}`: `failed` says why the peer will not have it. */
+/** `{key, group, body, re, at, order, failed}`: `failed` is why the peer refused the message, or `null`. */
 let waiting = [];
 let sending = false;
 let timer = null;
-/** Own entries that have arrived lately; and messages whose entry has not: they stay on screen until it does. */
+/** Ids of own entries that arrived lately. */
 const arrivedIds = new Set();
+/** Messages that the peer has stored, until their row is on screen. */
 let sent = [];
 const ARRIVED_MAX = 200;
 
@@ -27,20 +28,20 @@ export function seen(id) {
   changed("outbox");
 }
 
-/** These are on screen: a page may hold what the stream began too late to tell of. */
+/** These rows are on screen: a page may contain an own message whose event came before the stream began. */
 export function shown(ids) {
   if (!sent.some((message) => ids.has(message.id))) return;
   sent = sent.filter((message) => !ids.has(message.id));
   changed("outbox");
 }
 
-/** Events were missed: what was sent is read with the history. */
+/** Events were missed: the history is read again, with the messages that were sent. */
 export function resync() {
   sent = [];
   changed("outbox");
 }
 
-/** Takes up what an earlier visit, or another tab that is gone, has left. */
+/** Takes over the messages that an earlier visit or another tab has left in the browser. */
 export function restore() {
   const known = new Set(waiting.map((message) => message.key));
   waiting.push(...kept.names("outbox:").map(read).filter((message) => message && !known.has(message.key)));
@@ -65,7 +66,7 @@ export function send(group, body, re) {
   const last = waiting.at(-1)?.order ?? 0;
   const message = { key, group, body, re, at: new Date(now).toISOString(), order: Math.max(now, last + 0.001), failed: null };
   waiting.push(message);
-  // Where the browser keeps nothing, it is at least in memory.
+  // If the browser stores nothing, the message is still in memory.
   kept.set(`outbox:${key}`, JSON.stringify(message));
   changed("outbox");
   flush();
@@ -77,7 +78,7 @@ export function retry(message) {
   flush();
 }
 
-/** Takes back what the peer would not have. */
+/** Gives up a message that the peer refused. */
 export function discard(message) {
   forget(message);
   changed("outbox");
@@ -88,7 +89,7 @@ function forget(message) {
   kept.set(`outbox:${message.key}`, null);
 }
 
-/** Sends what waits; called whenever it may work again. */
+/** Sends the messages that wait. Called whenever the peer may answer again. */
 export async function flush() {
   if (sending) return;
   sending = true;

@@ -1,27 +1,24 @@
-// The newest messages of a group that is still caught up with, as a peer sent them ahead of what comes before them.
-// They stand below the history and are looked at only: nothing is read, answered, counted or paged by them.
+// The preview: the newest messages of a group whose history is still being fetched. It is shown below the history and
+// is not part of it: its rows have no place yet, so they cannot be answered, counted, marked as read or paged through.
 
 import { api } from "./api.js";
-import { $, coalesced, el } from "./dom.js";
+import { $, coalesced } from "./dom.js";
 import { author } from "./people.js";
-import { dress, render } from "./row.js";
+import { RowList } from "./rowlist.js";
 import { changed } from "./store.js";
 
 const NONE = { from: null, entries: [] };
 
 const section = $("preview");
-const list = $("preview-list");
+const list = new RowList($("preview-list"));
 
-/** What the group on screen has: `{group, answer, refresh}`, anew with each opening, so that no old answer is shown. */
+/** `{group, answer, refresh}` of the group on screen. Each opening makes a new one, so that an old answer is not shown. */
 let current = null;
-/** By id: `{item, look}`. */
-let shown = new Map();
 
 export function open(group) {
   close();
   const mine = { group, answer: NONE };
   mine.refresh = coalesced(async () => {
-    // Where it cannot be told, there is none.
     mine.answer = (await api.preview(group).catch(() => null)) ?? NONE;
     if (mine === current) changed("preview");
   });
@@ -31,50 +28,38 @@ export function open(group) {
 
 export function close() {
   current = null;
-  clear();
+  hide();
 }
 
-function clear() {
+function hide() {
   section.hidden = true;
-  shown = new Map();
-  list.replaceChildren();
+  list.clear();
 }
 
-/** It is another than before, or gone. */
+/** The preview of `group` has changed, or is gone. */
 export function refresh(group) {
   if (current && group === current.group) current.refresh();
 }
 
-/** Shows what the window of the history does not have, where it reaches to the end. */
+/** Shows the rows that the history does not contain, if the history is loaded up to its newest row. */
 export function draw(timeline, act) {
-  const rows = timeline.atEnd ? (current?.answer.entries ?? []).filter((row) => !timeline.ids.has(row.id)) : [];
-  if (rows.length === 0) return clear();
-  const next = new Map();
-  let above = null;
-  for (const row of rows) {
-    // It has no place and no number yet.
-    const plainly = { ...row, late: false, stored_on: null };
-    const quoted = row.re ? [...timeline.rows, ...rows].find((other) => other.id === row.re) : null;
-    const look = `${dress(plainly, above, false, false)}|${quoted ? "q" : ""}`;
-    const piece = shown.get(row.id);
-    next.set(row.id, piece?.look === look ? piece : { look, item: render(plainly, { above, unread: false, newest: false, quoted, act }) });
-    above = plainly;
-  }
-  for (const [id, piece] of shown) if (next.get(id) !== piece) piece.item.remove();
-  [...next.values()].forEach(({ item }, place) => item !== list.children[place] && list.insertBefore(item, list.children[place] ?? null));
-  shown = next;
+  const entries = timeline.atEnd && current ? current.answer.entries : [];
+  const rows = entries.filter(({ id }) => !timeline.ids.has(id)).map((row) => ({ ...row, late: false, stored_on: null }));
+  if (rows.length === 0) return hide();
+  const quoted = (id) => [...timeline.rows, ...rows].find((row) => row.id === id);
+  list.draw(rows, { quoted, act });
   const { from } = current.answer;
-  const by = from ? [" by ", author(from)] : [];
-  $("preview-title").replaceChildren("The newest messages, sent ahead", ...by, ". What comes before them is still on its way.");
+  const by = from ? [" from ", author(from)] : [];
+  $("preview-title").replaceChildren("Preview", ...by, ": the newest messages. Those before them are still being fetched.");
   section.hidden = false;
 }
 
-/** Some of it is on screen. */
+/** Whether some of it is on screen. */
 export function isSeen(scroller) {
   return !section.hidden && section.getBoundingClientRect().top < scroller.getBoundingClientRect().bottom;
 }
 
-/** It is most of what is on screen. */
+/** Whether it takes more than half of the screen. */
 export function fills(scroller) {
   const frame = scroller.getBoundingClientRect();
   return !section.hidden && section.getBoundingClientRect().top < (frame.top + frame.bottom) / 2;

@@ -1,4 +1,4 @@
-// One entry of a history as an element, from nothing but the row and the one above it.
+// One row of a history as an element.
 
 import { el } from "./dom.js";
 import { author } from "./people.js";
@@ -6,9 +6,9 @@ import { isMe, nameOf, shortKey, state } from "./store.js";
 import { body, inline, oneLine, onlyEmoji, skeleton } from "./text.js";
 import { dayKey, dayName, exact, hour } from "./time.js";
 
-/** Messages of one author within this time stand under one name. */
+/** Messages of one author within this time are shown under one name. */
 const RUN_MS = 5 * 60_000;
-/** What is longer than this is shown in part until it is asked for. */
+/** Longer messages are cut, with a button that shows the rest. */
 const CHARS_MAX = 1500;
 const LINES_MAX = 18;
 
@@ -18,11 +18,15 @@ const continues = (row, above) =>
   above !== null && above !== undefined && row.kind === "message" && above.kind === "message" && row.author === above.author && row.from === above.from &&
   !row.re && dayKey(row.at) === dayKey(above.at) && Math.abs(new Date(row.at) - new Date(above.at)) < RUN_MS;
 
-/** What decides how a row looks besides itself: when it is the same, the element can stay. */
-export const dress = (row, above, unread, newest) =>
-  [newest ? "n" : "", above && dayKey(above.at) === dayKey(row.at) ? "" : dayKey(row.at), continues(row, above) ? "c" : "", unread ? "u" : "", row.stored_on ?? "", row.late, row.name, nameOf(row.author, row.name)].join("|");
+/** Everything that can change how a row is shown, as text: while it is the same, the element stays. */
+export const dress = (row, { above, unread, newest, quoted }) =>
+  [newest ? "n" : "", above && dayKey(above.at) === dayKey(row.at) ? "" : dayKey(row.at), continues(row, above) ? "c" : "", unread ? "u" : "", row.stored_on ?? "", row.late, row.name, nameOf(row.author, row.name), quoted ? "q" : ""].join("|");
 
-/** `newest` says that no own message is below it; `act` has what can be done with it: `reply`, `jump`, `details`; `above` is the row above, `quoted` what it answers. Without `act.reply` and `act.details` it is looked at only. */
+/**
+ * `above` is the row above, or `null`; `unread` puts the line of unread messages above this row; `newest` marks the
+ * newest own message; `quoted` is the row that this one replies to, if it is known. `act` holds the functions
+ * `reply`, `jump` and `details`; without the first and the last of them, the row has no buttons.
+ */
 export function render(row, { above, unread, newest, quoted, act }) {
   const item = el("li", { class: "message-item", "data-id": row.id });
   if (!above || dayKey(above.at) !== dayKey(row.at)) item.append(el("div", { class: "day" }, el("span", {}, dayName(row.at))));
@@ -38,7 +42,7 @@ export function render(row, { above, unread, newest, quoted, act }) {
     if (row.re) line.append(quote(row.re, quoted, act));
     line.append(content(row));
   }
-  if (row.late) line.append(el("span", { class: "late-mark", title: "It came after messages that stand below it" }, "arrived late"));
+  if (row.late) line.append(el("span", { class: "late-mark", title: "Arrived after messages that are shown below it" }, "arrived late"));
   if (isMe(row.author) && row.kind === "message" && row.stored_on) line.append(delivery(row.stored_on, newest));
   message.append(line);
   if (act.details) message.append(tools(row, act));
@@ -51,7 +55,7 @@ export const mentions = (row) => row.mention === true;
 function head(row) {
   const line = el("div", { class: "head" });
   if (row.from === null || row.from === undefined) line.append(author(row.author, row.name));
-  else line.append(el("bdi", { class: "relay", title: "a name that only the relaying member vouches for" }, inline(row.from)), el("span", { class: "via" }, "relayed by ", author(row.author, row.name)));
+  else line.append(el("bdi", { class: "relay", title: "A name given by the member who relays; nobody else confirms it" }, inline(row.from)), el("span", { class: "via" }, "relayed by ", author(row.author, row.name)));
   return line;
 }
 
@@ -94,21 +98,21 @@ function systemLine(row) {
   return text;
 }
 
-/** One line of a message that is answered. */
+/** A message on one line, for quotes, search results and screen readers. */
 export const excerpt = (row) => (row.sealed || row.body === null ? "a sealed message" : oneLine(row.body.slice(0, 300)));
 
 function quote(id, quoted, act) {
   const button = el("button", { class: "quote", type: "button", onclick: () => act.jump(id) });
   if (quoted) button.append(author(quoted.author, quoted.name), " ", el("bdi", {}, excerpt(quoted)));
-  else button.append("answers an earlier message");
+  else button.append("reply to an earlier message");
   return button;
 }
 
-/** In words for the newest own message, and for what no other peer has; else as a dot. */
+/** A text for the newest own message, and for one that no other peer is known to have; otherwise a dot. */
 export function delivery(count, newest) {
-  const title = `stored on ${count} peers, this one included, as far as is known`;
+  const title = `Known to be stored on ${count} peers, including your own`;
   if (count > 1) return el("span", { class: "delivery spread", title }, el("span", { class: newest ? undefined : "hidden" }, `on ${count} peers`));
-  return el("span", { class: "delivery alone", title: "stored on your own peer; others get it when they can be reached" }, "kept here");
+  return el("span", { class: "delivery alone", title: "Stored on your own peer; others get it when they can be reached" }, "kept here");
 }
 
 function tools(row, act) {
@@ -118,14 +122,14 @@ function tools(row, act) {
   return bar;
 }
 
-/** The facts of a row, for its dialog. */
+/** What the dialog of details shows: pairs of a name and a value. */
 export const facts = (row) => [
   ["Written", `${exact(row.at)}, by the author's clock`],
   ["Author", `${oneLine(nameOf(row.author, row.name))} (${shortKey(row.author)})`],
   ["Key", row.author],
   ...(row.from ? [["Relayed for", oneLine(row.from)]] : []),
   ["Kind", oneLine(row.kind)],
-  ["Arrived", `as number ${row.arrival} of this group here${row.late ? ", after messages that stand below it" : ""}`],
-  ...(row.stored_on ? [["Stored on", `${row.stored_on} ${row.stored_on === 1 ? "peer: this one" : "peers, as far as is known"}`]] : []),
+  ["Arrived", `as number ${row.arrival} of this group on this peer${row.late ? ", after messages that are shown below it" : ""}`],
+  ...(row.stored_on ? [["Stored on", `${row.stored_on} ${row.stored_on === 1 ? "peer: this one" : "peers that are known"}`]] : []),
   ["Id", row.id],
 ];

@@ -1,4 +1,4 @@
-// The pane at the side: the members of the group, or a search.
+// The pane on the right: the members of the group, or a search.
 
 import { Refused, api } from "./api.js";
 import { $, coalesced, el } from "./dom.js";
@@ -68,7 +68,7 @@ function listPeople() {
   found.sort((one, other) => byName.compare(named(one), named(other)));
   const [here, away] = [found.filter((user) => user.connected), found.filter((user) => !user.connected)];
   const section = (title, users) => (users.length ? [el("h3", {}, `${title}, ${users.length.toLocaleString()}`), el("ul", {}, ...users.map(person))] : []);
-  place.replaceChildren(...section("Connected", here), ...section("Away", away), ...(found.length ? [] : [el("p", { class: "none" }, "Nobody of that name.")]));
+  place.replaceChildren(...section("Connected", here), ...section("Away", away), ...(found.length ? [] : [el("p", { class: "none" }, "No member has this name.")]));
   $("side-title").textContent = `Members of ${state.current}`;
 }
 
@@ -133,7 +133,7 @@ async function find() {
   try {
     const hits = await api.search(text, everywhere ? undefined : state.current, mine.signal);
     if (mine.signal.aborted) return;
-    place.replaceChildren(...hits.map(hit), ...(hits.length ? [] : [el("p", { class: "none" }, "Nothing has these words.")]));
+    place.replaceChildren(...hits.map(hit), ...(hits.length ? [] : [el("p", { class: "none" }, "No message contains these words.")]));
     $("hit-count").textContent = `${hits.length} messages found`;
   } catch (error) {
     if (!mine.signal.aborted) place.replaceChildren(el("p", { class: "none" }, error instanceof Refused && error.code === "not-joined" ? "Join the group to search it." : reason(error)));
@@ -152,7 +152,7 @@ function hit(row) {
 
 const words = () => text.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter(Boolean);
 
-/** From a little before the first word that was found. */
+/** The line from a little before the first word that was found. */
 function around(line) {
   const lower = line.toLowerCase();
   const first = words().map((word) => lower.indexOf(word)).filter((place) => place >= 0).sort((one, other) => one - other)[0] ?? 0;

@@ -1,4 +1,4 @@
-// All that the page knows, in one value. Parts of the page listen to the names of what changed.
+// The state that the parts of the page share. Whoever changes it calls `changed` with the name of what changed.
 
 import { skeleton } from "./text.js";
 
@@ -7,10 +7,10 @@ export const state = {
   me: null,
   /** My display name, or `null`. */
   name: null,
-  /** "starting", "up", "gone" (the local peer does not answer) or "expired" (it does not know this browser). */
+  /** "starting", "up", "gone" (the local peer does not answer) or "expired" (this browser is not signed in). */
   connection: "starting",
   groups: [],
-  /** By key, from all groups. */
+  /** By key: the members of all groups. */
   users: new Map(),
   status: null,
   /** The name of the group on screen. */
@@ -41,15 +41,15 @@ export function setUsers(users) {
   changed("users");
 }
 
-/** Whether another member's name could be taken for this one. */
+/** Whether another member has a name that looks like this one. */
 export const isAmbiguous = (name) => (alike.get(skeleton(name)) ?? 0) > 1;
 
 export const shortKey = (key) => key.slice(0, 8);
 
-/** A member's present name; else the one that came with a row; else the beginning of the key. */
+/** A member's present name, or `known`, which came with a row, or the start of the key. */
 export const nameOf = (key, known) => state.users.get(key)?.name ?? known ?? shortKey(key);
 
-/** Kept across reloads, per peer: several may have been served at this address. */
+/** Values that the browser keeps, apart for each peer: another one may have been served at this address. */
 export const kept = {
   key: (name) => `peer:${state.me ? shortKey(state.me.peer) : "?"}:${name}`,
   get(name) {

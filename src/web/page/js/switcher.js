@@ -1,4 +1,4 @@
-// One field to go to a group, to join one that others made, or to make a new one.
+// The dialog with one field to go to a group, join one or create one.
 
 import { api } from "./api.js";
 import { el } from "./dom.js";
@@ -10,7 +10,7 @@ import { oneLine } from "./text.js";
 const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 const SHOWN_MAX = 60;
 
-/** Draws the list anew while it is open. */
+/** Draws the list again while the dialog is open. */
 let redraw = () => {};
 on("groups", () => redraw());
 
@@ -27,7 +27,7 @@ export function open(go, refetch) {
     chosen = Math.min(chosen, Math.max(0, choices.length - 1));
     list.replaceChildren(...choices.map(option));
     const name = input.value.trim().toLowerCase();
-    hint.textContent = choices.length === 0 ? (name ? "A group's name has up to 32 of a–z, 0–9, - and _, and begins with a letter or digit." : "No groups yet: type a name to create one.") : "";
+    hint.textContent = choices.length === 0 ? (name ? "A group's name has up to 32 characters, a–z, 0–9, - and _, and begins with a letter or digit." : "No groups yet: type a name to create one.") : "";
     select();
   };
   const select = () => {

@@ -1,4 +1,4 @@
-// Light or dark, before the first paint: the one script that is not a module.
+// Sets the theme before the first paint: modules run too late, so this script is not one.
 "use strict";
 (() => {
   const KEY = "peer:theme";
@@ -17,7 +17,7 @@
   dark.addEventListener("change", apply);
   addEventListener("storage", apply);
   apply();
-  /** The other theme from now on; back to the system's choice where that is the same. */
+  /** Switches to the other theme, and stores the choice if it differs from the system's. */
   globalThis.switchTheme = () => {
     const wanted = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
     try {

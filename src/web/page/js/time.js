@@ -1,4 +1,4 @@
-// Times as people say them. All of them are the author's own clock, which may be wrong.
+// Times for people to read. They come from the author's clock, which may be wrong.
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
@@ -33,7 +33,7 @@ export function relative(at, narrow = false) {
   return format.format(Math.trunc(seconds / length), unit);
 }
 
-/** The clock for today, else the date: as short as it can be told. */
+/** The time for today, otherwise the date, as short as possible. */
 export function brief(at) {
   const date = new Date(at);
   const now = new Date();

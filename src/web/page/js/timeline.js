@@ -1,142 +1,119 @@
-// The part of one group's history that is loaded: a window of rows without gaps, bounded, oldest first. It grows at
-// one end and gives way at the other. What arrives goes to its end at once; where it may belong further up, the window
-// is read again from the peer, which alone knows the order.
+// The part of one group's history that is loaded: a bounded window of rows without gaps, in the order in which they
+// are shown. It grows by pages at one end and drops rows at the other. A row that arrives is inserted in its place if
+// that place is within the window; otherwise the page that it belongs to is read when the reader scrolls there.
 
 import { api } from "./api.js";
-import { coalesced } from "./dom.js";
 
-export const PAGE = 80;
-export const ROWS_MAX = 320;
-/** Between two readings of the window, so that a catch-up of thousands does not read it for each. */
-const REREAD_AFTER_MS = 200;
-/** Causal order may show an entry so much after its author's clock; beyond that, a later clock stands below. */
-const CLOCK_STEPS_MS = 1000;
+const PAGE = 80;
+const ROWS_MAX = 320;
+
+/** Whether `one` is shown above `other`. Ids are lower-case hex, so their text sorts as their bytes do. */
+const isAbove = (one, other) => one.eff < other.eff || (one.eff === other.eff && one.id < other.id);
 
 export class Timeline {
   /** `onChange` is called after every change of `rows`. */
   constructor(group, onChange) {
     this.group = group;
+    this.onChange = onChange;
     this.rows = [];
+    this.ids = new Set();
+    /** Whether the window holds the group's first row, and its newest. */
     this.atStart = false;
     this.atEnd = false;
-    this.ids = new Set();
     this.closed = false;
-    this.busy = false;
-    /** What came while an answer was on its way, which may be too old to hold it. */
+    /** While a page is being read: a promise that resolves afterwards. */
+    this.busy = null;
+    /** Rows that arrived while a page was being read, which may not contain them. */
     this.missed = [];
-    /** By id, on how many peers own messages are: rows come in pages and by the stream, and either may know less. */
+    /** By id, on how many peers own messages are: pages and events may each know a lower number. */
     this.storedOn = new Map();
-    /** The reader is at the end: what is above may go. Else it stays, and the window lets go of the end. */
-    this.pinned = true;
-    this.onChange = onChange;
-    /** What fails for want of the peer is done again when it is back. */
-    this.refresh = coalesced(() => this.reread().catch(() => {}));
+    /** The id of the row at the top of the screen; `null` while the reader follows the newest. */
+    this.viewed = null;
   }
 
   close() {
     this.closed = true;
   }
 
-  /** Replaces the window: by the newest page, or by what surrounds `around`. */
-  async open(around = null) {
-    await this.exclusively(async () => {
-      const answer = await api.history(this.group, around ? { around } : {}, PAGE);
-      this.set(answer.entries, !answer.more_before, !answer.more_after);
-    });
+  /** Replaces the window by the newest page, or by the rows around the entry `around`. */
+  open(around = null) {
+    return this.exclusively(() => this.read(around, PAGE));
   }
 
-  /** From the very first entry; `genesis` is the group's id. */
-  async openStart(genesis) {
-    await this.exclusively(async () => {
+  /** Replaces the window by the first page; `genesis` is the group's id. */
+  openStart(genesis) {
+    return this.exclusively(async () => {
       const answer = await api.history(this.group, { after: genesis }, PAGE);
+      this.viewed = answer.entries[0]?.id ?? null;
       this.set(answer.entries, true, !answer.more_after);
     });
   }
 
-  async older() {
-    if (this.atStart || this.busy || this.rows.length === 0) return;
-    await this.exclusively(async () => {
+  /** Reads what is on screen again, after events were missed. */
+  reload() {
+    return this.exclusively(() => this.read(this.viewed, this.viewed === null ? PAGE : ROWS_MAX));
+  }
+
+  async read(around, limit) {
+    const answer = await api.history(this.group, around === null ? {} : { around }, limit);
+    this.viewed = around;
+    this.set(answer.entries, !answer.more_before, !answer.more_after);
+  }
+
+  older() {
+    return this.exclusively(async () => {
+      if (this.atStart || this.rows.length === 0) return;
       const answer = await api.history(this.group, { before: this.rows[0].id }, PAGE);
-      const rows = [...answer.entries, ...this.rows];
-      this.set(rows.slice(0, ROWS_MAX), !answer.more_before, this.atEnd && rows.length <= ROWS_MAX);
+      this.set([...answer.entries, ...this.rows], !answer.more_before, this.atEnd, "start");
     });
   }
 
-  async newer() {
-    if (this.atEnd || this.busy || this.rows.length === 0) return;
-    await this.exclusively(async () => {
+  newer() {
+    return this.exclusively(async () => {
+      if (this.atEnd || this.rows.length === 0) return;
       const answer = await api.history(this.group, { after: this.rows.at(-1).id }, PAGE);
-      const rows = [...this.rows, ...answer.entries];
-      const start = Math.max(0, rows.length - ROWS_MAX);
-      this.set(rows.slice(start), this.atStart && start === 0, !answer.more_after);
+      this.set([...this.rows, ...answer.entries], this.atStart, !answer.more_after, "end");
     });
   }
 
-  /** An entry that has arrived. */
+  /** An entry has arrived. */
   arrived(row) {
-    if (this.ids.has(row.id)) this.update(row.id, row);
-    else if (row.late) this.refresh();
-    else if (this.busy) this.missed.push(row);
-    else if (this.atEnd) this.append([row]);
+    if (this.busy) this.missed.push(row);
+    else this.insert(row);
   }
 
-  append(added) {
-    const latest = this.rows.reduce((most, row) => Math.max(most, Date.parse(row.at)), 0);
-    if (added.some((row) => Date.parse(row.at) < latest + CLOCK_STEPS_MS)) this.refresh();
-    const rows = [...this.rows, ...added];
-    if (rows.length <= ROWS_MAX) return this.set(rows, this.atStart, true);
-    if (this.pinned) return this.set(rows.slice(-ROWS_MAX), false, true);
-    this.atEnd = false;
-    this.onChange();
+  insert(row) {
+    if (this.ids.has(row.id)) return this.update(row.id, row);
+    const below = this.rows.findIndex((other) => isAbove(row, other));
+    const place = below < 0 ? this.rows.length : below;
+    const isInside = (place > 0 || this.atStart) && (place < this.rows.length || this.atEnd);
+    if (!isInside) return;
+    const viewed = this.rows.findIndex(({ id }) => id === this.viewed);
+    // Of too many rows, those that are farther from the screen are dropped.
+    const keep = this.viewed === null || viewed > this.rows.length / 2 ? "end" : "start";
+    this.set(this.rows.toSpliced(place, 0, row), this.atStart, this.atEnd, keep);
   }
 
   update(id, fields) {
     const place = this.rows.findIndex((row) => row.id === id);
     if (place < 0) return;
-    this.rows = this.rows.with(place, this.told({ ...this.rows[place], ...fields }));
+    this.rows = this.rows.with(place, this.withStoredOn({ ...this.rows[place], ...fields }));
     this.onChange();
   }
 
-  /** An own message is known to be on so many peers. */
+  /** An own message is known to be on `storedOn` peers. */
   delivered(id, storedOn) {
     if (this.storedOn.size >= 2 * ROWS_MAX) for (const old of this.storedOn.keys()) if (!this.ids.has(old)) this.storedOn.delete(old);
     this.storedOn.set(id, Math.max(storedOn, this.storedOn.get(id) ?? 0));
     this.update(id, {});
   }
 
-  told(row) {
+  withStoredOn(row) {
     const storedOn = this.storedOn.get(row.id);
     return storedOn > (row.stored_on ?? 0) ? { ...row, stored_on: storedOn } : row;
   }
 
-  /** Reads the window again from its first row on. */
-  async reread() {
-    await new Promise((resolve) => setTimeout(resolve, REREAD_AFTER_MS));
-    if (this.closed) return undefined;
-    if (this.rows.length === 0) return this.open();
-    return this.exclusively(async () => {
-      // A row may have come in above the first one only where the window does not begin with the group.
-      const first = this.rows[0];
-      const limit = Math.min(ROWS_MAX + PAGE, Math.max(PAGE, this.rows.length + PAGE));
-      const answer = await api.history(this.group, { after: first.id }, limit);
-      let rows = [first, ...answer.entries];
-      let atStart = this.atStart;
-      if (atStart) {
-        const above = await api.history(this.group, { before: first.id }, PAGE);
-        rows = [...above.entries, ...rows];
-        atStart = !above.more_before;
-      }
-      if (this.pinned && answer.more_after) {
-        const newest = await api.history(this.group, {}, PAGE);
-        return this.set(newest.entries, !newest.more_before, true);
-      }
-      const start = this.pinned ? Math.max(0, rows.length - ROWS_MAX) : 0;
-      const end = start + ROWS_MAX;
-      return this.set(rows.slice(start, end), atStart && start === 0, !answer.more_after && end >= rows.length);
-    });
-  }
-
-  /** One reader at a time; the others wait. */
+  /** Runs one task at a time, then inserts the rows that arrived meanwhile. */
   async exclusively(task) {
     while (this.busy) await this.busy;
     if (this.closed) return;
@@ -145,21 +122,23 @@ export class Timeline {
     try {
       await task();
     } finally {
-      this.busy = false;
-      const missed = this.missed.filter((row) => !this.ids.has(row.id));
+      this.busy = null;
+      const missed = this.missed;
       this.missed = [];
-      if (missed.length && this.atEnd && !this.closed) this.append(missed);
+      if (!this.closed) for (const row of missed) this.insert(row);
       done();
     }
   }
 
-  set(rows, atStart, atEnd) {
+  /** Of more than `ROWS_MAX` rows, keeps those at the "start" or at the "end". */
+  set(all, atStart, atEnd, keep = "end") {
     if (this.closed) return;
-    const seen = new Set();
-    this.rows = rows.filter((row) => !seen.has(row.id) && seen.add(row.id)).map((row) => this.told(row));
-    this.ids = seen;
-    this.atStart = atStart;
-    this.atEnd = atEnd;
+    const surplus = Math.max(0, all.length - ROWS_MAX);
+    const rows = keep === "end" ? all.slice(surplus) : all.slice(0, ROWS_MAX);
+    this.rows = rows.map((row) => this.withStoredOn(row));
+    this.ids = new Set(rows.map((row) => row.id));
+    this.atStart = atStart && (surplus === 0 || keep === "start");
+    this.atEnd = atEnd && (surplus === 0 || keep === "end");
     this.onChange();
   }
 }

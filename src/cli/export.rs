@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use peer_engine::id::GroupName;
 
-use super::Context;
+use super::context::Context;
 use super::failure::{Failure, Result};
 use super::output::count;
 use crate::api::{Client, Draft, Pages, json_line};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use crate::api::ClientError;
 use crate::text;
 
 pub(super) type Result<T> = std::result::Result<T, Failure>;
@@ -32,6 +33,17 @@ impl Failure {
         Self {
             broken_pipe: error.kind() == io::ErrorKind::BrokenPipe,
             ..Self::new(format!("cannot write the output: {error}"))
+        }
+    }
+
+    /// A send was not acknowledged. Where the peer went away, it may have stored the messages all the same.
+    pub fn sending(error: ClientError) -> Self {
+        let gone = matches!(error, ClientError::Gone(_));
+        let failure = Self::from(error);
+        if gone {
+            failure.after("what it had in hand may be stored: look with `peer history`")
+        } else {
+            failure
         }
     }
 

@@ -2,9 +2,10 @@
 
 use peer_engine::id::GroupName;
 
+use super::context::Context;
 use super::failure::Result;
+use super::input;
 use super::output::count;
-use super::{Context, input};
 use crate::api::{Client, Group};
 use crate::text;
 

@@ -5,8 +5,9 @@ use std::io::Write;
 
 use peer_engine::id::{ChangeHash, GroupName};
 
+use super::context::Context;
 use super::failure::{Failure, Result};
-use super::{Context, rows};
+use super::rows;
 use crate::api::{Client, EventsQuery, History, HistoryQuery, Pages, Row, What};
 use crate::limits::PAGE_MAX;
 

@@ -10,11 +10,11 @@ use peer_engine::limits::{BATCH_BYTES, BODY_BYTES_MAX};
 use peer_engine::time::Timestamp;
 use serde::Deserialize;
 
+use super::context::Context;
 use super::failure::{Failure, Result};
 use super::input::Lines;
 use super::output::count;
 use super::progress::Progress;
-use super::{Context, send};
 use crate::api::{Client, MESSAGE, NewMessage};
 use crate::limits::SEND_BATCH_MAX;
 
@@ -95,7 +95,7 @@ async fn import(client: &Client, group: &GroupName, reader: impl Read, imported:
         if full && !batch.is_empty() {
             bytes = 0;
             let sent = client.send(group, std::mem::take(&mut batch), Duration::ZERO).await;
-            *imported += sent.map_err(send::failed)?.len() as u64;
+            *imported += sent.map_err(Failure::sending)?.len() as u64;
             progress.at(*imported);
         }
         if message?.is_none() {

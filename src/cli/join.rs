@@ -1,7 +1,8 @@
 //! `peer join`: take a ticket into a new data directory.
 
+use super::context::Context;
 use super::failure::Result;
-use super::{Context, ticket};
+use super::ticket;
 use crate::api;
 
 #[derive(clap::Args, Debug)]

@@ -4,7 +4,7 @@
 //! output, and failures as one line to standard error: what happened, and what to do.
 
 mod chat;
-mod data;
+mod context;
 mod export;
 mod failure;
 mod groups;
@@ -22,6 +22,8 @@ mod rows;
 mod search;
 mod send;
 mod serve;
+mod signals;
+mod start;
 mod status;
 mod ticket;
 mod users;
@@ -32,8 +34,8 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use context::Context;
 use failure::{Failure, Result};
-use output::Output;
 
 use crate::text;
 
@@ -86,12 +88,6 @@ enum Command {
     Export(export::Args),
 }
 
-/// What every command works with.
-struct Context {
-    data: PathBuf,
-    out: Output,
-}
-
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -135,7 +131,7 @@ fn without_tickets(text: &str) -> String {
 }
 
 fn run(cli: Cli) -> Result<()> {
-    let mut context = Context { data: data::directory(cli.data)?, out: Output::new(cli.json) };
+    let mut context = Context::new(cli.data, cli.json)?;
     let runtime = match cli.command {
         Command::Serve(_) | Command::Chat(_) => {
             tokio::runtime::Builder::new_multi_thread().enable_all().build()

@@ -2,8 +2,9 @@
 
 use peer_engine::id::GroupName;
 
+use super::context::Context;
 use super::failure::Result;
-use super::{Context, rows};
+use super::rows;
 use crate::api::{Hit, TextQuery};
 use crate::limits::{SEARCH_CONTEXT_MAX, SEARCH_HITS_MAX};
 

@@ -7,12 +7,13 @@ use peer_engine::id::GroupName;
 use peer_engine::limits::{BATCH_BYTES, BODY_BYTES_MAX};
 use tokio::sync::mpsc;
 
+use super::context::Context;
 use super::failure::{Failure, Result};
+use super::input;
 use super::input::{LineError, LineReason, Lines};
 use super::output::count;
 use super::progress::Progress;
-use super::{Context, input};
-use crate::api::{Client, ClientError, NewMessage, Sent};
+use crate::api::{Client, NewMessage, Sent};
 use crate::limits::SEND_BATCH_MAX;
 use crate::text;
 
@@ -43,7 +44,7 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
 }
 
 async fn one(client: &Client, group: &GroupName, text: String, context: &mut Context) -> Result<()> {
-    let sent = client.send(group, vec![NewMessage::text(text)], PATIENCE).await.map_err(failed)?;
+    let sent = client.send(group, vec![NewMessage::text(text)], PATIENCE).await.map_err(Failure::sending)?;
     report(&sent, context)?;
     match sent.last() {
         Some(last) if !context.out.is_json() => context.out.line(&stored_on(last.stored_on)),
@@ -80,8 +81,10 @@ async fn lines(client: &Client, group: &GroupName, context: &mut Context) -> Res
         }
         // Who still has lines to hand in does not wait for an answer about these.
         let patience = if lines.is_empty() { PATIENCE } else { Duration::ZERO };
-        let sent =
-            client.send(group, batch, patience).await.map_err(|error| failed(error).after(&so_far(total)))?;
+        let sent = client
+            .send(group, batch, patience)
+            .await
+            .map_err(|error| Failure::sending(error).after(&so_far(total)))?;
         total += sent.len() as u64;
         stored = sent.iter().map(|sent| sent.stored_on).min().unwrap_or(stored);
         report(&sent, context)?;
@@ -131,13 +134,6 @@ fn report(sent: &[Sent], context: &mut Context) -> Result<()> {
         context.out.flush()?;
     }
     Ok(())
-}
-
-/// A peer that goes away with messages in its hands leaves open what became of them.
-pub(super) fn failed(error: ClientError) -> Failure {
-    let gone = matches!(error, ClientError::Gone(_));
-    let failure = Failure::from(error);
-    if gone { failure.after("what it had in hand may be stored: look with `peer history`") } else { failure }
 }
 
 fn stored_on(peers: u32) -> String {

@@ -2,7 +2,7 @@
 
 use peer_engine::id::{ChangeHash, PeerId};
 
-use super::Context;
+use super::context::Context;
 use super::failure::Result;
 use crate::api::{GroupStatus, LinkStatus, Status, Unreachable};
 use crate::text;

@@ -2,7 +2,7 @@
 
 use peer_engine::id::GroupName;
 
-use super::Context;
+use super::context::Context;
 use super::failure::Result;
 use crate::api::{User, UsersQuery};
 use crate::text;

@@ -21,6 +21,7 @@ mod geometry;
 mod history;
 pub mod keys;
 mod preview;
+mod refresh;
 pub mod room;
 mod service;
 mod shell;

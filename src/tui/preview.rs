@@ -5,8 +5,8 @@
 
 use peer_engine::id::{ChangeHash, PeerId};
 
+use super::refresh::Refresh;
 use super::room::Room;
-use super::state::Refresh;
 use crate::api::{Preview, Row};
 
 #[derive(Debug, Default)]

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use peer_engine::id::{ChangeHash, GroupName, PeerId};
 
-use super::event::Part;
-use crate::api::{History, MESSAGE, Row, User};
+use super::event::{Effect, Part};
+use crate::api::{History, MESSAGE, NewMessage, Row, User};
 
 /// Rows of one page.
 pub const PAGE: usize = 100;
@@ -35,6 +35,15 @@ pub struct Pending {
     pub re: Option<ChangeHash>,
     /// It is stored; its row is still to come.
     pub stored: Option<ChangeHash>,
+}
+
+impl Pending {
+    /// Sends it, or sends it again: the service stores one message for each key.
+    pub fn send(&self, group: &GroupName) -> Effect {
+        let message =
+            NewMessage { key: Some(self.key.clone()), re: self.re, ..NewMessage::text(self.body.clone()) };
+        Effect::Send { group: group.clone(), message }
+    }
 }
 
 #[derive(Debug)]

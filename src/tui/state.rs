@@ -8,6 +8,7 @@ use peer_engine::id::{ChangeHash, GroupName, PeerId};
 use super::editor::Editor;
 use super::keys::KeyMap;
 use super::preview::SentAhead;
+use super::refresh::Refreshes;
 use super::room::Room;
 use super::theme::Theme;
 use crate::api::{Group, Hit, Status, User};
@@ -108,39 +109,6 @@ pub struct Completion {
     pub selected: usize,
     /// Bytes before the cursor that the option took.
     pub taken: usize,
-}
-
-/// Lists that are fetched again when something changed: one request at a time, and one more if more changed.
-#[derive(Debug, Default)]
-pub(super) struct Refreshes {
-    pub groups: Refresh,
-    pub people: Refresh,
-    pub members: Refresh,
-    pub status: Refresh,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Refresh {
-    running: bool,
-    again: bool,
-}
-
-impl Refresh {
-    /// Whether to ask now.
-    pub fn ask(&mut self) -> bool {
-        self.again = self.running;
-        !std::mem::replace(&mut self.running, true)
-    }
-
-    /// An answer came. Whether to ask once more.
-    pub fn done(&mut self) -> bool {
-        self.running = std::mem::take(&mut self.again);
-        self.running
-    }
-
-    pub fn failed(&mut self) {
-        *self = Self::default();
-    }
 }
 
 impl State {

@@ -4,11 +4,10 @@ use super::super::commands::{Command, Input, parse};
 use super::super::event::Effect;
 use super::super::history;
 use super::super::room::Pending;
-use super::super::state::{Overlay, State};
+use super::super::state::{Connection, Overlay, State};
 use super::super::view::{self, duration};
-use super::{keys, open, scroll, send};
-use crate::api::NewMessage;
-use crate::api::Status;
+use super::{groups, scroll, select};
+use crate::api::{NewMessage, Status};
 use crate::text;
 
 pub fn submit(state: &mut State, effects: &mut Vec<Effect>) {
@@ -42,7 +41,7 @@ fn message(state: &mut State, body: String, effects: &mut Vec<Effect>) {
     state.sent += 1;
     let Some(room) = state.room_mut() else { return };
     let sent = Pending { key, body, re: room.reply.take(), stored: None };
-    effects.push(send(&name, &sent));
+    effects.push(sent.send(&name));
     room.pending.push(sent);
     scroll::newest(state);
 }
@@ -51,7 +50,7 @@ fn follow(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
     let current = state.current.clone();
     match command {
         Command::Join(name) if state.group(&name).is_some_and(|group| group.joined) => {
-            open(state, &name, effects);
+            groups::open(state, &name, effects);
         }
         Command::Join(name) => effects.push(Effect::Join(name)),
         Command::Create(name) => effects.push(Effect::Create(name)),
@@ -70,7 +69,7 @@ fn follow(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::Names => names(state),
         Command::Whois(name) => whois(state, &name, effects),
         Command::Nick(name) => effects.push(Effect::SetName(name)),
-        Command::Reply => keys::select_newest(state),
+        Command::Reply => select::start(state),
         Command::Search(words) => effects.push(Effect::Search(words)),
         Command::Invite(None) => state.overlay = Some(Overlay::TicketWarning),
         Command::Invite(Some(file)) => effects.push(Effect::WriteTicket(file)),
@@ -80,7 +79,18 @@ fn follow(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             None => no_group(state),
         },
         Command::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
-        Command::Quit => super::keys::quit(state, effects),
+        Command::Quit => quit(state, effects),
+    }
+}
+
+/// Leaves, but not without a word what is nowhere but here.
+pub fn quit(state: &mut State, effects: &mut Vec<Effect>) {
+    match state.waiting() {
+        0 => effects.push(Effect::Quit),
+        waiting => {
+            state.leaving = true;
+            state.complain(format!("{waiting} not stored yet, and lost if you leave; once more leaves"));
+        }
     }
 }
 
@@ -133,14 +143,14 @@ fn status(state: &mut State) {
     let (connection, _) = view::connection(state);
     let mut lines = vec![format!(" {connection}")];
     match &state.connection {
-        super::super::state::Connection::Open { own: true } => {
+        Connection::Open { own: true } => {
             lines.push(" this window runs the peer: other commands work while it is open".to_owned());
         }
-        super::super::state::Connection::Open { own: false } => {
+        Connection::Open { own: false } => {
             lines.push(" the peer runs on its own: it stays when this window closes".to_owned());
         }
-        super::super::state::Connection::Lost(why) => lines.push(format!(" {}", text::line(why))),
-        super::super::state::Connection::Starting => {}
+        Connection::Lost(why) => lines.push(format!(" {}", text::line(why))),
+        Connection::Starting => {}
     }
     if let Some(status) = &state.status {
         lines.extend(status_lines(state, status));

@@ -20,8 +20,6 @@ use crate::text;
 /// Late entries that are looked for when a group is opened.
 const LATE_MAX: usize = 100;
 const HITS_MAX: usize = 100;
-/// Before what is on the screen is read once more, so that a catch-up of thousands does not read it for each.
-const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// Why an effect brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -101,10 +99,7 @@ async fn answer(client: &Client, effect: Effect) -> Result<Answer, EffectError> 
         Effect::LoadStatus => Answer::Status(Box::new(client.status().await?)),
         Effect::LoadPeople => Answer::People(client.users(&UsersQuery::default()).await?),
         Effect::LoadMembers(group) => Answer::Members(group.clone(), members(client, group).await?),
-        Effect::LoadPage { group, part, again } => {
-            if again {
-                tokio::time::sleep(AGAIN_AFTER).await;
-            }
+        Effect::LoadPage { group, part } => {
             Answer::Page { page: client.history(&group, &query(part)).await?, group, part }
         }
         Effect::LoadLate { group, after } => {
@@ -191,7 +186,7 @@ fn query(part: Part) -> HistoryQuery {
         Part::Before(id) => HistoryQuery { before: Some(id), ..page },
         Part::After(id) | Part::Oldest(id) => HistoryQuery { after: Some(id), ..page },
         Part::Around(id) => HistoryQuery { around: Some(id), ..page },
-        Part::Again(id) => HistoryQuery { after: Some(id), limit: Some(WINDOW_MAX), ..page },
+        Part::Again(id) => HistoryQuery { around: Some(id), limit: Some(WINDOW_MAX), ..page },
     }
 }
 

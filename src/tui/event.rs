@@ -39,9 +39,9 @@ pub enum Part {
     Before(ChangeHash),
     After(ChangeHash),
     Around(ChangeHash),
-    /// From the beginning of the group, which is where its genesis is.
+    /// From the group's genesis on.
     Oldest(ChangeHash),
-    /// What is held already, but for its first row, since entries have come into the middle of it.
+    /// Around the row at the bottom of the screen, which stays there: events were missed.
     Again(ChangeHash),
 }
 
@@ -58,8 +58,6 @@ pub enum Effect {
     LoadPage {
         group: GroupName,
         part: Part,
-        /// What is held is out of date, and shown meanwhile.
-        again: bool,
     },
     LoadLate {
         group: GroupName,

@@ -180,10 +180,10 @@ impl Chat {
         self.tell(Event::Feed(what));
     }
 
-    /// A message arrives; where it is shown is where `before` says, or at the end.
+    /// A message arrives; the service keeps it in its place by effective time and id.
     pub fn arrives(&mut self, row: Row) {
         let rows = self.rows.get_mut(&row.group).unwrap();
-        let place = rows.iter().position(|known| known.at > row.at).unwrap_or(rows.len());
+        let place = rows.partition_point(|known| (known.eff, known.id) < (row.eff, row.id));
         rows.insert(place, row.clone());
         self.feed(What::Entry { row: Box::new(row) });
     }
@@ -282,8 +282,8 @@ impl Chat {
             Part::Newest => (rows.len().saturating_sub(PAGE), rows.len()),
             Part::Before(id) => (place(id).saturating_sub(PAGE), place(id)),
             Part::After(id) => (place(id) + 1, (place(id) + 1 + PAGE).min(rows.len())),
-            Part::Again(id) => (place(id) + 1, (place(id) + 801).min(rows.len())),
             Part::Around(id) => (place(id).saturating_sub(PAGE / 2), (place(id) + PAGE / 2).min(rows.len())),
+            Part::Again(id) => (place(id).saturating_sub(400), (place(id) + 400).min(rows.len())),
             Part::Oldest(_) => (0, PAGE.min(rows.len())),
         };
         History {

@@ -207,8 +207,7 @@ fn a_page_of_older_messages_hides_none_that_is_told_after_it() {
 #[test]
 fn what_is_told_in_another_order_than_it_is_shown_ends_in_its_place() {
     let mut chat = Chat::with(80, 14, talk(3));
-    let earlier = row(2, BOB, "").at;
-    chat.arrives(Row { at: earlier, ..row(4, BOB, "from before") });
+    chat.arrives(Row { eff: row(2, BOB, "").eff, ..row(4, BOB, "from before") });
     let screen = chat.screen();
     assert!(screen.find("from before").unwrap() < screen.find("message 3").unwrap(), "{screen}");
     assert_eq!(screen.matches("from before").count(), 1, "{screen}");

@@ -168,7 +168,7 @@ pub fn failed(state: &mut State, effect: Effect, why: &str, gone: bool, effects:
             requests::take_preview(state, number, Preview::default(), effects);
         }
         Effect::LoadQuoted { .. } | Effect::LoadLate { .. } => {}
-        Effect::LoadPage { group, part, .. } => page_failed(state, &group, part, why, gone),
+        Effect::LoadPage { group, part } => page_failed(state, &group, part, why, gone),
         Effect::MarkRead { group, .. } => {
             if let Some(room) = state.rooms.get_mut(&group) {
                 room.marking = false;

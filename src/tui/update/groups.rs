@@ -75,7 +75,6 @@ pub fn open(state: &mut State, name: &GroupName, effects: &mut Vec<Effect>) {
     if let Some((read, entries)) = counted {
         room.arrival = if room.loaded { room.arrival } else { room.arrival.max(entries) };
         room.unread = Some((read, room.arrival.max(entries)));
-        room.read_at_opening = read;
         room.marked = room.marked.max(read);
         if read < entries {
             effects.push(Effect::LoadLate { group: name.clone(), after: read });
@@ -124,7 +123,7 @@ pub fn jump(state: &mut State, id: ChangeHash, effects: &mut Vec<Effect>) {
     }
     let (group, part) = (room.name.clone(), Part::Around(id));
     room.ask(part);
-    effects.push(Effect::LoadPage { group, part, again: false });
+    effects.push(Effect::LoadPage { group, part });
 }
 
 /// Goes to a row of any group.

@@ -286,7 +286,7 @@ fn oldest(state: &mut State, effects: &mut Vec<Effect>) {
     if room.has_older {
         let part = Part::Oldest(genesis);
         room.ask(part);
-        effects.push(Effect::LoadPage { group: name, part, again: false });
+        effects.push(Effect::LoadPage { group: name, part });
     } else if let Some(first) = room.rows.first() {
         let id = first.id;
         scroll::centre(state, id);

@@ -67,9 +67,8 @@ fn follow_up(state: &mut State, effects: &mut Vec<Effect>) {
     let lines = Geometry::of(state).history.height.into();
     let Some(room) = state.room_mut() else { return };
     if let Some(part) = room.missing(lines) {
-        let again = room.stale;
         room.ask(part);
-        effects.push(Effect::LoadPage { group: name.clone(), part, again });
+        effects.push(Effect::LoadPage { group: name.clone(), part });
     }
     if room.is_at_newest() {
         room.new_below = 0;

@@ -1,21 +1,18 @@
 //! Requests for what the service may have changed: the lists, and the preview of the current group.
 
 use super::super::event::Effect;
+use super::super::room::Room;
 use super::super::state::State;
 use crate::api::Preview;
 
-/// Everything that may have changed unseen.
+/// Requests all of it, after events were missed.
 pub fn everything(state: &mut State, effects: &mut Vec<Effect>) {
     groups(state, effects);
     people(state, effects);
     status(state, effects);
     preview(state, effects);
-    // A service that was set back to a backup, or whose database was made anew, counts from there.
     state.groups.iter_mut().for_each(|group| group.entries = 0);
-    for room in state.rooms.values_mut() {
-        room.stale = room.loaded;
-        (room.arrival, room.marked) = (0, 0);
-    }
+    state.rooms.values_mut().for_each(Room::missed_events);
 }
 
 pub fn groups(state: &mut State, effects: &mut Vec<Effect>) {

@@ -74,7 +74,7 @@ async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()>
         (page.arrival, page.cursor)
     };
     if args.before.is_none() && !context.out.is_json() {
-        say_what_is_ahead(client, &args.group, context).await?;
+        report_preview(client, &args.group, context).await?;
     }
     if !args.follow {
         return Ok(());
@@ -87,13 +87,12 @@ async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()>
     }
 }
 
-/// Whoever reads to the end is to know where it is not the end.
-async fn say_what_is_ahead(client: &Client, group: &GroupName, context: &mut Context) -> Result<()> {
-    // The rows are right without it.
+/// Says on standard error that a preview has newer messages than the history shows.
+async fn report_preview(client: &Client, group: &GroupName, context: &mut Context) -> Result<()> {
+    // The history is right without it, so a failure is not reported.
     let preview = client.preview(group).await.unwrap_or_default();
     if !preview.entries.is_empty() {
         context.out.flush()?;
-        // Nothing depends on whether anybody reads it.
         let _ = writeln!(std::io::stderr(), "newer messages of {group} exist, and are on their way");
     }
     Ok(())

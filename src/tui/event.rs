@@ -63,7 +63,7 @@ pub enum Effect {
         group: GroupName,
         after: u64,
     },
-    /// What was sent ahead of the rest; requests are numbered, so that an old answer is known for one.
+    /// Requests are numbered, so that an answer that is out of date is recognised.
     LoadPreview {
         group: GroupName,
         number: u64,

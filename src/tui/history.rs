@@ -34,13 +34,13 @@ pub struct Shown {
 pub fn shown(state: &State, room: &Room, columns: usize, height: usize) -> Shown {
     let unread = first_unread(state, room);
     let mut blocks: Vec<Vec<Line<'static>>> = Vec::new();
-    let (mut total, mut top, mut ahead_fills) = (0, None, false);
+    let (mut total, mut top, mut preview_fills) = (0, None, false);
     let (bottom, below) = match room.anchor {
         Anchor::At { id, below } => (room.index(&id), below),
         Anchor::Newest => {
-            let ahead = state.preview.of(room);
-            let below = if ahead.is_empty() { 0 } else { state.preview.below };
-            let mut blocks_below = blocks_below(state, room, &ahead, columns);
+            let preview = state.preview.of(room);
+            let below = if preview.is_empty() { 0 } else { state.preview.below };
+            let mut blocks_below = blocks_below(state, room, &preview, columns);
             while total < height.saturating_add(below)
                 && let Some(block) = blocks_below.next()
             {
@@ -48,8 +48,8 @@ pub fn shown(state: &State, room: &Room, columns: usize, height: usize) -> Shown
                 blocks.push(block);
             }
             let pending_here = if room.has_newer { 0 } else { room.pending.len() };
-            ahead_fills = blocks.len() > pending_here && total >= height + below.min(total);
-            // It may have shrunk since it was scrolled in.
+            preview_fills = blocks.len() > pending_here && total >= height + below.min(total);
+            // The preview may have shrunk since it was scrolled.
             (room.rows.len().checked_sub(1), below.min(total))
         }
     };
@@ -66,64 +66,65 @@ pub fn shown(state: &State, room: &Room, columns: usize, height: usize) -> Shown
     let mut lines: Vec<_> = blocks.into_iter().rev().flatten().collect();
     lines.truncate(lines.len().saturating_sub(below));
     lines.drain(..lines.len().saturating_sub(height));
-    // Where it fills the screen, what it is still stands above it.
-    if ahead_fills
+    // Where the preview fills the screen, its rule still stands above it.
+    if preview_fills
         && top.is_none()
         && height > 1
         && let Some(first) = lines.first_mut()
     {
-        *first = sent_ahead_by(state, columns);
+        *first = preview_rule(state, columns);
     }
     Shown { lines, rows: top.zip(bottom) }
 }
 
-/// How many lines stand below the newest row, where something was sent ahead: they are scrolled through.
+/// How many lines stand below the newest row and can be scrolled through: none without a preview.
 pub fn height_below(state: &State, room: &Room, columns: usize) -> usize {
     match state.preview.of(room).as_slice() {
         [] => 0,
-        ahead => blocks_below(state, room, ahead, columns).map(|block| block.len()).sum(),
+        preview => blocks_below(state, room, preview, columns).map(|block| block.len()).sum(),
     }
 }
 
-/// What stands below the newest row, lowest first: what is on its way out, and what was sent ahead.
+/// What stands below the newest row, lowest first: pending messages, then the preview.
 fn blocks_below<'a>(
     state: &'a State,
     room: &'a Room,
-    ahead: &'a [&Row],
+    preview: &'a [&Row],
     columns: usize,
 ) -> impl Iterator<Item = Vec<Line<'static>>> + 'a {
     let pending_here: &[Pending] = if room.has_newer { &[] } else { &room.pending };
     let pending = pending_here.iter().rev().map(move |sent| pending(state, room, sent, columns));
-    pending.chain((0..ahead.len()).rev().map(move |index| sent_ahead(state, room, ahead, index, columns)))
+    pending
+        .chain((0..preview.len()).rev().map(move |index| preview_row(state, room, preview, index, columns)))
 }
 
-/// A row that was sent ahead, with the line above it where they or a day begin.
-fn sent_ahead(
+/// A row of the preview, with the rule above the first one and above the first of a day.
+fn preview_row(
     state: &State,
     room: &Room,
-    ahead: &[&Row],
+    preview: &[&Row],
     index: usize,
     columns: usize,
 ) -> Vec<Line<'static>> {
     let quiet = state.settings.theme.quiet();
-    let previous = index.checked_sub(1).map(|before| ahead[before]);
+    let previous = index.checked_sub(1).map(|before| preview[before]);
     let mut lines = Vec::new();
     if previous.is_none() {
-        lines.push(sent_ahead_by(state, columns));
+        lines.push(preview_rule(state, columns));
     }
-    lines.extend(day(state, ahead[index], previous, columns));
-    lines.extend(said(state, room, ahead[index]).lines(columns, quiet));
+    lines.extend(day(state, preview[index], previous, columns));
+    lines.extend(said(state, room, preview[index]).lines(columns, quiet));
     // Over whatever style the row's parts have.
     lines.iter_mut().flat_map(|line| &mut line.spans).for_each(|span| span.style = span.style.patch(quiet));
     lines
 }
 
-/// The line above what was sent ahead.
-fn sent_ahead_by(state: &State, columns: usize) -> Line<'static> {
+/// The rule above the preview.
+fn preview_rule(state: &State, columns: usize) -> Line<'static> {
     let by = state.preview.from().map_or_else(String::new, |from| format!(" by {}", name(state, None, from)));
-    let whole = format!("newest, sent ahead{by}: the rest is on its way");
+    let whole = format!("preview, sent{by}: the rest is on its way");
     let fits = width(&whole) + 4 <= columns;
-    rule(if fits { &whole } else { "newest, ahead of the rest" }, columns, state.settings.theme.quiet())
+    rule(if fits { &whole } else { "preview: the rest is on its way" }, columns, state.settings.theme.quiet())
 }
 
 /// How many lines a row takes, with what stands above it.

@@ -7,7 +7,7 @@ use peer_engine::id::{ChangeHash, GroupName, PeerId};
 
 use super::editor::Editor;
 use super::keys::KeyMap;
-use super::preview::SentAhead;
+use super::preview::CurrentPreview;
 use super::refresh::Refreshes;
 use super::room::Room;
 use super::theme::Theme;
@@ -35,8 +35,8 @@ pub struct State {
     /// What has been looked at.
     pub rooms: BTreeMap<GroupName, Room>,
     pub current: Option<GroupName>,
-    /// Of the current group.
-    pub(super) preview: SentAhead,
+    /// The preview of the current group.
+    pub(super) preview: CurrentPreview,
     /// Just joined; the list of groups may not say so yet.
     pub(super) entered: Option<GroupName>,
     pub people: Vec<User>,
@@ -121,7 +121,7 @@ impl State {
             groups: Vec::new(),
             rooms: BTreeMap::new(),
             current: None,
-            preview: SentAhead::default(),
+            preview: CurrentPreview::default(),
             entered: None,
             people: Vec::new(),
             names: HashMap::new(),

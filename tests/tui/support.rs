@@ -97,7 +97,7 @@ pub struct Chat {
     pub state: State,
     /// Each group's history, oldest first.
     pub rows: BTreeMap<GroupName, Vec<Row>>,
-    /// What was sent ahead in each group, by anna.
+    /// Each group's preview, sent by anna.
     pub previews: BTreeMap<GroupName, Vec<Row>>,
     pub groups: Vec<Group>,
     pub people: Vec<User>,

@@ -50,7 +50,7 @@ pub fn preview(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
-/// What was sent ahead in the current group, or nothing where that cannot be told.
+/// Takes in a preview of the current group; an empty one where the request failed.
 pub fn take_preview(state: &mut State, number: u64, preview: Preview, effects: &mut Vec<Effect>) {
     if let Some(number) = state.preview.take(number, preview)
         && let Some(group) = &state.current

@@ -103,20 +103,21 @@ pub fn newest(state: &mut State) {
     }
 }
 
-/// The newest row at the bottom, and what was sent ahead out of sight below it, whatever comes.
+/// Puts the newest row at the bottom, with the whole preview hidden below it, and keeps it so when rows arrive.
 fn end_of_history(state: &mut State) {
     newest(state);
     state.preview.below = usize::MAX;
 }
 
-/// Where one is at the bottom: an own message that is a row by now stays on the screen.
+/// Where there is a preview, shows the end of the history above it, so that an own message that has become a row stays
+/// on the screen.
 pub fn show_end_of_history(state: &mut State) {
     if state.room().is_some_and(|room| !state.preview.of(room).is_empty()) {
         end_of_history(state);
     }
 }
 
-/// Where what was sent ahead has become rows of the history, who reads in it stays where he is.
+/// Where rows of the preview have become rows of the history, keeps the same rows on the screen.
 pub fn keep_place(state: &mut State) {
     let hidden = state.preview.below;
     if hidden == 0 || hidden == usize::MAX {

@@ -14,7 +14,7 @@ pub fn start(state: &mut State) {
     let area = Geometry::of(state).history;
     let Some(room) = state.room() else { return };
     let shown = history::shown(state, room, area.width.into(), area.height.into());
-    // What was sent ahead cannot be picked, and may fill the screen.
+    // A preview cannot be picked, and may fill the screen.
     let Some(bottom) = shown.rows.map(|(_, bottom)| bottom).or(room.rows.len().checked_sub(1)) else {
         state.say("there is no message to pick");
         return;

@@ -1,4 +1,4 @@
-//! `peer invite`: a ticket for a newcomer.
+//! `peer invite`: prints a ticket for a newcomer.
 
 use super::context::Context;
 use super::failure::Result;

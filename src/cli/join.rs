@@ -1,4 +1,4 @@
-//! `peer join`: take a ticket into a new data directory.
+//! `peer join`: makes a new data directory that belongs to the mesh of a ticket.
 
 use super::context::Context;
 use super::failure::Result;
@@ -9,7 +9,7 @@ use crate::api;
 pub(super) struct Args {
     /// The ticket, @FILE, or - for standard input
     ticket: String,
-    /// Take the ticket without asking a member whether it is good
+    /// Do not ask a member of the mesh whether the ticket is valid
     #[arg(long)]
     offline: bool,
 }

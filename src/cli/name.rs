@@ -1,4 +1,4 @@
-//! `peer name`: what others call you.
+//! `peer name`: shows or changes the display name.
 
 use super::context::Context;
 use super::failure::Result;

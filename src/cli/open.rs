@@ -1,4 +1,4 @@
-//! `peer open`: show the running peer's page in a browser.
+//! `peer open`: shows the running peer's page in a browser.
 
 use super::context::Context;
 use super::failure::{Failure, Result};

@@ -1,4 +1,4 @@
-//! `peer search`: find messages by their words.
+//! `peer search`: finds messages by their words.
 
 use peer_engine::id::GroupName;
 

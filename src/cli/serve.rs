@@ -1,4 +1,4 @@
-//! `peer serve`: run this peer until it is told to stop.
+//! `peer serve`: runs this peer until a signal stops it.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
     if args.no_api {
         options.api = None;
     }
-    // Before the start, so that no signal is missed and whoever reads the ready line may send one.
+    // Before the start, so that a signal is not missed even if it comes as soon as the ready line is printed.
     let mut signals = Signals::new()?;
     let server = tokio::select! {
         server = Server::start(&context.data, options) => server?,

@@ -1,4 +1,4 @@
-//! `peer users`: who is there.
+//! `peer users`: lists people.
 
 use peer_engine::id::GroupName;
 

@@ -1,5 +1,5 @@
-//! Doing what the state asks for. Each effect runs by itself and comes back as an event, but for messages, which
-//! leave in their order.
+//! Runs effects and turns their results into events. Effects run at the same time, but messages are sent one after
+//! another, in order.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -17,11 +17,11 @@ use crate::api::{
 };
 use crate::text;
 
-/// Late entries that are looked for when a group is opened.
+/// Maximum number of late entries to request when a group is opened.
 const LATE_MAX: usize = 100;
 const HITS_MAX: usize = 100;
 
-/// Why an effect brought nothing.
+/// Why an effect failed.
 #[derive(Debug, thiserror::Error)]
 enum EffectError {
     #[error("no server answers")]
@@ -42,18 +42,18 @@ impl EffectError {
     }
 }
 
-type Doing = (Option<Arc<Client>>, Effect);
+type Job = (Option<Arc<Client>>, Effect);
 
-/// Runs effects and hands in what they bring.
+/// Runs effects and sends the resulting events to the shell.
 pub struct Runner {
     events: mpsc::Sender<Event>,
-    outbox: mpsc::UnboundedSender<Doing>,
+    outbox: mpsc::UnboundedSender<Job>,
 }
 
 impl Runner {
-    /// Must be made inside a runtime.
+    /// Must be called in a Tokio runtime.
     pub fn new(events: mpsc::Sender<Event>) -> Self {
-        let (outbox, mut waiting) = mpsc::unbounded_channel::<Doing>();
+        let (outbox, mut waiting) = mpsc::unbounded_channel::<Job>();
         let answers = events.clone();
         tokio::spawn(async move {
             while let Some((client, effect)) = waiting.recv().await {
@@ -74,7 +74,7 @@ impl Runner {
         }
         let events = self.events.clone();
         tokio::spawn(async move {
-            // Nobody is left to tell when the program ends.
+            // The receiver is dropped only when the program ends.
             let _ = events.send(event(client, effect).await).await;
         });
     }
@@ -190,7 +190,7 @@ fn query(part: Part) -> HistoryQuery {
     }
 }
 
-/// A new file that nobody else can read.
+/// Writes a new file that only its owner can read.
 fn write_secret(path: &Path, secret: &str) -> Result<(), EffectError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

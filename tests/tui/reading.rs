@@ -1,4 +1,4 @@
-//! Reading: history that loads by itself, and never moves under the eyes.
+//! Reading: history is loaded as it is scrolled to, and does not move when something arrives.
 
 use peer::api::{Row, What};
 use peer::tui::room::WINDOW_MAX;
@@ -115,7 +115,7 @@ fn a_late_message_takes_its_place_and_the_bottom_line_stays() {
     assert!(!chat.screen().contains("1 late"));
 }
 
-/// Every order in which these can come.
+/// Every order of these rows.
 fn permutations(rows: &[Row]) -> Vec<Vec<Row>> {
     if rows.is_empty() {
         return vec![Vec::new()];
@@ -129,7 +129,7 @@ fn permutations(rows: &[Row]) -> Vec<Vec<Row>> {
     all
 }
 
-/// A page that is read after some of them and comes after all of them changes nothing, either.
+/// Also with a page that the service reads after some of them have arrived, and that comes after the last.
 #[test]
 fn rows_that_arrive_in_any_order_are_in_the_order_of_effective_time_and_id() {
     let places = [(1, 5), (2, 1), (2, 3), (2, 4), (3, 2)];

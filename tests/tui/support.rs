@@ -102,14 +102,14 @@ pub struct Chat {
     pub groups: Vec<Group>,
     pub people: Vec<User>,
     pub status: Status,
-    /// What was asked for and is not the reading of lists.
+    /// Effects that the service has not answered.
     pub asked: Vec<Effect>,
-    /// The service answers at once.
+    /// Whether the service answers, which it does at once.
     pub serving: bool,
 }
 
 impl Chat {
-    /// Started, with nothing there yet.
+    /// Started, and not connected.
     pub fn started(columns: u16, lines: u16) -> Self {
         let settings =
             Settings { theme: Theme { colour: true }, keys: KeyMap::default(), zone: TimeZone::UTC, run: 7 };
@@ -137,7 +137,7 @@ impl Chat {
         chat
     }
 
-    /// A group that was read to its end.
+    /// Adds a group in which everything is read.
     pub fn add(&mut self, group: &str, rows: Vec<Row>) {
         let mut group = Group {
             name: name(group),
@@ -203,7 +203,7 @@ impl Chat {
         }
     }
 
-    /// What was asked for since the last look.
+    /// The effects that were not answered since the last call.
     pub fn asked(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.asked)
     }
@@ -215,7 +215,7 @@ impl Chat {
         terminal.backend().buffer().clone()
     }
 
-    /// The screen as lines, without blanks at their ends.
+    /// The lines of the screen, without spaces at their ends.
     pub fn screen(&self) -> String {
         let buffer = self.buffer();
         let mut text = String::new();
@@ -240,7 +240,7 @@ impl Chat {
         assert!(screen == expected, "\n--- expected\n{expected}\n--- on the screen\n{screen}");
     }
 
-    /// What the service says now.
+    /// What the service answers now.
     pub fn answer(&self, effect: &Effect) -> Option<Answer> {
         Some(match effect {
             Effect::LoadGroups => Answer::Groups(self.groups.clone()),

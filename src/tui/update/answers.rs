@@ -11,7 +11,7 @@ use super::{groups, requests, scroll};
 use crate::api::{Group, History, Hit, Preview, Row, Status, User};
 use crate::text;
 
-/// Rows outside the window that one page may request.
+/// Maximum number of quoted rows to request after a page.
 const QUOTES_MAX: usize = 20;
 
 pub fn answer(state: &mut State, answer: Answer, effects: &mut Vec<Effect>) {

@@ -1,4 +1,4 @@
-//! Enter: a message goes out, a command is followed.
+//! Enter: sends the message, or runs the command.
 
 use super::super::commands::{Command, Input, parse};
 use super::super::event::Effect;
@@ -14,7 +14,7 @@ pub fn submit(state: &mut State, effects: &mut Vec<Effect>) {
     match parse(state.editor.text()) {
         Input::Nothing => {}
         Input::Message(body) => message(state, body, effects),
-        // What cannot be followed stays to be mended.
+        // The input stays, so that it can be corrected.
         Input::Wrong(why) => state.complain(why),
         Input::Command(command) => {
             state.editor.submit();
@@ -83,13 +83,13 @@ fn follow(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Leaves, but not without a word what is nowhere but here.
+/// Quits. While messages are not stored, it first warns, and quits when it is repeated.
 pub fn quit(state: &mut State, effects: &mut Vec<Effect>) {
     match state.waiting() {
         0 => effects.push(Effect::Quit),
         waiting => {
             state.leaving = true;
-            state.complain(format!("{waiting} not stored yet, and lost if you leave; once more leaves"));
+            state.complain(format!("{waiting} not stored yet, and lost if you leave; do it again to leave"));
         }
     }
 }
@@ -126,13 +126,13 @@ fn whois(state: &mut State, name: &str, effects: &mut Vec<Effect>) {
     match found.as_slice() {
         [] => state.complain(format!("nobody here is called {name}")),
         [user] => effects.push(Effect::Whois(user.clone())),
-        // Anybody may take any name: which of them is meant is told by the key.
+        // Several people may have one name. The key says which of them is meant.
         several => {
             let lines = several.iter().map(|user| {
                 let connected = if user.connected { "connected" } else { "not connected" };
                 format!(" {}  {connected}", user.key)
             });
-            let lines = lines.chain([String::new(), " /whois KEY tells more of one of them".to_owned()]);
+            let lines = lines.chain([String::new(), " /whois KEY shows one of them".to_owned()]);
             let title = format!("{} people are called {}", several.len(), text::line(name));
             state.overlay = Some(Overlay::Text { title, lines: lines.collect(), scroll: 0 });
         }
@@ -176,9 +176,9 @@ fn status_lines(state: &State, status: &Status) -> Vec<String> {
             _ => String::new(),
         };
         let missing: Vec<String> = link.behind.iter().map(ToString::to_string).collect();
-        let level = if missing.is_empty() { "level".to_owned() } else { missing.join(", ") };
+        let sync = if missing.is_empty() { "in sync".to_owned() } else { missing.join(", ") };
         let name = history::name(state, link.name.as_deref(), &link.peer);
-        lines.push(format!(" ● {name}  {}{rtt}, {level}{skew}", text::line(&link.address)));
+        lines.push(format!(" ● {name}  {}{rtt}, {sync}{skew}", text::line(&link.address)));
     }
     for other in &status.unreachable {
         let who = other.peer.map_or_else(|| "?".to_owned(), |key| key.short());
@@ -189,7 +189,7 @@ fn status_lines(state: &State, status: &Status) -> Vec<String> {
         lines.push(format!(" not to be trusted: {name}, {}", text::line(&flagged.reason)));
     }
     for file in &status.set_aside {
-        lines.push(format!(" a damaged database was made anew and kept: {}", text::line(file)));
+        lines.push(format!(" a damaged database was replaced, and kept as {}", text::line(file)));
     }
     lines
 }

@@ -1,4 +1,4 @@
-//! What the service tells by itself.
+//! Applies the service's event stream.
 
 use super::{requests, scroll};
 use crate::api::{MESSAGE, Row, What};
@@ -6,7 +6,7 @@ use crate::tui::event::Effect;
 use crate::tui::room::Room;
 use crate::tui::state::State;
 
-/// What counts are capped at.
+/// Counts of unread messages stop at this number.
 const COUNT_MAX: u64 = 1000;
 
 pub fn feed(state: &mut State, what: What, effects: &mut Vec<Effect>) {

@@ -10,7 +10,7 @@ use crate::api::Group;
 
 pub fn take(state: &mut State, mut groups: Vec<Group>, effects: &mut Vec<Effect>) {
     groups.sort_by(|a, b| a.name.cmp(&b.name));
-    // What came while the list was on its way is counted on it only if it is older.
+    // Entries may have arrived since the list was read. Then the counts held are right.
     for group in &mut groups {
         if let Some(known) = state.groups.iter().find(|known| known.name == group.name)
             && known.entries > group.entries
@@ -20,7 +20,7 @@ pub fn take(state: &mut State, mut groups: Vec<Group>, effects: &mut Vec<Effect>
     }
     let before = std::mem::replace(&mut state.groups, groups);
     if let Some(name) = &state.entered {
-        // A list from before does not take one out again.
+        // A list that was read before the join does not undo it.
         match state.groups.iter_mut().find(|group| group.name == *name) {
             Some(group) if !group.joined => group.joined = true,
             Some(_) => state.entered = None,
@@ -32,7 +32,7 @@ pub fn take(state: &mut State, mut groups: Vec<Group>, effects: &mut Vec<Effect>
         && before.iter().any(|group| group.name == *name && group.joined)
         && !state.group(name).is_some_and(|group| group.joined)
     {
-        // Left in another face. What was being written was for those in it.
+        // The group was left in another face. The input was meant for its members, so it goes too.
         let name = name.clone();
         state.rooms.remove(&name);
         state.current = None;
@@ -41,7 +41,7 @@ pub fn take(state: &mut State, mut groups: Vec<Group>, effects: &mut Vec<Effect>
     choose(state, effects);
 }
 
-/// Where no group is on the screen: the one in which something was said last.
+/// If no group is open, opens the joined group with the newest entry.
 fn choose(state: &mut State, effects: &mut Vec<Effect>) {
     if state.current.is_none()
         && let Some(name) = state.joined().max_by_key(|group| group.newest).map(|group| group.name.clone())
@@ -50,7 +50,7 @@ fn choose(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Makes `name` the group on the screen. What is being written stays with the group that it was written in.
+/// Opens the group `name`. The input is kept as a draft of the group that was open.
 pub fn open(state: &mut State, name: &GroupName, effects: &mut Vec<Effect>) {
     if state.current.as_ref() == Some(name) {
         return;
@@ -59,7 +59,7 @@ pub fn open(state: &mut State, name: &GroupName, effects: &mut Vec<Effect>) {
     let written_nowhere = state.current.is_none() && !draft.is_empty();
     if let Some(room) = state.room_mut() {
         room.draft = draft;
-        // What was read while it was on the screen is unread no more.
+        // What was unread has been shown.
         room.unread = None;
     }
     state.selection = None;
@@ -67,7 +67,7 @@ pub fn open(state: &mut State, name: &GroupName, effects: &mut Vec<Effect>) {
     let counted = state.group(name).map(|group| (group.read, group.entries));
     state.current = Some(name.clone());
     let room = state.rooms.entry(name.clone()).or_insert_with(|| Room::new(name.clone()));
-    // What was written before there was a group to write in stays.
+    // Text that was written while no group was open stays in the input.
     if !written_nowhere || !room.draft.is_empty() {
         state.editor.set(std::mem::take(&mut room.draft));
     }
@@ -85,7 +85,7 @@ pub fn open(state: &mut State, name: &GroupName, effects: &mut Vec<Effect>) {
     requests::preview(state, effects);
 }
 
-/// Shows a group that was just entered; the list of groups tells the rest of it.
+/// Opens a group that was just joined, and requests the list of groups, which has its counts.
 pub fn enter(state: &mut State, name: &GroupName, effects: &mut Vec<Effect>) {
     state.entered = Some(name.clone());
     if let Some(group) = state.groups.iter_mut().find(|group| group.name == *name) {
@@ -95,9 +95,9 @@ pub fn enter(state: &mut State, name: &GroupName, effects: &mut Vec<Effect>) {
     requests::groups(state, effects);
 }
 
-/// Shows another group in the place of one that was left.
+/// Removes a group that was left, and opens another in its place.
 pub fn left(state: &mut State, name: &GroupName, effects: &mut Vec<Effect>) {
-    state.say(format!("you have left {name}; what is here stays readable"));
+    state.say(format!("you have left {name}; its history stays readable"));
     state.rooms.remove(name);
     if state.entered.as_ref() == Some(name) {
         state.entered = None;
@@ -113,7 +113,7 @@ pub fn left(state: &mut State, name: &GroupName, effects: &mut Vec<Effect>) {
     requests::groups(state, effects);
 }
 
-/// Brings a row to the middle of the screen, loading what is around it where needed.
+/// Scrolls a row of the open group to the middle of the screen; loads the rows around it if it is not in the window.
 pub fn jump(state: &mut State, id: ChangeHash, effects: &mut Vec<Effect>) {
     let Some(room) = state.room_mut() else { return };
     room.found = Some(id);
@@ -126,7 +126,7 @@ pub fn jump(state: &mut State, id: ChangeHash, effects: &mut Vec<Effect>) {
     effects.push(Effect::LoadPage { group, part });
 }
 
-/// Goes to a row of any group.
+/// Opens a group at one of its rows.
 pub fn go_to(state: &mut State, group: &GroupName, id: ChangeHash, effects: &mut Vec<Effect>) {
     open(state, group, effects);
     jump(state, id, effects);

@@ -14,7 +14,7 @@ use super::super::state::{Overlay, State};
 use super::super::view::help_height;
 use super::{commands, complete, groups, scroll, select};
 
-/// Lines that a turn of the wheel moves.
+/// Lines that one turn of the wheel scrolls.
 const WHEEL: usize = 3;
 
 pub fn key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
@@ -92,7 +92,7 @@ fn main(state: &mut State, key: KeyEvent, action: Option<Action>, leaving: bool,
         Action::Clear if editor.is_empty() && waiting > 0 => commands::quit(state, effects),
         Action::Clear if editor.is_empty() => {
             state.leaving = true;
-            state.say("Ctrl+C once more leaves");
+            state.say("Ctrl+C again leaves");
         }
         Action::Clear => drop(editor.submit()),
         Action::Redraw | Action::Suspend => {}
@@ -100,7 +100,7 @@ fn main(state: &mut State, key: KeyEvent, action: Option<Action>, leaving: bool,
     }
 }
 
-/// What works in every input line.
+/// The actions that work in every input line.
 fn edit(editor: &mut Editor, action: Action) {
     match action {
         Action::Left => editor.left(),
@@ -250,7 +250,7 @@ fn moved(at: usize, action: Option<Action>, page: usize, count: usize) -> usize 
     }
 }
 
-/// One thing at a time: the reply, then the place in the history.
+/// Drops the reply; without one, goes to the newest message.
 fn close(state: &mut State) {
     let Some(room) = state.room_mut() else { return };
     if room.reply.take().is_none() {
@@ -266,7 +266,7 @@ fn step(state: &mut State, by: isize, effects: &mut Vec<Effect>) {
     groups::open(state, &joined[next], effects);
 }
 
-/// Mentions first, then the list from here on.
+/// Opens the next group with mentions, or without one the next group with unread messages.
 fn next_unread(state: &mut State, effects: &mut Vec<Effect>) {
     let joined: Vec<_> = state.joined().collect();
     let at = joined.iter().position(|group| Some(&group.name) == state.current.as_ref()).unwrap_or(0);
@@ -297,7 +297,7 @@ fn unread(state: &mut State) {
     let (Some(me), Some(room)) = (state.me, state.room()) else { return };
     match room.first_unread(&me).map(|index| room.rows[index].id) {
         Some(id) => scroll::centre(state, id),
-        None => state.say("nothing was unread when you came here, or it begins further up"),
+        None => state.say("nothing was unread when you opened this group, or it begins further up"),
     }
 }
 

@@ -44,7 +44,7 @@ fn connected(state: &mut State, peer: PeerId, own: bool, effects: &mut Vec<Effec
     for room in state.rooms.values_mut() {
         room.loading = None;
         room.marking = false;
-        // Under the same keys: what had been stored is not stored twice.
+        // The service stores one message for each key, so sending again stores nothing twice.
         room.pending.retain(|sent| sent.stored.is_none());
         effects.extend(room.pending.iter().map(|sent| sent.send(&room.name)));
     }
@@ -55,7 +55,7 @@ fn lost(state: &mut State, why: String) {
     (state.links, state.behind, state.ahead) = (0, Vec::new(), Vec::new());
 }
 
-/// What follows from where one is now: loading what is near, and telling that it was read.
+/// Loads the rows near the screen, and tells the service what has been read.
 fn follow_up(state: &mut State, effects: &mut Vec<Effect>) {
     if !matches!(state.connection, Connection::Open { .. }) {
         return;

@@ -9,7 +9,7 @@ use super::super::state::State;
 use super::scroll;
 use crate::api::MESSAGE;
 
-/// Begins to pick a message, at the lowest on the screen.
+/// Picks the lowest message on the screen.
 pub fn start(state: &mut State) {
     let area = Geometry::of(state).history;
     let Some(room) = state.room() else { return };
@@ -26,7 +26,7 @@ pub fn start(state: &mut State) {
     }
 }
 
-/// Moving among messages, to pick one.
+/// Handles a key while a message is picked: picks another, replies to it, keeps its id, or ends picking.
 pub fn key(state: &mut State, key: KeyEvent, action: Option<Action>) {
     let Some(id) = state.selection else { return };
     let step = match action {

@@ -2,9 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
-use super::Context;
+use super::context::Context;
 use super::failure::{Failure, Result};
-use super::serve::{Signals, Start};
+use super::signals::Signals;
+use super::start::Start;
 use crate::tui;
 
 #[derive(clap::Args, Debug)]

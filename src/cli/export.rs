@@ -1,11 +1,11 @@
-//! `peer export`: a whole group, as JSON lines or as an Automerge document.
+//! `peer export`: writes a whole group, as JSON lines or as an Automerge document.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use peer_engine::id::GroupName;
 
-use super::Context;
+use super::context::Context;
 use super::failure::{Failure, Result};
 use super::output::count;
 use crate::api::{Client, Draft, Pages, json_line};
@@ -50,7 +50,7 @@ async fn export(client: &Client, args: &Args, context: &mut Context) -> Result<(
     report(entries, path, context)
 }
 
-/// Hands on the export in pieces; counts the entries where they are told apart.
+/// Passes the export to `sink` in pieces. Returns the number of rows if the format has rows.
 async fn write(
     client: &Client,
     args: &Args,
@@ -61,7 +61,7 @@ async fn write(
         if document.reauthored {
             let _ = writeln!(
                 std::io::stderr(),
-                "peer: somebody wrote two entries in one place, which Automerge cannot hold; the document has all entries in order, written anew without their signatures"
+                "peer: an author wrote two entries under one sequence number, which Automerge cannot hold; the document has all entries in order, written again without their signatures"
             );
         }
         while let Some(bytes) = document.chunk().await? {

@@ -5,11 +5,12 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use crate::api::ClientError;
 use crate::text;
 
 pub(super) type Result<T> = std::result::Result<T, Failure>;
 
-/// A command that did not do what it was asked.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) struct Failure {
     message: String,
@@ -22,12 +23,12 @@ impl Failure {
         Self { message: message.into(), usage: false, broken_pipe: false }
     }
 
-    /// The command was not asked in a way that it can do.
+    /// The arguments are wrong; the exit code is 2.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { usage: true, ..Self::new(message) }
     }
 
-    /// Standard output does not take what is written to it.
+    /// Standard output cannot be written.
     pub fn output(error: &io::Error) -> Self {
         Self {
             broken_pipe: error.kind() == io::ErrorKind::BrokenPipe,
@@ -35,7 +36,18 @@ impl Failure {
         }
     }
 
-    /// The same failure, with what was done before it.
+    /// A send was not acknowledged. If the connection was lost, the peer may still have stored the messages.
+    pub fn sending(error: ClientError) -> Self {
+        let gone = matches!(error, ClientError::Gone(_));
+        let failure = Self::from(error);
+        if gone {
+            failure.after("the messages may be stored all the same; `peer history` shows them")
+        } else {
+            failure
+        }
+    }
+
+    /// Adds what was done before the failure.
     pub fn after(mut self, done: &str) -> Self {
         self.message = format!("{}; {done}", self.message);
         self
@@ -56,7 +68,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Any error, with its causes where its own text does not tell them.
+/// Any error, with those of its causes that its own text does not name.
 impl<E: Error> From<E> for Failure {
     fn from(error: E) -> Self {
         let mut message = error.to_string();

@@ -1,10 +1,11 @@
-//! `peer groups`: list groups; create, join and leave them; set topics.
+//! `peer groups`: lists, creates, joins and leaves groups, and sets topics.
 
 use peer_engine::id::GroupName;
 
+use super::context::Context;
 use super::failure::Result;
+use super::input;
 use super::output::count;
-use super::{Context, input};
 use crate::api::{Client, Group};
 use crate::text;
 
@@ -24,7 +25,7 @@ enum Action {
     Create { name: GroupName },
     /// Join a group that others have created
     Join { name: GroupName },
-    /// Leave a group; what is here stays readable
+    /// Leave a group; its history stays readable
     Leave { name: GroupName },
     /// Say what a group is about
     Topic { name: GroupName, text: String },

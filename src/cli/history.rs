@@ -1,12 +1,13 @@
-//! `peer history`: a group's entries, oldest first, and those to come.
+//! `peer history`: prints a group's entries, oldest first, and with --follow those that arrive.
 
 use std::collections::HashSet;
 use std::io::Write;
 
 use peer_engine::id::{ChangeHash, GroupName};
 
+use super::context::Context;
 use super::failure::{Failure, Result};
-use super::{Context, rows};
+use super::rows;
 use crate::api::{Client, EventsQuery, History, HistoryQuery, Pages, Row, What};
 use crate::limits::PAGE_MAX;
 
@@ -22,10 +23,10 @@ pub(super) struct Args {
     /// The entries below this one
     #[arg(long, value_name = "ID")]
     after: Option<ChangeHash>,
-    /// Everything
+    /// All entries
     #[arg(long, conflicts_with_all = ["before", "after", "limit"])]
     all: bool,
-    /// Then go on with what arrives, until interrupted; needs a running peer
+    /// Then print what arrives, until interrupted; needs a running peer
     #[arg(long)]
     follow: bool,
 }
@@ -38,7 +39,7 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
 }
 
 async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()> {
-    // Alone nothing ever arrives, and the lock would keep a peer from starting.
+    // Without a running peer nothing arrives, and the lock of this command would keep a peer from starting.
     if args.follow && !client.is_serving() {
         return Err(Failure::new("--follow needs a running peer; start one with `peer serve`"));
     }
@@ -53,11 +54,11 @@ async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()>
     };
     let pages = match (args.all, args.after) {
         (true, _) => Some(Pages::whole(client, &args.group).await?),
-        // A page would leave a gap between its end and what arrives.
+        // One page may end before the newest entry, and leave a gap before those that arrive.
         (false, Some(start)) if args.follow => Some(Pages::after(client, &args.group, start)),
         _ => None,
     };
-    // To follow from what was there when the first page was read.
+    // Follow from the state in which the first page was read.
     let (arrival, cursor) = if let Some(mut pages) = pages {
         let mut begun = None;
         while let Some(page) = pages.next().await? {
@@ -73,12 +74,12 @@ async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()>
         (page.arrival, page.cursor)
     };
     if args.before.is_none() && !context.out.is_json() {
-        say_what_is_ahead(client, &args.group, context).await?;
+        report_preview(client, &args.group, context).await?;
     }
     if !args.follow {
         return Ok(());
     }
-    // What was stored between the read of a page and the start of the stream is in both.
+    // An entry stored after the first page was read is in the stream, and may be on a later page.
     shown.retain(|shown| *shown > arrival);
     tokio::select! {
         done = follow(client, &args.group, cursor, &shown, context) => done,
@@ -86,13 +87,12 @@ async fn show(client: &Client, args: &Args, context: &mut Context) -> Result<()>
     }
 }
 
-/// Whoever reads to the end is to know where it is not the end.
-async fn say_what_is_ahead(client: &Client, group: &GroupName, context: &mut Context) -> Result<()> {
-    // The rows are right without it.
+/// Says on standard error that a preview has newer messages than the history shows.
+async fn report_preview(client: &Client, group: &GroupName, context: &mut Context) -> Result<()> {
+    // The history is right without it, so a failure is not reported.
     let preview = client.preview(group).await.unwrap_or_default();
     if !preview.entries.is_empty() {
         context.out.flush()?;
-        // Nothing depends on whether anybody reads it.
         let _ = writeln!(std::io::stderr(), "newer messages of {group} exist, and are on their way");
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `peer import`: messages from elsewhere, with their original times, under the names that they had there.
+//! `peer import`: sends messages from a file, with their original times and names.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,15 +10,15 @@ use peer_engine::limits::{BATCH_BYTES, BODY_BYTES_MAX};
 use peer_engine::time::Timestamp;
 use serde::Deserialize;
 
+use super::context::Context;
 use super::failure::{Failure, Result};
 use super::input::Lines;
 use super::output::count;
 use super::progress::Progress;
-use super::{Context, send};
 use crate::api::{Client, MESSAGE, NewMessage};
 use crate::limits::SEND_BATCH_MAX;
 
-/// The longest body with every byte escaped, and room for the other fields.
+/// The longest body with every byte escaped, and space for the other fields.
 const LINE_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
 
 #[derive(clap::Args, Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Args {
     file: PathBuf,
 }
 
-/// One line. The rows that `peer export` and `peer history --json` write are of this form too.
+/// One line of the file. The rows of `peer export` and `peer history --json` have this form too.
 #[derive(Deserialize)]
 struct Line {
     at: Timestamp,
@@ -64,9 +64,9 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
     context.out.line(&format!("imported {}", count(imported, "message", "messages")))
 }
 
-/// Sends what the lines hold, in batches. `imported` is right after an error, too.
+/// Sends the messages in batches. `imported` counts those that were acknowledged, also if this fails.
 async fn import(client: &Client, group: &GroupName, reader: impl Read, imported: &mut u64) -> Result<()> {
-    // A file without messages would never ask.
+    // Reports an unknown group even if the file has no messages.
     client.group(group).await?;
     let mut lines = Lines::new(reader, LINE_BYTES_MAX);
     let mut progress = Progress::new("imported");
@@ -89,13 +89,13 @@ async fn import(client: &Client, group: &GroupName, reader: impl Read, imported:
                 batch.push(message.clone());
                 batch.len() == SEND_BATCH_MAX || bytes >= BATCH_BYTES
             }
-            // All before a bad line stays.
+            // The messages before a bad line are sent.
             _ => true,
         };
         if full && !batch.is_empty() {
             bytes = 0;
             let sent = client.send(group, std::mem::take(&mut batch), Duration::ZERO).await;
-            *imported += sent.map_err(send::failed)?.len() as u64;
+            *imported += sent.map_err(Failure::sending)?.len() as u64;
             progress.at(*imported);
         }
         if message?.is_none() {
@@ -104,7 +104,7 @@ async fn import(client: &Client, group: &GroupName, reader: impl Read, imported:
     }
 }
 
-/// The message of a line; `None` where the line is a row of another kind, which cannot be said again.
+/// The message of a line; `None` for a row of another kind, which cannot be imported.
 fn parse(line: &str) -> std::result::Result<Option<NewMessage>, String> {
     let line: Line = serde_json::from_str(line).map_err(|error| {
         format!("{error}; a line is a JSON object with `at` (RFC 3339), `author` and `body`")

@@ -1,4 +1,4 @@
-//! What people hand in: checked before it is sent, so that an error can name the line.
+//! Checks input before it is sent, so that an error can name the line.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -6,14 +6,14 @@ use std::io::{self, BufRead, BufReader, Read};
 use super::failure::{Failure, Result};
 use crate::text;
 
-/// Lines of a file or of standard input, each within a bound.
+/// Reads the lines of a file or of standard input, and limits their length.
 pub(super) struct Lines<R> {
     reader: BufReader<R>,
     bytes_max: usize,
     number: u64,
 }
 
-/// A line that cannot be taken, by its number.
+/// Why the line of this number is refused.
 #[derive(Debug)]
 pub(super) struct LineError {
     pub number: u64,
@@ -61,7 +61,7 @@ impl<R: Read> Lines<R> {
         self.number += 1;
         let failed = |reason| LineError { number: self.number, reason };
         let mut line = Vec::new();
-        // Room for the end of the line, which does not count.
+        // Two bytes more for the end of the line, which does not count.
         let limit = self.bytes_max as u64 + 2;
         let read = (&mut self.reader).take(limit).read_until(b'\n', &mut line);
         if read.map_err(|error| failed(LineReason::Unreadable(error)))? == 0 {
@@ -80,7 +80,7 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// A message of one's own: lines and tabs, no other controls.
+/// Refuses a message with control characters, except for line ends and tabs.
 pub(super) fn check_message(message: &str) -> Result<()> {
     match text::control_in(message) {
         Some(c) => Err(Failure::new(format!(
@@ -91,7 +91,7 @@ pub(super) fn check_message(message: &str) -> Result<()> {
     }
 }
 
-/// A name or a topic of one's own: one line without controls.
+/// Refuses a name or a topic with control characters.
 pub(super) fn check_line(what: &str, value: &str) -> Result<()> {
     match value.chars().find(|c| c.is_control()) {
         Some(c) => Err(Failure::new(format!(

@@ -1,6 +1,6 @@
-//! `peer invite`: a ticket for a newcomer.
+//! `peer invite`: prints a ticket for a newcomer.
 
-use super::Context;
+use super::context::Context;
 use super::failure::Result;
 
 pub(super) async fn run(context: &mut Context) -> Result<()> {

@@ -1,14 +1,15 @@
-//! `peer join`: take a ticket into a new data directory.
+//! `peer join`: makes a new data directory that belongs to the mesh of a ticket.
 
+use super::context::Context;
 use super::failure::Result;
-use super::{Context, ticket};
+use super::ticket;
 use crate::api;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// The ticket, @FILE, or - for standard input
     ticket: String,
-    /// Take the ticket without asking a member whether it is good
+    /// Do not ask a member of the mesh whether the ticket is valid
     #[arg(long)]
     offline: bool,
 }

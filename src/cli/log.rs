@@ -1,4 +1,4 @@
-//! What the program logs, to standard error. Log lines may quote other people, so they are cleaned as well.
+//! Logs to standard error. Log lines may quote other people, so they are cleaned too.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::text;
 
-/// Warnings by default; `-v` adds what happens, `-vv` and `-vvv` how.
+/// Logs warnings; `-v` adds information, `-vv` debug messages, and `-vvv` traces.
 pub(super) fn start(verbose: u8) {
     let level = match verbose {
         0 => "warn",
@@ -22,13 +22,13 @@ pub(super) fn start(verbose: u8) {
     drop(started);
 }
 
-/// Standard error, line by line, without anything that a terminal would act on.
+/// Standard error. Each event becomes one line without control characters.
 struct Clean;
 
 impl Write for Clean {
     /// The subscriber writes one event at a time.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A full disk or a closed pipe must not stop the peer: what cannot be logged is lost.
+        // A full disk or a closed pipe must not stop the peer, so errors are ignored.
         let _ = io::stderr().lock().write_all(clean(bytes).as_bytes());
         Ok(bytes.len())
     }

@@ -1,10 +1,10 @@
-//! The command line: what can be asked for, and how it ends. Each subcommand is a file of its own.
+//! The command line: the commands and their exit codes. Each command has a file.
 //!
-//! Commands know the API's client only. They print other people's text through `crate::text`, answers to standard
-//! output, and failures as one line to standard error: what happened, and what to do.
+//! Commands use only the API's client. They print results to standard output, clean other people's text with
+//! `crate::text`, and report a failure in one line on standard error: what happened, and what to do.
 
 mod chat;
-mod data;
+mod context;
 mod export;
 mod failure;
 mod groups;
@@ -22,6 +22,8 @@ mod rows;
 mod search;
 mod send;
 mod serve;
+mod signals;
+mod start;
 mod status;
 mod ticket;
 mod users;
@@ -32,8 +34,8 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use context::Context;
 use failure::{Failure, Result};
-use output::Output;
 
 use crate::text;
 
@@ -41,7 +43,7 @@ use crate::text;
 #[derive(Parser, Debug)]
 #[command(name = "peer", version, arg_required_else_help = true)]
 struct Cli {
-    /// Where this peer keeps everything [default: the platform's data directory]
+    /// This peer's data directory [default: in the platform's directory for application data]
     #[arg(long, global = true, value_name = "DIR", env = "PEER_DATA", hide_env_values = true)]
     data: Option<PathBuf>,
     /// Print JSON, one object per line
@@ -86,23 +88,17 @@ enum Command {
     Export(export::Args),
 }
 
-/// What every command works with.
-struct Context {
-    data: PathBuf,
-    out: Output,
-}
-
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    // A log on the terminal would be painted over the chat; in a file or a pipe it is in nobody's way.
+    // Log lines on the terminal would be painted over the chat.
     if !matches!(cli.command, Command::Chat(_)) || !std::io::stderr().is_terminal() {
         log::start(cli.verbose);
     }
-    // A reader that has seen enough closes the pipe; a writer that is cut off has not done its work.
+    // For a command that only prints, a closed pipe is a normal end. One that sends may have left messages unsent.
     let writes = matches!(cli.command, Command::Send(_) | Command::Import(_));
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -114,19 +110,19 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// clap's own words: a page of help (0), or what is wrong with the arguments (2), which it repeats, but for
-/// secrets.
+/// Prints clap's text: the help (exit code 0), or what is wrong with the arguments (2). That text repeats the
+/// arguments, so tickets are taken out of it.
 fn usage(error: &clap::Error) -> ExitCode {
     let printed = match error.use_stderr() {
         true => write!(std::io::stderr(), "{}", text::block(&without_tickets(&error.render().to_string()))),
         false => error.print(),
     };
-    // Where nothing can be printed, the exit code still tells.
+    // If nothing can be printed, the exit code still says which it was.
     drop(printed);
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// A ticket in the wrong place is a secret all the same.
+/// Replaces every word that looks like a ticket, which is a secret.
 fn without_tickets(text: &str) -> String {
     let secret = |word: &str| word.to_ascii_lowercase().contains("peer1") && word.len() > 40;
     text.split_inclusive(char::is_whitespace)
@@ -135,18 +131,18 @@ fn without_tickets(text: &str) -> String {
 }
 
 fn run(cli: Cli) -> Result<()> {
-    let mut context = Context { data: data::directory(cli.data)?, out: Output::new(cli.json) };
+    let mut context = Context::new(cli.data, cli.json)?;
     let runtime = match cli.command {
         Command::Serve(_) | Command::Chat(_) => {
             tokio::runtime::Builder::new_multi_thread().enable_all().build()
         }
-        // Threads would cost a short command more than they bring.
+        // Starting threads would take a short command longer than they save.
         _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
     };
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let done = runtime.block_on(dispatch(cli.command, &mut context));
     let flushed = context.out.flush();
-    // A thread may still wait for standard input: nobody waits for it.
+    // Do not wait for a thread that may still be reading standard input.
     runtime.shutdown_background();
     done.and(flushed)
 }

@@ -1,7 +1,8 @@
-//! `peer name`: what others call you.
+//! `peer name`: shows or changes the display name.
 
+use super::context::Context;
 use super::failure::Result;
-use super::{Context, input};
+use super::input;
 use crate::text;
 
 #[derive(clap::Args, Debug)]

@@ -1,6 +1,6 @@
-//! `peer open`: show the running peer's page in a browser.
+//! `peer open`: shows the running peer's page in a browser.
 
-use super::Context;
+use super::context::Context;
 use super::failure::{Failure, Result};
 
 #[derive(clap::Args, Debug)]

@@ -27,40 +27,40 @@ impl Output {
         self.stdout.get_ref().is_terminal()
     }
 
-    /// Where times are shown.
+    /// The time zone in which times are shown.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
     }
 
-    /// A line of clean text.
+    /// Prints a line of text, which the caller has cleaned.
     pub fn line(&mut self, line: &str) -> Result<()> {
         writeln!(self.stdout, "{line}").map_err(|error| Failure::output(&error))
     }
 
-    /// A line of JSON.
+    /// Prints a line of JSON.
     pub fn json(&mut self, value: &impl Serialize) -> Result<()> {
         let encoded = encode(value)?;
         self.line(&encoded)
     }
 
-    /// Bytes as they are.
+    /// Prints bytes unchanged.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.stdout.write_all(bytes).map_err(|error| Failure::output(&error))
     }
 
-    /// For those who read along.
+    /// Writes out what has been printed so far.
     pub fn flush(&mut self) -> Result<()> {
         self.stdout.flush().map_err(|error| Failure::output(&error))
     }
 
-    /// For those who read along, of what is secret: it does not stay in the buffer.
+    /// Writes out a secret, and drops the buffer that it was in.
     pub fn flush_secret(&mut self) -> Result<()> {
         self.flush()?;
         self.stdout = BufWriter::new(io::stdout());
         Ok(())
     }
 
-    /// Rows of clean text in columns as wide as their widest cell.
+    /// Prints rows of clean text in columns as wide as their widest cells.
     pub fn table<const N: usize>(&mut self, rows: &[[String; N]]) -> Result<()> {
         for line in columns(rows) {
             self.line(&line)?;
@@ -69,7 +69,7 @@ impl Output {
     }
 }
 
-/// `value` on one line, safe on a terminal and unchanged for a parser.
+/// `value` as one line of JSON. Characters that a terminal would act on are escaped.
 pub(super) fn encode(value: &impl Serialize) -> Result<String> {
     Ok(text::json(serde_json::to_string(value)?))
 }

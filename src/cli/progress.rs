@@ -1,9 +1,9 @@
-//! How far a long command is, on standard error, if that is a terminal.
+//! Shows the progress of a long command on standard error, if that is a terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// A command that is done sooner says nothing.
+/// A command that takes less shows no progress.
 const FIRST: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -30,7 +30,7 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// What follows starts on a fresh line.
+    /// Clears the line, so that the next output begins on an empty one.
     fn drop(&mut self) {
         if self.shown {
             let _ = write!(io::stderr(), "\r\x1b[K");

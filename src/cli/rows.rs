@@ -1,4 +1,4 @@
-//! A row of history as a person reads it. All text in it is somebody else's, so all of it is cleaned.
+//! Formats a row of history for people. All text in it may come from others, so it is cleaned.
 
 use jiff::tz::TimeZone;
 use peer_engine::time::Timestamp;
@@ -6,9 +6,9 @@ use peer_engine::time::Timestamp;
 use crate::api::{MESSAGE, Row, kind};
 use crate::text;
 
-/// Marks what arrived after newer rows were already there.
+/// Marks a row that arrived after rows that stand below it.
 const LATE: &str = "↥ late  ";
-/// Before the second and later lines of a body, so that no body passes for a row.
+/// Stands before the second and later lines of a body, so that no body looks like a row.
 const INDENT: &str = "    ";
 
 /// `2026-01-31 14:03  name  text`.
@@ -42,7 +42,7 @@ fn author(row: &Row) -> String {
     }
 }
 
-/// To the minute: what people compare at a glance.
+/// The local time, to the minute.
 fn local(at: Timestamp, zone: &TimeZone) -> String {
     match jiff::Timestamp::from_millisecond(at.millis()) {
         Ok(time) => time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),

@@ -1,9 +1,10 @@
-//! `peer search`: find messages by their words.
+//! `peer search`: finds messages by their words.
 
 use peer_engine::id::GroupName;
 
+use super::context::Context;
 use super::failure::Result;
-use super::{Context, rows};
+use super::rows;
 use crate::api::{Hit, TextQuery};
 use crate::limits::{SEARCH_CONTEXT_MAX, SEARCH_HITS_MAX};
 

@@ -1,4 +1,4 @@
-//! `peer send`: one message, or each line of standard input as one.
+//! `peer send`: sends one message, or each line of standard input as one.
 
 use std::io;
 use std::time::Duration;
@@ -7,18 +7,19 @@ use peer_engine::id::GroupName;
 use peer_engine::limits::{BATCH_BYTES, BODY_BYTES_MAX};
 use tokio::sync::mpsc;
 
+use super::context::Context;
 use super::failure::{Failure, Result};
+use super::input;
 use super::input::{LineError, LineReason, Lines};
 use super::output::count;
 use super::progress::Progress;
-use super::{Context, input};
-use crate::api::{Client, ClientError, NewMessage, Sent};
+use crate::api::{Client, NewMessage, Sent};
 use crate::limits::SEND_BATCH_MAX;
 use crate::text;
 
-/// How long to wait for the linked peers, to say more than "kept here".
+/// How long to wait for linked peers to store the messages, before it is said on how many they are.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// Lines read ahead of what is sent.
+/// Maximum number of lines that are read and not sent yet.
 const LINES_AHEAD: usize = 512;
 
 #[derive(clap::Args, Debug)]
@@ -43,7 +44,7 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
 }
 
 async fn one(client: &Client, group: &GroupName, text: String, context: &mut Context) -> Result<()> {
-    let sent = client.send(group, vec![NewMessage::text(text)], PATIENCE).await.map_err(failed)?;
+    let sent = client.send(group, vec![NewMessage::text(text)], PATIENCE).await.map_err(Failure::sending)?;
     report(&sent, context)?;
     match sent.last() {
         Some(last) if !context.out.is_json() => context.out.line(&stored_on(last.stored_on)),
@@ -52,7 +53,7 @@ async fn one(client: &Client, group: &GroupName, text: String, context: &mut Con
 }
 
 async fn lines(client: &Client, group: &GroupName, context: &mut Context) -> Result<()> {
-    // Without lines the group would never be looked at.
+    // Reports an unknown group even if there are no lines.
     client.group(group).await?;
     let mut lines = read_ahead();
     let mut progress = Progress::new("sent");
@@ -78,10 +79,12 @@ async fn lines(client: &Client, group: &GroupName, context: &mut Context) -> Res
         if batch.is_empty() {
             break;
         }
-        // Who still has lines to hand in does not wait for an answer about these.
+        // While there are more lines to send, do not wait for other peers to store these.
         let patience = if lines.is_empty() { PATIENCE } else { Duration::ZERO };
-        let sent =
-            client.send(group, batch, patience).await.map_err(|error| failed(error).after(&so_far(total)))?;
+        let sent = client
+            .send(group, batch, patience)
+            .await
+            .map_err(|error| Failure::sending(error).after(&so_far(total)))?;
         total += sent.len() as u64;
         stored = sent.iter().map(|sent| sent.stored_on).min().unwrap_or(stored);
         report(&sent, context)?;
@@ -100,7 +103,7 @@ async fn lines(client: &Client, group: &GroupName, context: &mut Context) -> Res
     })
 }
 
-/// Reads standard input on a thread of its own, which may wait there for as long as somebody types.
+/// Reads standard input on a thread of its own, since a read waits for as long as somebody types.
 fn read_ahead() -> mpsc::Receiver<std::result::Result<String, LineError>> {
     let (sender, receiver) = mpsc::channel(LINES_AHEAD);
     std::thread::spawn(move || {
@@ -124,20 +127,13 @@ fn read_ahead() -> mpsc::Receiver<std::result::Result<String, LineError>> {
     receiver
 }
 
-/// For programs: each message, as soon as it is durable.
+/// With --json, prints each message as soon as it is stored.
 fn report(sent: &[Sent], context: &mut Context) -> Result<()> {
     if context.out.is_json() {
         sent.iter().try_for_each(|sent| context.out.json(sent))?;
         context.out.flush()?;
     }
     Ok(())
-}
-
-/// A peer that goes away with messages in its hands leaves open what became of them.
-pub(super) fn failed(error: ClientError) -> Failure {
-    let gone = matches!(error, ClientError::Gone(_));
-    let failure = Failure::from(error);
-    if gone { failure.after("what it had in hand may be stored: look with `peer history`") } else { failure }
 }
 
 fn stored_on(peers: u32) -> String {

@@ -1,13 +1,13 @@
-//! `peer status`: this peer, its groups, its links, and what is missing where.
+//! `peer status`: shows this peer, its groups, its links, and what either side lacks.
 
 use peer_engine::id::{ChangeHash, PeerId};
 
-use super::Context;
+use super::context::Context;
 use super::failure::Result;
 use crate::api::{GroupStatus, LinkStatus, Status, Unreachable};
 use crate::text;
 
-/// A clock that is wrong by more is told.
+/// A clock that is wrong by at least this many milliseconds is reported.
 const SKEW_MS_TOLD: u64 = 2_000;
 
 pub(super) async fn run(context: &mut Context) -> Result<()> {
@@ -43,7 +43,7 @@ pub(super) async fn run(context: &mut Context) -> Result<()> {
         out.line(&line)?;
     }
     if !status.set_aside.is_empty() {
-        out.line("\ndamaged databases that were made anew; delete them when nothing of them is missed")?;
+        out.line("\ndamaged databases that were replaced; delete them when you need nothing from them")?;
         for file in &status.set_aside {
             out.line(&format!("  {}", text::line(file)))?;
         }
@@ -62,7 +62,7 @@ fn group(group: &GroupStatus) -> [String; 4] {
     [format!("  {}", group.name), format!("entries: {}", group.entries), heads(&group.heads), beside]
 }
 
-/// The beginnings of the first few, to compare with another peer's at a glance.
+/// The beginnings of the first three heads, short enough to compare with another peer's.
 fn heads(heads: &[ChangeHash]) -> String {
     let mut shown: Vec<String> = heads.iter().take(3).map(|head| head.to_string()[..8].to_owned()).collect();
     if heads.len() > shown.len() {
@@ -81,13 +81,13 @@ fn link(link: &LinkStatus) -> [String; 6] {
         _ => String::new(),
     };
     let missing: Vec<String> = link.behind.iter().map(ToString::to_string).collect();
-    let level = if missing.is_empty() { "level".to_owned() } else { missing.join(", ") };
+    let sync = if missing.is_empty() { "in sync".to_owned() } else { missing.join(", ") };
     [
         format!("  {}", person(link.name.as_deref(), &link.peer)),
         text::line(&link.address).into_owned(),
         round_trip,
         format!("{} in, {} out", size(link.bytes_in), size(link.bytes_out)),
-        level,
+        sync,
         skew,
     ]
 }
@@ -114,7 +114,7 @@ fn flagged(status: &Status) -> Vec<String> {
     heading.into_iter().chain(status.flagged.iter().map(line)).collect()
 }
 
-/// A name and the beginning of the key, since anybody may take any name.
+/// A name and the beginning of the key, since several people may have one name.
 fn person(name: Option<&str>, key: &PeerId) -> String {
     match name {
         Some(name) => format!("{} ({})", text::line(name), key.short()),
@@ -165,9 +165,9 @@ mod tests {
 
     #[test]
     fn a_link_tells_what_is_missing_and_a_wrong_clock() {
-        let level = link(&a_link());
-        assert_eq!(level[0], "  anna␛[2J (01010101)");
-        assert_eq!(level[1..], ["192.0.2.1:7117", "1.2 ms", "2.0 KiB in, 10 B out", "level", ""]);
+        let in_sync = link(&a_link());
+        assert_eq!(in_sync[0], "  anna␛[2J (01010101)");
+        assert_eq!(in_sync[1..], ["192.0.2.1:7117", "1.2 ms", "2.0 KiB in, 10 B out", "in sync", ""]);
         let group: peer_engine::id::GroupName = "rust".parse().unwrap();
         let behind = Behind { group, entries: Some(3), unknown_heads: 1 };
         let other = link(&LinkStatus { skew_ms: Some(7_200_000), behind: vec![behind], ..a_link() });

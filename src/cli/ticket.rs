@@ -1,5 +1,5 @@
-//! Where a ticket comes from. It is a secret, so it may also come from a file or from standard input, where
-//! no list of processes shows it.
+//! Reads a ticket from the arguments, a file or standard input. It is a secret, and a list of processes shows the
+//! arguments.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::failure::{Failure, Result};
 use crate::api::Ticket;
 
-/// `TICKET`, `@FILE`, or `-` for standard input. What was typed is erased.
+/// `source` is `TICKET`, `@FILE`, or `-` for standard input. Its memory is erased.
 pub(super) fn read(source: String) -> Result<Ticket> {
     let source = Zeroizing::new(source);
     if *source == "-" {
@@ -27,8 +27,8 @@ pub(super) fn read(source: String) -> Result<Ticket> {
 }
 
 fn parse(reader: impl Read, name: &str) -> Result<Ticket> {
-    // Twice the limit is enough to see that there is too much. Room for it from the start: what grows leaves
-    // copies behind.
+    // Read up to twice the limit, to notice a text that is too long. Allocate all of it first: a string that grows
+    // leaves copies of the secret in memory.
     let mut text = Zeroizing::new(String::with_capacity(2 * TICKET_CHARS_MAX));
     reader
         .take(2 * TICKET_CHARS_MAX as u64)

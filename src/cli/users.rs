@@ -1,8 +1,8 @@
-//! `peer users`: who is there.
+//! `peer users`: lists people.
 
 use peer_engine::id::GroupName;
 
-use super::Context;
+use super::context::Context;
 use super::failure::Result;
 use crate::api::{User, UsersQuery};
 use crate::text;

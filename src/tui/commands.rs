@@ -1,14 +1,14 @@
-//! What was typed: a message, or a command that starts with `/`.
+//! Parses the input: a message, or a command that starts with `/`.
 
 use std::path::PathBuf;
 
 use peer_engine::id::GroupName;
 
-/// A line of `/me` is a message like any other: its body is `/me waves`, which every face can at least read. It is no
-/// kind of its own, since peers that do not know a kind would not show its text.
+/// `/me waves` is sent as a message with this body. It is not a kind of entry, since a peer does not show the text of a
+/// kind that it does not know.
 pub const ACTION: &str = "/me ";
 
-/// How different a word may be to still be taken for a misspelt command.
+/// Minimum similarity of a word to a command for that command to be suggested.
 const ALIKE: f64 = 0.7;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,7 +16,7 @@ pub enum Input {
     Nothing,
     Message(String),
     Command(Command),
-    /// A command that cannot be followed, with what to do.
+    /// Not a valid command, with what to do instead.
     Wrong(String),
 }
 
@@ -25,15 +25,15 @@ pub enum Command {
     Join(GroupName),
     Leave(Option<GroupName>),
     Create(GroupName),
-    /// `None`: show it.
+    /// The new topic; `None` shows the present one.
     Topic(Option<String>),
     Names,
     Whois(String),
     Nick(String),
-    /// With what to answer, or `None` to pick a message first.
+    /// Pick the message to reply to.
     Reply,
     Search(String),
-    /// Where to write the ticket; `None`: on the screen.
+    /// The file to write the ticket to; `None` shows it on the screen.
     Invite(Option<PathBuf>),
     Status,
     Export(PathBuf),
@@ -41,20 +41,20 @@ pub enum Command {
     Quit,
 }
 
-/// Name, arguments, what it does. In the order of the help.
+/// The name of each command, its arguments and what it does, in the order of the help.
 pub const COMMANDS: &[(&str, &str, &str)] = &[
     ("join", "GROUP", "join a group"),
-    ("leave", "[GROUP]", "leave this group, or another; what is here stays readable"),
+    ("leave", "[GROUP]", "leave this group, or another; its history stays readable"),
     ("create", "GROUP", "create a group, or join the one of this name"),
     ("topic", "[TEXT]", "show or set what this group is about"),
     ("names", "", "who is in this group"),
     ("whois", "NAME", "somebody's key and groups"),
     ("nick", "NAME", "what others call you"),
-    ("me", "TEXT", "say what you do"),
+    ("me", "TEXT", "say what you are doing"),
     ("reply", "", "pick a message to reply to"),
     ("search", "WORDS", "find messages; Enter on one goes there"),
     ("invite", "[FILE]", "a ticket for a newcomer, on the screen or into a file"),
-    ("status", "", "this peer, its links, and what is missing where"),
+    ("status", "", "this peer, its links, and what either side lacks"),
     ("export", "FILE", "write this group to a file, one JSON object per line"),
     ("help", "", "keys and commands"),
     ("quit", "", "leave"),
@@ -120,9 +120,9 @@ fn unknown(name: &str) -> Input {
         .max_by(|a, b| a.0.total_cmp(&b.0));
     let instead = match nearest {
         Some((_, known)) => format!("did you mean /{known}?"),
-        None => "/help lists the commands".to_owned(),
+        None => "/help lists the commands.".to_owned(),
     };
-    Input::Wrong(format!("there is no command /{name}; {instead} A text that starts with / is sent with //"))
+    Input::Wrong(format!("there is no command /{name}; {instead} To send text that starts with /, type //"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The configuration file: `chat.json` in the platform's configuration directory. Nothing has to be in it, and it
-//! need not be there.
+//! The configuration file: `chat.json` in the platform's configuration directory. The file and each of its fields are
+//! optional.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +18,7 @@ pub struct Config {
     pub mouse: bool,
 }
 
-/// Why the file cannot be used. Nothing has been started.
+/// Why the file cannot be used. It is read before anything is started.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("cannot read {}: {source}", path.display())]
@@ -39,7 +39,7 @@ impl Config {
         serde_json::from_str(&text).map_err(|source| ConfigError::Malformed { path: path.to_owned(), source })
     }
 
-    /// The usual keys with the changes of the file.
+    /// The default keys with the changes from the file.
     pub fn key_map(&self, path: &Path) -> Result<KeyMap, ConfigError> {
         let mut map = KeyMap::default();
         map.remap(&self.keys).map_err(|source| ConfigError::Keys { path: path.to_owned(), source })?;
@@ -47,7 +47,7 @@ impl Config {
     }
 }
 
-/// Where the file is unless told otherwise; `None` without a home directory.
+/// The path of the file; `None` without a home directory.
 pub fn path() -> Option<PathBuf> {
     directories::ProjectDirs::from("", "", "peer").map(|dirs| dirs.config_dir().join("chat.json"))
 }

@@ -1,7 +1,7 @@
-//! The input line: what is being written, what was written before, and what was cut.
+//! The input line: its text, the inputs before it, and the text that was cut last.
 //!
-//! The cursor moves over whole grapheme clusters, and what is shown is clean even where what was pasted is not.
-//! The widely used text areas count `char`s and know no history of inputs, so this is our own.
+//! The cursor moves over whole grapheme clusters, and the layout shows clean text even where the input has other. The
+//! common text areas move by `char` and keep no history of inputs, so this is our own.
 
 use peer_engine::limits::BODY_BYTES_MAX;
 use unicode_segmentation::UnicodeSegmentation;
@@ -9,22 +9,22 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::wrap::width;
 use crate::text;
 
-/// Inputs that are remembered.
+/// Maximum number of inputs in the history.
 const HISTORY_MAX: usize = 200;
 
 #[derive(Debug, Default)]
 pub struct Editor {
     text: String,
-    /// In bytes, between two grapheme clusters.
+    /// A byte offset between two grapheme clusters.
     cursor: usize,
     /// Oldest first.
     history: Vec<String>,
-    /// Where in the history we are, and what was being written when we went there.
+    /// The index of the input shown from the history, and the text that was in the input before.
     recalled: Option<(usize, String)>,
     cut: String,
 }
 
-/// What a paste or a key left out.
+/// What [`Editor::insert`] left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LeftOut {
     pub controls: usize,
@@ -48,7 +48,7 @@ impl Editor {
         &self.text[self.cursor..]
     }
 
-    /// Replaces everything; the cursor goes to the end.
+    /// Replaces the text, and moves the cursor to its end.
     pub fn set(&mut self, text: impl Into<String>) {
         self.text = text.into();
         self.cursor = self.text.len();
@@ -59,7 +59,7 @@ impl Editor {
         self.set("");
     }
 
-    /// Text goes in at the cursor, with line ends as `\n` and without controls.
+    /// Inserts text at the cursor, without control characters, and with every line end as `\n`.
     pub fn insert(&mut self, text: &str) -> LeftOut {
         let mut left_out = LeftOut::default();
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
@@ -79,7 +79,7 @@ impl Editor {
         left_out
     }
 
-    /// Puts `text` in the place of the last `bytes` before the cursor.
+    /// Replaces the last `bytes` before the cursor with `text`.
     pub fn replace_before(&mut self, bytes: usize, text: &str) {
         let start = self.cursor - bytes;
         self.text.replace_range(start..self.cursor, "");
@@ -130,29 +130,29 @@ impl Editor {
         self.cut(self.cursor, self.word_end());
     }
 
-    /// As in readline: everything before the cursor on its line.
+    /// Cuts the line before the cursor, as readline does.
     pub fn cut_to_start(&mut self) {
         self.cut(self.start_of_line(), self.cursor);
     }
 
-    /// To the end of the line; at its end, the line break.
+    /// Cuts to the end of the line; at its end, the line break.
     pub fn cut_to_end(&mut self) {
         let end = self.end_of_line();
         self.cut(self.cursor, if end == self.cursor { (end + 1).min(self.text.len()) } else { end });
     }
 
-    /// Brings back what was cut, or [kept](Self::keep), last.
+    /// Inserts the text that was last cut or [kept](Self::keep).
     pub fn paste_cut(&mut self) {
         let cut = self.cut.clone();
         self.insert(&cut);
     }
 
-    /// Makes `text` what [`Self::paste_cut`] brings.
+    /// Keeps `text` for [`Self::paste_cut`].
     pub fn keep(&mut self, text: String) {
         self.cut = text;
     }
 
-    /// A line up; on the first line, the input before this one.
+    /// Moves a line up; on the first line, shows the previous input.
     pub fn up(&mut self) {
         let start = self.start_of_line();
         match start.checked_sub(1) {
@@ -161,7 +161,7 @@ impl Editor {
         }
     }
 
-    /// A line down; on the last line, the input after this one.
+    /// Moves a line down; on the last line, shows the next input.
     pub fn down(&mut self) {
         let end = self.end_of_line();
         if end < self.text.len() {
@@ -172,7 +172,7 @@ impl Editor {
         }
     }
 
-    /// The input before this one.
+    /// Shows the previous input.
     pub fn previous(&mut self) {
         let (at, stash) = match self.recalled.take() {
             Some((0, stash)) => {
@@ -187,7 +187,7 @@ impl Editor {
         self.recalled = Some((at, stash));
     }
 
-    /// The input after this one; after the last, what was being written.
+    /// Shows the next input; after the last, the text that was in the input before.
     pub fn next(&mut self) {
         let Some((at, stash)) = self.recalled.take() else { return };
         match self.history.get(at + 1).cloned() {
@@ -199,7 +199,7 @@ impl Editor {
         }
     }
 
-    /// What was written, which is remembered; the line is empty afterwards.
+    /// Takes the text out and adds it to the history.
     pub fn submit(&mut self) -> String {
         let text = std::mem::take(&mut self.text);
         self.clear();
@@ -212,7 +212,7 @@ impl Editor {
         text
     }
 
-    /// Lines of at most `columns`, clean, and the cursor's column and line.
+    /// The text, cleaned, on lines of at most `columns`, and the column and line of the cursor.
     pub fn layout(&self, columns: usize) -> (Vec<String>, (usize, usize)) {
         let columns = columns.max(2);
         let mut lines = vec![String::new()];
@@ -220,7 +220,7 @@ impl Editor {
         for (at, grapheme) in self.text.grapheme_indices(true) {
             let shown = text::line(grapheme);
             let taken = width(&shown);
-            // The cursor needs a column of its own.
+            // The last column is left to the cursor.
             if column > 0 && column + taken >= columns && grapheme != "\n" {
                 lines.push(String::new());
                 column = 0;
@@ -272,7 +272,7 @@ impl Editor {
         self.cursor + word + length
     }
 
-    /// To the line that `at` is on, as far from its start as the cursor is from `start`.
+    /// Moves to the line with the byte `at`, to the column that the cursor has on the line from `start`.
     fn go_to_column(&mut self, at: usize, start: usize) {
         let column = self.text[start..self.cursor].graphemes(true).count();
         self.cursor = at;

@@ -1,5 +1,5 @@
-//! Doing what the state asks for. Each effect runs by itself and comes back as an event, but for messages, which
-//! leave in their order.
+//! Runs effects and turns their results into events. Effects run at the same time, but messages are sent one after
+//! another, in order.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -12,16 +12,16 @@ use tokio::sync::mpsc;
 
 use super::event::{Answer, Effect, Event, Part};
 use super::room::{PAGE, WINDOW_MAX};
-use crate::api::{Client, ClientError, Draft, HistoryQuery, Pages, TextQuery, UsersQuery, json_line};
+use crate::api::{
+    Client, ClientError, Draft, HistoryQuery, NewMessage, Pages, TextQuery, User, UsersQuery, json_line,
+};
 use crate::text;
 
-/// Late entries that are looked for when a group is opened.
+/// Maximum number of late entries to request when a group is opened.
 const LATE_MAX: usize = 100;
 const HITS_MAX: usize = 100;
-/// Before what is on the screen is read once more, so that a catch-up of thousands does not read it for each.
-const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// Why an effect brought nothing.
+/// Why an effect failed.
 #[derive(Debug, thiserror::Error)]
 enum EffectError {
     #[error("no server answers")]
@@ -42,18 +42,18 @@ impl EffectError {
     }
 }
 
-type Doing = (Option<Arc<Client>>, Effect);
+type Job = (Option<Arc<Client>>, Effect);
 
-/// Runs effects and hands in what they bring.
+/// Runs effects and sends the resulting events to the shell.
 pub struct Runner {
     events: mpsc::Sender<Event>,
-    outbox: mpsc::UnboundedSender<Doing>,
+    outbox: mpsc::UnboundedSender<Job>,
 }
 
 impl Runner {
-    /// Must be made inside a runtime.
+    /// Must be called in a Tokio runtime.
     pub fn new(events: mpsc::Sender<Event>) -> Self {
-        let (outbox, mut waiting) = mpsc::unbounded_channel::<Doing>();
+        let (outbox, mut waiting) = mpsc::unbounded_channel::<Job>();
         let answers = events.clone();
         tokio::spawn(async move {
             while let Some((client, effect)) = waiting.recv().await {
@@ -74,7 +74,7 @@ impl Runner {
         }
         let events = self.events.clone();
         tokio::spawn(async move {
-            // Nobody is left to tell when the program ends.
+            // The receiver is dropped only when the program ends.
             let _ = events.send(event(client, effect).await).await;
         });
     }
@@ -93,37 +93,25 @@ async fn event(client: Option<Arc<Client>>, effect: Effect) -> Event {
 
 async fn answer(client: &Client, effect: Effect) -> Result<Answer, EffectError> {
     Ok(match effect {
-        // These are the shell's own.
+        // The shell does these itself.
         Effect::Quit | Effect::Redraw | Effect::Suspend => Answer::Done(String::new()),
         Effect::LoadGroups => Answer::Groups(client.groups(None).await?),
         Effect::LoadStatus => Answer::Status(Box::new(client.status().await?)),
         Effect::LoadPeople => Answer::People(client.users(&UsersQuery::default()).await?),
         Effect::LoadMembers(group) => Answer::Members(group.clone(), members(client, group).await?),
-        Effect::LoadPage { group, part, again } => {
-            if again {
-                tokio::time::sleep(AGAIN_AFTER).await;
-            }
-            let page = client.history(&group, &query(part)).await?;
-            Answer::Page { group, part, page }
+        Effect::LoadPage { group, part } => {
+            Answer::Page { page: client.history(&group, &query(part)).await?, group, part }
         }
         Effect::LoadLate { group, after } => {
-            let rows = client.late(&group, after, LATE_MAX).await?;
-            Answer::Late { group, rows }
+            Answer::Late { rows: client.late(&group, after, LATE_MAX).await?, group }
         }
         Effect::LoadPreview { group, number } => {
             Answer::Preview { number, preview: client.preview(&group).await? }
         }
         Effect::LoadQuoted { group, id } => {
-            let row = client.entry(&group, id).await?;
-            Answer::Quoted { group, row: Box::new(row) }
+            Answer::Quoted { row: Box::new(client.entry(&group, id).await?), group }
         }
-        Effect::Send { group, message } => {
-            let key = message.key.clone().unwrap_or_default();
-            // Who has stored it is told later; nobody waits for it here.
-            let sent = client.send(&group, vec![message], Duration::ZERO).await?;
-            let sent = sent.into_iter().next().ok_or_else(|| ClientError::Protocol("no id".to_owned()))?;
-            Answer::Sent { group, key, id: sent.id, stored_on: sent.stored_on }
-        }
+        Effect::Send { group, message } => send(client, group, message).await?,
         Effect::MarkRead { group, arrival } => {
             Answer::Marked(Box::new(client.set_read(&group, arrival).await?))
         }
@@ -147,36 +135,47 @@ async fn answer(client: &Client, effect: Effect) -> Result<Answer, EffectError> 
             client.set_name(&name).await?;
             Answer::Done(format!("others now call you {name}"))
         }
-        Effect::Search(words) => {
-            let query =
-                TextQuery { text: words.clone(), group: None, limit: Some(HITS_MAX), context: Some(0) };
-            Answer::Found { words, hits: client.search(&query).await?.hits }
-        }
-        Effect::Whois(user) => {
-            let mut groups = Vec::new();
-            for group in client.groups(None).await?.into_iter().filter(|group| group.joined) {
-                let members = members(client, group.name.clone()).await?;
-                if members.iter().any(|member| member.key == user.key && member.joined) {
-                    groups.push(group.name);
-                }
-            }
-            Answer::Whois { user, groups }
-        }
+        Effect::Search(words) => search(client, words).await?,
+        Effect::Whois(user) => Answer::Whois { groups: groups_of(client, &user).await?, user },
         Effect::ShowTicket => Answer::Ticket(client.invite().await?.ticket),
-        Effect::WriteTicket(path) => {
-            let ticket = client.invite().await?.ticket;
-            write_secret(&path, &ticket)?;
-            let path = path.display().to_string();
-            Answer::Done(format!("the ticket is in {}, which only you can read", text::line(&path)))
-        }
-        Effect::Export { group, file } => {
-            let rows = export(client, &group, &file).await?;
-            Answer::Done(format!("wrote {rows} rows to {}", text::line(&file.display().to_string())))
-        }
+        Effect::WriteTicket(path) => write_ticket(client, &path).await?,
+        Effect::Export { group, file } => export(client, &group, &file).await?,
     })
 }
 
-async fn members(client: &Client, group: GroupName) -> Result<Vec<crate::api::User>, ClientError> {
+async fn send(client: &Client, group: GroupName, message: NewMessage) -> Result<Answer, EffectError> {
+    let key = message.key.clone().unwrap_or_default();
+    // Does not wait for other peers to store it: the event stream tells that later.
+    let sent = client.send(&group, vec![message], Duration::ZERO).await?;
+    let sent = sent.into_iter().next().ok_or_else(|| ClientError::Protocol("no id".to_owned()))?;
+    Ok(Answer::Sent { group, key, id: sent.id, stored_on: sent.stored_on })
+}
+
+async fn search(client: &Client, words: String) -> Result<Answer, EffectError> {
+    let query = TextQuery { text: words.clone(), group: None, limit: Some(HITS_MAX), context: Some(0) };
+    Ok(Answer::Found { words, hits: client.search(&query).await?.hits })
+}
+
+/// The groups that both this peer's person and `user` are in.
+async fn groups_of(client: &Client, user: &User) -> Result<Vec<GroupName>, EffectError> {
+    let mut groups = Vec::new();
+    for group in client.groups(None).await?.into_iter().filter(|group| group.joined) {
+        let members = members(client, group.name.clone()).await?;
+        if members.iter().any(|member| member.key == user.key && member.joined) {
+            groups.push(group.name);
+        }
+    }
+    Ok(groups)
+}
+
+async fn write_ticket(client: &Client, path: &Path) -> Result<Answer, EffectError> {
+    let ticket = client.invite().await?.ticket;
+    write_secret(path, &ticket)?;
+    let path = path.display().to_string();
+    Ok(Answer::Done(format!("the ticket is in {}, which only you can read", text::line(&path))))
+}
+
+async fn members(client: &Client, group: GroupName) -> Result<Vec<User>, ClientError> {
     client.users(&UsersQuery { group: Some(group), search: None }).await
 }
 
@@ -187,11 +186,11 @@ fn query(part: Part) -> HistoryQuery {
         Part::Before(id) => HistoryQuery { before: Some(id), ..page },
         Part::After(id) | Part::Oldest(id) => HistoryQuery { after: Some(id), ..page },
         Part::Around(id) => HistoryQuery { around: Some(id), ..page },
-        Part::Again(id) => HistoryQuery { after: Some(id), limit: Some(WINDOW_MAX), ..page },
+        Part::Again(id) => HistoryQuery { around: Some(id), limit: Some(WINDOW_MAX), ..page },
     }
 }
 
-/// A new file that nobody else can read.
+/// Writes a new file that only its owner can read.
 fn write_secret(path: &Path, secret: &str) -> Result<(), EffectError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -204,7 +203,7 @@ fn write_secret(path: &Path, secret: &str) -> Result<(), EffectError> {
     written.map_err(|source| failed(path, source))
 }
 
-async fn export(client: &Client, group: &GroupName, path: &Path) -> Result<u64, EffectError> {
+async fn export(client: &Client, group: &GroupName, path: &Path) -> Result<Answer, EffectError> {
     if path.exists() {
         return Err(EffectError::Exists(path.to_owned()));
     }
@@ -219,7 +218,7 @@ async fn export(client: &Client, group: &GroupName, path: &Path) -> Result<u64, 
         rows += page.entries.len() as u64;
     }
     file.keep().map_err(failed)?;
-    Ok(rows)
+    Ok(Answer::Done(format!("wrote {rows} rows to {}", text::line(&path.display().to_string()))))
 }
 
 fn failed(path: &Path, source: io::Error) -> EffectError {

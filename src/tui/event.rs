@@ -1,4 +1,5 @@
-//! What the state is told, and what it asks for. Nothing else passes between it and the world.
+//! Events, which change the state, and effects, which the state requests. Nothing else passes between the state and the
+//! terminal, the service and the disk.
 
 use std::path::PathBuf;
 
@@ -13,18 +14,18 @@ pub enum Event {
     Mouse(MouseEvent),
     Paste(String),
     Resize(u16, u16),
-    /// A service answers as this peer; `own` when it runs in this process.
+    /// There is a connection to this peer's service; `own` if the service runs in this process.
     Connected {
         peer: PeerId,
         own: bool,
     },
-    /// It does no longer; another is being looked for.
+    /// The connection is lost. The shell looks for another service.
     Lost(String),
     /// From the service's stream of events.
     Feed(What),
-    /// What an effect has brought.
+    /// An effect has succeeded.
     Answer(Answer),
-    /// An effect has brought nothing. `gone`: nobody was there to ask, and it may be asked again.
+    /// An effect has failed. `gone`: no service answered, so it may be tried again.
     Failed {
         effect: Effect,
         why: String,
@@ -32,16 +33,16 @@ pub enum Event {
     },
 }
 
-/// Which part of a group's history.
+/// A part of a group's history to load.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
     Newest,
     Before(ChangeHash),
     After(ChangeHash),
     Around(ChangeHash),
-    /// From the beginning of the group, which is where its genesis is.
+    /// From the group's genesis on.
     Oldest(ChangeHash),
-    /// What is held already, but for its first row, since entries have come into the middle of it.
+    /// Around the row at the bottom of the screen, which stays there: events were missed.
     Again(ChangeHash),
 }
 
@@ -58,14 +59,12 @@ pub enum Effect {
     LoadPage {
         group: GroupName,
         part: Part,
-        /// What is held is out of date, and shown meanwhile.
-        again: bool,
     },
     LoadLate {
         group: GroupName,
         after: u64,
     },
-    /// What was sent ahead of the rest; requests are numbered, so that an old answer is known for one.
+    /// Requests are numbered, so that an answer that is out of date is recognised.
     LoadPreview {
         group: GroupName,
         number: u64,
@@ -74,7 +73,7 @@ pub enum Effect {
         group: GroupName,
         id: ChangeHash,
     },
-    /// In order, and again under the same key until somebody answers.
+    /// Messages are sent in order, and again under the same key until a service answers.
     Send {
         group: GroupName,
         message: NewMessage,
@@ -141,11 +140,11 @@ pub enum Answer {
         groups: Vec<GroupName>,
     },
     Ticket(String),
-    /// It is done; a line about it.
+    /// The effect is done; a line that says so.
     Done(String),
 }
 
-/// A ticket is a secret, so only what kind of answer it is.
+/// Prints only the name of the variant, since a ticket is a secret.
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -1,17 +1,17 @@
-//! Where things are on a screen of a given size.
+//! The layout of the screen: the area of each of its parts.
 
 use ratatui::layout::Rect;
 
 use super::state::State;
 
-/// From this many columns on, the groups have a pane of their own.
+/// Minimum width of a screen with a pane for the groups.
 const COLUMNS_WITH_GROUPS: u16 = 80;
-/// And the members.
+/// Minimum width of a screen with a pane for the members too.
 const COLUMNS_WITH_MEMBERS: u16 = 110;
 const PANE: u16 = 20;
-/// Lines of the input, at most.
+/// Maximum number of lines of the input.
 const INPUT_MAX: u16 = 8;
-/// Before the input, and before the lines after its first.
+/// Stands before the first line of the input. The other lines are indented by its width.
 pub const PROMPT: &str = "> ";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,7 +31,7 @@ impl Geometry {
         let (columns, lines) = state.size;
         let (written, _) = state.editor.layout(input_columns(columns));
         let wanted = u16::try_from(written.len()).unwrap_or(INPUT_MAX).min(INPUT_MAX);
-        // Title, status and a line of history have precedence.
+        // The title, the status and one line of history come first.
         let input_lines = wanted.min(lines.saturating_sub(3)).max(1);
         let hinted = state.notice.is_some()
             || state.completion.is_some()

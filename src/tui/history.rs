@@ -1,7 +1,6 @@
-//! A group's history as lines. Pure layout: the view paints it, and scrolling measures with it, so that the two
-//! cannot disagree.
+//! Lays out a group's history as lines. The view paints these lines and scrolling counts them, so the two agree.
 //!
-//! Every text in it is somebody else's, so all of it is cleaned here.
+//! All text in a history may come from other people, so it is cleaned here.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -17,30 +16,30 @@ use super::wrap::{pad, truncate, width, wrap};
 use crate::api::{MESSAGE, Row, kind};
 use crate::text;
 
-/// From this many columns on, names have a column of their own.
+/// Minimum width of a history with a column for names.
 const COLUMNS_WIDE: usize = 56;
 const NAME_COLUMNS: usize = 12;
-/// Before the later lines of a message on a narrow screen: no body passes for a row.
+/// Stands before the second and later lines of a message on a narrow screen, so that no body looks like a row.
 const INDENT: &str = "      ";
 
-/// What is on the screen of a group.
+/// The part of a group's history that is on the screen.
 pub struct Shown {
     pub lines: Vec<Line<'static>>,
-    /// The first and the last row of which something is shown.
+    /// The first and the last row that are shown at least in part.
     pub rows: Option<(usize, usize)>,
 }
 
-/// The lines of `room` that fit, its anchor at the bottom.
+/// The lines of `room` that fit on the screen, with the anchor at the bottom.
 pub fn shown(state: &State, room: &Room, columns: usize, height: usize) -> Shown {
     let unread = first_unread(state, room);
     let mut blocks: Vec<Vec<Line<'static>>> = Vec::new();
-    let (mut total, mut top, mut ahead_fills) = (0, None, false);
+    let (mut total, mut top, mut preview_fills) = (0, None, false);
     let (bottom, below) = match room.anchor {
         Anchor::At { id, below } => (room.index(&id), below),
         Anchor::Newest => {
-            let ahead = state.preview.of(room);
-            let below = if ahead.is_empty() { 0 } else { state.preview.below };
-            let mut blocks_below = blocks_below(state, room, &ahead, columns);
+            let preview = state.preview.of(room);
+            let below = if preview.is_empty() { 0 } else { state.preview.below };
+            let mut blocks_below = blocks_below(state, room, &preview, columns);
             while total < height.saturating_add(below)
                 && let Some(block) = blocks_below.next()
             {
@@ -48,8 +47,8 @@ pub fn shown(state: &State, room: &Room, columns: usize, height: usize) -> Shown
                 blocks.push(block);
             }
             let pending_here = if room.has_newer { 0 } else { room.pending.len() };
-            ahead_fills = blocks.len() > pending_here && total >= height + below.min(total);
-            // It may have shrunk since it was scrolled in.
+            preview_fills = blocks.len() > pending_here && total >= height + below.min(total);
+            // The preview may have shrunk since it was scrolled.
             (room.rows.len().checked_sub(1), below.min(total))
         }
     };
@@ -66,67 +65,68 @@ pub fn shown(state: &State, room: &Room, columns: usize, height: usize) -> Shown
     let mut lines: Vec<_> = blocks.into_iter().rev().flatten().collect();
     lines.truncate(lines.len().saturating_sub(below));
     lines.drain(..lines.len().saturating_sub(height));
-    // Where it fills the screen, what it is still stands above it.
-    if ahead_fills
+    // Where the preview fills the screen, its rule still stands above it.
+    if preview_fills
         && top.is_none()
         && height > 1
         && let Some(first) = lines.first_mut()
     {
-        *first = sent_ahead_by(state, columns);
+        *first = preview_rule(state, columns);
     }
     Shown { lines, rows: top.zip(bottom) }
 }
 
-/// How many lines stand below the newest row, where something was sent ahead: they are scrolled through.
+/// How many lines stand below the newest row and can be scrolled through: none without a preview.
 pub fn height_below(state: &State, room: &Room, columns: usize) -> usize {
     match state.preview.of(room).as_slice() {
         [] => 0,
-        ahead => blocks_below(state, room, ahead, columns).map(|block| block.len()).sum(),
+        preview => blocks_below(state, room, preview, columns).map(|block| block.len()).sum(),
     }
 }
 
-/// What stands below the newest row, lowest first: what is on its way out, and what was sent ahead.
+/// What stands below the newest row, lowest first: pending messages, then the preview.
 fn blocks_below<'a>(
     state: &'a State,
     room: &'a Room,
-    ahead: &'a [&Row],
+    preview: &'a [&Row],
     columns: usize,
 ) -> impl Iterator<Item = Vec<Line<'static>>> + 'a {
     let pending_here: &[Pending] = if room.has_newer { &[] } else { &room.pending };
     let pending = pending_here.iter().rev().map(move |sent| pending(state, room, sent, columns));
-    pending.chain((0..ahead.len()).rev().map(move |index| sent_ahead(state, room, ahead, index, columns)))
+    pending
+        .chain((0..preview.len()).rev().map(move |index| preview_row(state, room, preview, index, columns)))
 }
 
-/// A row that was sent ahead, with the line above it where they or a day begin.
-fn sent_ahead(
+/// A row of the preview, with the rule above the first one and above the first of a day.
+fn preview_row(
     state: &State,
     room: &Room,
-    ahead: &[&Row],
+    preview: &[&Row],
     index: usize,
     columns: usize,
 ) -> Vec<Line<'static>> {
     let quiet = state.settings.theme.quiet();
-    let previous = index.checked_sub(1).map(|before| ahead[before]);
+    let previous = index.checked_sub(1).map(|before| preview[before]);
     let mut lines = Vec::new();
     if previous.is_none() {
-        lines.push(sent_ahead_by(state, columns));
+        lines.push(preview_rule(state, columns));
     }
-    lines.extend(day(state, ahead[index], previous, columns));
-    lines.extend(said(state, room, ahead[index]).lines(columns, quiet));
+    lines.extend(day(state, preview[index], previous, columns));
+    lines.extend(said(state, room, preview[index]).lines(columns, quiet));
     // Over whatever style the row's parts have.
     lines.iter_mut().flat_map(|line| &mut line.spans).for_each(|span| span.style = span.style.patch(quiet));
     lines
 }
 
-/// The line above what was sent ahead.
-fn sent_ahead_by(state: &State, columns: usize) -> Line<'static> {
+/// The rule above the preview.
+fn preview_rule(state: &State, columns: usize) -> Line<'static> {
     let by = state.preview.from().map_or_else(String::new, |from| format!(" by {}", name(state, None, from)));
-    let whole = format!("newest, sent ahead{by}: the rest is on its way");
+    let whole = format!("preview, sent{by}: the rest is on its way");
     let fits = width(&whole) + 4 <= columns;
-    rule(if fits { &whole } else { "newest, ahead of the rest" }, columns, state.settings.theme.quiet())
+    rule(if fits { &whole } else { "preview: the rest is on its way" }, columns, state.settings.theme.quiet())
 }
 
-/// How many lines a row takes, with what stands above it.
+/// How many lines a row takes, with the rules above it.
 pub fn height(state: &State, room: &Room, index: usize, columns: usize) -> usize {
     block(state, room, index, columns, first_unread(state, room)).len()
 }
@@ -135,7 +135,7 @@ fn first_unread(state: &State, room: &Room) -> Option<usize> {
     room.first_unread(state.me.as_ref()?)
 }
 
-/// A row, with the line where a day or the unread begins above it.
+/// The lines of a row, with a rule above them where a day or the unread rows begin.
 fn block(
     state: &State,
     room: &Room,
@@ -157,7 +157,7 @@ fn block(
     lines
 }
 
-/// The line where the day of a row begins, if it does.
+/// The rule with the date of a row, if the row above it has another date.
 fn day(state: &State, row: &Row, previous: Option<&Row>, columns: usize) -> Option<Line<'static>> {
     let day = date(row.at, &state.settings.zone)?;
     let begins = previous.is_none_or(|previous| date(previous.at, &state.settings.zone) != Some(day));
@@ -167,7 +167,7 @@ fn day(state: &State, row: &Row, previous: Option<&Row>, columns: usize) -> Opti
     })
 }
 
-/// What a row says, whatever is known of it.
+/// The parts of a row, without those that only rows of the history have.
 fn said(state: &State, room: &Room, row: &Row) -> Said {
     let theme = state.settings.theme;
     let time = time(row.at, &state.settings.zone);
@@ -212,7 +212,7 @@ fn said(state: &State, room: &Room, row: &Row) -> Said {
     said
 }
 
-/// One row, over as many lines as it takes.
+/// The lines of one row of the history.
 fn entry(state: &State, room: &Room, row: &Row, columns: usize) -> Vec<Line<'static>> {
     let theme = state.settings.theme;
     let mut said = said(state, room, row);
@@ -239,7 +239,7 @@ fn entry(state: &State, room: &Room, row: &Row, columns: usize) -> Vec<Line<'sta
     lines
 }
 
-/// An own message that is not acknowledged yet: it has no time.
+/// The lines of an own message that is not acknowledged yet, so it has no time.
 fn pending(state: &State, room: &Room, sent: &Pending, columns: usize) -> Vec<Line<'static>> {
     let theme = state.settings.theme;
     let own = state.status.as_ref().and_then(|status| status.name.as_deref());
@@ -257,7 +257,7 @@ fn pending(state: &State, room: &Room, sent: &Pending, columns: usize) -> Vec<Li
     said.lines(columns, theme.quiet())
 }
 
-/// What goes onto the lines of one row. All of it is clean.
+/// The parts of one row, cleaned.
 struct Said {
     time: (String, Style),
     name: (String, Style),
@@ -322,7 +322,7 @@ impl Said {
     }
 }
 
-/// `text` on lines of which the first has another width.
+/// `text` on lines of the width `others`, but for the first line, which has the width `first`.
 fn wrap_after(text: &str, first: usize, others: usize) -> Vec<String> {
     if first == others {
         return wrap(text, others).into_iter().map(str::to_owned).collect();
@@ -340,7 +340,7 @@ fn wrap_after(text: &str, first: usize, others: usize) -> Vec<String> {
     lines
 }
 
-/// `↳ name: how it begins` of the row that another refers to.
+/// `↳ name: first line` of the row that another refers to.
 fn quote(state: &State, room: &Room, re: &ChangeHash) -> String {
     match room.row(re).or_else(|| state.preview.row(re)) {
         Some(row) => format!("↳ {}", excerpt(state, row)),
@@ -348,16 +348,16 @@ fn quote(state: &State, room: &Room, re: &ChangeHash) -> String {
     }
 }
 
-/// A row on one line.
+/// `name: first line` of a row.
 pub fn excerpt(state: &State, row: &Row) -> String {
     let body = row.body.as_deref().unwrap_or_default();
     let first = body.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     format!("{}: {}", name(state, row.name.as_deref(), &row.author), text::line(first))
 }
 
-/// A name, and the beginning of the key where others have the same one.
+/// A person's name, with the beginning of the key if several people have that name.
 pub fn name(state: &State, name: Option<&str>, key: &PeerId) -> String {
-    // A row says what its author was called when it was told.
+    // A row has the name that its author had when the row was loaded.
     match state.names.get(key).map(String::as_str).or(name) {
         Some(name) if state.ambiguous.contains(name) => format!("{}~{}", text::line(name), &key.short()[..4]),
         Some(name) => text::line(name).into_owned(),

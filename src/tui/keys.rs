@@ -1,5 +1,5 @@
-//! Which key does what. Every action has a name, under which the configuration file gives it other keys, and a line
-//! in the help.
+//! Which key does what. Each action has a name, by which the configuration file gives it other keys, and a line in the
+//! help.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ pub struct Key {
 
 /// The text is not a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no key; keys are written as ctrl-k, alt-up, f1, pageup")]
+#[error("`{0}` is not a key; keys are written as ctrl-k, alt-up, f1, pageup")]
 pub struct KeyError(String);
 
 macro_rules! actions {
@@ -25,7 +25,7 @@ macro_rules! actions {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
         pub enum Action { $($action),* }
 
-        /// Every action with its name, its keys unless told otherwise, and what it does.
+        /// Each action with its name, its default keys, and what it does.
         pub const ACTIONS: &[(Action, &str, &[&str], &str)] =
             &[$((Action::$action, $name, &[$($key),*], $about)),*];
     };
@@ -35,43 +35,43 @@ actions! {
     Help "help" ["f1"] "show or hide this help"
     Switcher "switcher" ["ctrl-k"] "go to a group by a part of its name"
     NextUnread "next-unread" ["alt-a"] "go to the next group with unread messages"
-    PreviousGroup "previous-group" ["alt-up", "ctrl-pageup"] "the group above"
-    NextGroup "next-group" ["alt-down", "ctrl-pagedown"] "the group below"
+    PreviousGroup "previous-group" ["alt-up", "ctrl-pageup"] "go to the group above"
+    NextGroup "next-group" ["alt-down", "ctrl-pagedown"] "go to the group below"
     PageUp "page-up" ["pageup"] "older messages"
     PageDown "page-down" ["pagedown"] "newer messages"
     LineUp "line-up" ["shift-up", "ctrl-up"] "one line up in the history"
     LineDown "line-down" ["shift-down", "ctrl-down"] "one line down in the history"
     Oldest "oldest" ["ctrl-home", "alt-home"] "the beginning of the group"
     Newest "newest" ["ctrl-end", "alt-end"] "the newest message"
-    Unread "unread" ["alt-u"] "where unread begins"
+    Unread "unread" ["alt-u"] "the first unread message"
     Late "late" ["alt-l"] "the next message that arrived late"
     Select "select" ["alt-s"] "pick a message: Enter replies, y keeps its id for ctrl-y"
     Close "close" ["esc"] "close what is open, drop the reply, go to the newest message"
     Send "send" ["enter"] "send, or run the command"
     NewLine "new-line" ["alt-enter", "shift-enter", "ctrl-j"] "a line break in the message"
     Complete "complete" ["tab"] "complete a name, a group or a command"
-    CompleteBack "complete-back" ["backtab"] "the completion before"
-    Up "up" ["up"] "a line up, then the input before"
-    Down "down" ["down"] "a line down, then the input after"
-    Previous "previous-input" ["ctrl-p"] "the input before"
-    Next "next-input" ["ctrl-n"] "the input after"
+    CompleteBack "complete-back" ["backtab"] "the previous completion"
+    Up "up" ["up"] "a line up, then the previous input"
+    Down "down" ["down"] "a line down, then the next input"
+    Previous "previous-input" ["ctrl-p"] "the previous input"
+    Next "next-input" ["ctrl-n"] "the next input"
     Left "left" ["left", "ctrl-b"] "a character back"
-    Right "right" ["right", "ctrl-f"] "a character on"
+    Right "right" ["right", "ctrl-f"] "a character forward"
     WordLeft "word-left" ["alt-b", "ctrl-left", "alt-left"] "a word back"
-    WordRight "word-right" ["alt-f", "ctrl-right", "alt-right"] "a word on"
+    WordRight "word-right" ["alt-f", "ctrl-right", "alt-right"] "a word forward"
     LineStart "line-start" ["home", "ctrl-a"] "the start of the line"
     LineEnd "line-end" ["end", "ctrl-e"] "the end of the line"
     Backspace "backspace" ["backspace", "ctrl-h"] "delete backwards"
     Delete "delete" ["delete"] "delete forwards"
-    DeleteOrQuit "delete-or-quit" ["ctrl-d"] "delete forwards; leave if there is no input"
+    DeleteOrQuit "delete-or-quit" ["ctrl-d"] "delete forwards; quit if there is no input"
     CutWordLeft "cut-word" ["ctrl-w", "alt-backspace"] "cut the word before"
     CutWordRight "cut-word-after" ["alt-d", "alt-delete"] "cut the word after"
     CutToStart "cut-to-start" ["ctrl-u"] "cut to the start of the line"
     CutToEnd "cut-to-end" ["alt-k"] "cut to the end of the line"
     PasteCut "paste-cut" ["ctrl-y"] "bring back what was cut"
-    Clear "clear" ["ctrl-c"] "clear the input; twice on no input leaves"
-    Redraw "redraw" ["ctrl-l"] "draw the screen anew"
-    Suspend "suspend" ["ctrl-z"] "suspend, where the system can"
+    Clear "clear" ["ctrl-c"] "clear the input; twice without input quits"
+    Redraw "redraw" ["ctrl-l"] "redraw the screen"
+    Suspend "suspend" ["ctrl-z"] "suspend, where the system supports it"
 }
 
 impl Action {
@@ -80,7 +80,7 @@ impl Action {
     }
 }
 
-/// The keys in use. Alt with a digit goes to a group, and is not remapped.
+/// The action of each key. Alt with a digit goes to a group, and cannot be given another action.
 #[derive(Clone, Debug)]
 pub struct KeyMap {
     keys: Vec<(Key, Action)>,
@@ -95,17 +95,17 @@ impl Default for KeyMap {
     }
 }
 
-/// Why keys cannot be changed as asked.
+/// Why the actions of keys cannot be changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyMapError {
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("there is no action `{0}`; F1 lists the actions, and `none` takes a key away")]
+    #[error("there is no action `{0}`; F1 lists the actions, and `none` takes the key's action away")]
     Action(String),
 }
 
 impl KeyMap {
-    /// Key → action, or → `none`.
+    /// Gives each key its new action, or no action for `none`.
     pub fn remap(&mut self, changes: &BTreeMap<String, String>) -> Result<(), KeyMapError> {
         for (key, name) in changes {
             let key: Key = key.parse()?;
@@ -123,7 +123,7 @@ impl KeyMap {
         self.keys.iter().find(|(known, _)| *known == key).map(|(_, action)| *action)
     }
 
-    /// The keys of an action, in the words of the configuration file.
+    /// The keys of an action, as the configuration file writes them.
     pub fn keys_of(&self, action: Action) -> Vec<String> {
         self.keys.iter().filter(|(_, known)| *known == action).map(|(key, _)| key.to_string()).collect()
     }
@@ -139,7 +139,7 @@ impl From<KeyEvent> for Key {
     fn from(event: KeyEvent) -> Self {
         let mut modifiers =
             event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
-        // A capital letter and Shift+Tab say it themselves.
+        // The codes of a capital letter and of Shift+Tab already imply Shift.
         if matches!(event.code, KeyCode::Char(_) | KeyCode::BackTab) {
             modifiers -= KeyModifiers::SHIFT;
         }
@@ -247,8 +247,8 @@ mod tests {
             let changes = BTreeMap::from([(key.to_owned(), name.to_owned())]);
             KeyMap::default().remap(&changes).unwrap_err().to_string()
         };
-        assert!(one("hyper-k", "help").contains("`hyper-k` is no key"));
-        assert!(one("", "help").contains("is no key"));
+        assert!(one("hyper-k", "help").contains("`hyper-k` is not a key"));
+        assert!(one("", "help").contains("is not a key"));
         assert!(one("f99", "help").contains("`f99`"));
         assert!(one("f2", "fly").contains("no action `fly`"));
     }

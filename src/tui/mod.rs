@@ -1,15 +1,16 @@
-//! `peer chat`: the terminal UI. It knows the local API only, and starts a peer in its own process where none runs.
+//! `peer chat`: the terminal UI. It uses only the local API, and starts a peer in its own process where none runs.
 //!
-//! The whole of it is one value, [`State`]: [`update()`] takes an [`Event`] in and says which [`Effect`]s shall follow,
-//! [`view()`] paints. Neither does any I/O, so that both are tested without a terminal. [`run`] is the thin shell
-//! around them: it reads the terminal and the service's event stream, does the effects, and draws, at most 60 times
-//! a second and only when something changed.
+//! The state is one value, [`State`]. [`update()`] applies an [`Event`] to it and returns the [`Effect`]s to run;
+//! [`view()`] paints it. Neither does I/O, so both are tested without a terminal. [`run`] is the loop around them: it
+//! reads the terminal and the service's event stream, runs the effects, and draws, at most 60 times a second and only
+//! after a change.
 //!
 //! ```text
-//! shell      terminal, service, effects    what touches the world
-//! update/    keys, commands, feed, answers, scroll, complete
-//! view/      panes, status, overlay        on the layout of history and geometry
-//! state      room, preview, editor, keys, commands, theme, wrap, config
+//! shell      terminal, service, effects                          I/O
+//! update/    keys, select, commands, complete, feed, answers     one file for each source of events
+//!            groups, requests, scroll                            what these share
+//! view/      panes, status, overlay                              on the layout of history and geometry
+//! state      room, preview, refresh, editor, keys, theme, config
 //! ```
 
 pub mod commands;
@@ -21,6 +22,7 @@ mod geometry;
 mod history;
 pub mod keys;
 mod preview;
+mod refresh;
 pub mod room;
 mod service;
 mod shell;

@@ -1,33 +1,35 @@
-//! The newest entries of the group on the screen, sent ahead by a peer while what they stand on is still on its way.
+//! The preview of the group on the screen: its newest entries, which a peer has sent while the entries before them are
+//! still on their way.
 //!
-//! They are looked at and nothing else: they are no rows of the room, so that nothing pages, marks, picks or searches
-//! by them.
+//! A preview is only shown. Its rows are not in the [`Room`]: they cannot be paged from, marked read, picked or found.
 
 use peer_engine::id::{ChangeHash, PeerId};
 
+use super::refresh::Refresh;
 use super::room::Room;
-use super::state::Refresh;
 use crate::api::{Preview, Row};
 
 #[derive(Debug, Default)]
-pub struct SentAhead {
+pub struct CurrentPreview {
     entries: Vec<Row>,
     /// The peer that sent them.
     from: Option<PeerId>,
-    /// Lines of what stands below the newest row of the history that are out of sight, or so many as there are.
+    /// How many of the lines below the newest row of the history are hidden below the screen; if it is more than there
+    /// are, all.
     pub below: usize,
-    /// The number of the last request: the answer to any other is too old, or of another group.
+    /// The number of the last request. An answer with another number is out of date, or of another group.
     asked: u64,
     refresh: Refresh,
 }
 
-impl SentAhead {
-    /// The number of the request that is to be made now.
+impl CurrentPreview {
+    /// The preview has changed. Returns the number of the request to make now, if none is under way.
     pub fn ask(&mut self) -> Option<u64> {
         self.refresh.ask().then(|| self.next())
     }
 
-    /// What the request of this number has brought. The number of the one that is to follow it, if any.
+    /// Takes in the answer to the request of this number. Returns the number of the next request, if the preview has
+    /// changed meanwhile.
     pub fn take(&mut self, number: u64, preview: Preview) -> Option<u64> {
         if number != self.asked {
             return None;
@@ -39,12 +41,12 @@ impl SentAhead {
         self.refresh.done().then(|| self.next())
     }
 
-    /// There is none, and what was asked for is of no use any more.
+    /// Drops the preview, and the answer to the request under way.
     pub fn forget(&mut self) {
         *self = Self { asked: self.asked + 1, ..Self::default() };
     }
 
-    /// What is to be shown below the rows of `room`, oldest first.
+    /// The rows to show below those of `room`, oldest first: those that are not in the history yet.
     pub fn of(&self, room: &Room) -> Vec<&Row> {
         if !room.is_at_newest() {
             return Vec::new();

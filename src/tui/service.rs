@@ -7,7 +7,7 @@ use peer_engine::id::PeerId;
 
 use crate::api::{Client, ClientError, Events, EventsQuery, ServeError, ServeOptions, Server};
 
-/// Why there is no service.
+/// Why no service could be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     #[error(transparent)]
@@ -16,7 +16,7 @@ pub enum ServiceError {
     Client(#[from] ClientError),
 }
 
-/// An open way to a service, and the service where it is our own.
+/// A connection to a service, and the server if it runs in this process.
 pub struct Service {
     pub client: Arc<Client>,
     pub peer: PeerId,
@@ -24,8 +24,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// Connects to the peer that runs on `data`, or starts one. Options that only a start can follow are refused
-    /// where one runs.
+    /// Starts a peer on `data`, or connects to the one that runs there. With a running peer, tickets and a name in
+    /// `options` are an error, since only a start can use them.
     pub async fn open(data: &Path, options: &ServeOptions) -> Result<Self, ServiceError> {
         let server = match Server::start(data, options.clone()).await {
             Ok(server) => Some(server),
@@ -46,12 +46,12 @@ impl Service {
         self.server.is_some()
     }
 
-    /// What happens from now on.
+    /// The events from now on.
     pub async fn events(&self) -> Result<Events, ClientError> {
         self.client.events(&EventsQuery::default()).await
     }
 
-    /// Stops what was started.
+    /// Closes the connection, and stops the server if it runs in this process.
     pub async fn close(self) {
         drop(self.client);
         if let Some(server) = self.server {

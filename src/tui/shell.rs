@@ -1,8 +1,7 @@
-//! The loop around the state: input, the service's events and the end come in; effects and frames go out.
+//! The event loop: takes in input, the service's events and the request to stop; runs effects and draws frames.
 //!
-//! Input is looked at before anything else, what the service tells is taken in batches, and a frame is drawn only
-//! when something changed. So a key is on the screen at once whatever arrives meanwhile, and nothing happens when
-//! nothing happens.
+//! Input is read before the service's events, and these are taken in batches, so a key is on the screen at once under
+//! any load. A frame is drawn only after a change, so waiting uses no processor time.
 
 use std::future::Future;
 use std::io;
@@ -27,16 +26,16 @@ use super::theme::Theme;
 use super::update::update;
 use crate::api::{Events, ServeOptions};
 
-/// Between two frames, at least: 60 in a second.
+/// Minimum time between two frames: at most 60 a second.
 const FRAME: Duration = Duration::from_micros(16_667);
-/// What the service tells that is taken in before input is looked at again.
+/// Maximum number of events taken in before input is read again.
 const BATCH: usize = 256;
-/// What the service told that waits to be taken in.
+/// Maximum number of events that wait to be taken in.
 const QUEUE: usize = 1024;
-/// Between two attempts to find or start a service.
+/// Time between two attempts to find or start a service.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Why the terminal UI did not start, or ended. The terminal is as it was.
+/// Why the terminal UI did not start, or failed. The terminal has been restored.
 #[derive(Debug, thiserror::Error)]
 pub enum ChatError {
     #[error(transparent)]
@@ -47,11 +46,11 @@ pub enum ChatError {
     Terminal(#[from] io::Error),
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
-    #[error("a part of the program failed, see above; everything acknowledged is kept")]
+    #[error("a part of the program panicked, see above; everything acknowledged is kept")]
     Panicked,
 }
 
-/// Runs the terminal UI on `data` until it is left or `stop` comes.
+/// Runs the terminal UI on `data` until the person quits or `stop` completes.
 pub async fn run(
     data: &Path,
     options: ServeOptions,
@@ -69,7 +68,7 @@ pub async fn run(
         run: u64::from_ne_bytes(random),
     };
     tokio::pin!(stop);
-    // Before the terminal is taken: what goes wrong with a start is told like that of any command.
+    // Before the terminal is taken over, so that a failed start is reported as by any other command.
     let service = tokio::select! {
         service = Service::open(data, &options) => service?,
         () = &mut stop => return Ok(()),
@@ -166,7 +165,7 @@ impl Shell {
         }
     }
 
-    /// Takes an event in and does what follows. Says whether that is the end.
+    /// Applies an event and runs the effects. Returns whether to quit.
     fn take(&mut self, event: Event) -> io::Result<bool> {
         self.dirty = true;
         let effects = update(&mut self.state, event);
@@ -184,7 +183,7 @@ impl Shell {
         Ok(false)
     }
 
-    /// Listens first and asks afterwards, so that nothing falls in between.
+    /// Opens the event stream before anything is requested, so that no event falls in between.
     async fn connected(&mut self, service: Service) {
         let (peer, own) = (service.peer, service.is_own());
         let events = service.events().await;
@@ -193,7 +192,7 @@ impl Shell {
             Ok(stream) => {
                 let events = self.events.clone();
                 self.feed = Some(tokio::spawn(feed(stream, events)));
-                // Taking this in asks for nothing of the terminal.
+                // This event has no effect on the terminal, so there is no error and no end.
                 let _ = self.take(Event::Connected { peer, own });
             }
             Err(error) => {
@@ -203,7 +202,7 @@ impl Shell {
         }
     }
 
-    /// Looks for a service until there is one, beside the loop.
+    /// Looks for a service, in a task of its own, until there is one.
     fn reopen(&mut self) {
         if let Some(feed) = self.feed.take() {
             feed.abort();
@@ -216,7 +215,7 @@ impl Shell {
             }
             loop {
                 if let Ok(service) = Service::open(&data, &options).await {
-                    // Nobody waits for it when the program ends; then it must be closed all the same.
+                    // The program has ended meanwhile, and the service must still be closed.
                     if let Err(unsent) = services.send(service).await {
                         unsent.0.close().await;
                     }
@@ -228,7 +227,7 @@ impl Shell {
     }
 }
 
-/// Hands in what the service tells, until it ends.
+/// Forwards the service's event stream until it ends.
 async fn feed(mut stream: Events, events: mpsc::Sender<Event>) {
     let why = loop {
         match stream.next().await {

@@ -1,4 +1,4 @@
-//! Everything that is on the screen or behind it, as one value.
+//! The state of the terminal UI, as one value.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,18 +7,20 @@ use peer_engine::id::{ChangeHash, GroupName, PeerId};
 
 use super::editor::Editor;
 use super::keys::KeyMap;
-use super::preview::SentAhead;
+use super::preview::CurrentPreview;
+use super::refresh::Refreshes;
 use super::room::Room;
 use super::theme::Theme;
 use crate::api::{Group, Hit, Status, User};
 
-/// What does not change while the program runs.
+/// What stays the same while the program runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub theme: Theme,
     pub keys: KeyMap,
     pub zone: TimeZone,
-    /// Different in every run: own messages are numbered after it, so that none is stored twice.
+    /// Random in every run. The key of an own message consists of it and of the message's number in this run, so no two
+    /// messages have the same key.
     pub run: u64,
 }
 
@@ -29,19 +31,19 @@ pub struct State {
     pub size: (u16, u16),
     pub connection: Connection,
     pub me: Option<PeerId>,
-    /// All that are known, joined or not, by name.
+    /// All known groups, joined or not, sorted by name.
     pub groups: Vec<Group>,
-    /// What has been looked at.
+    /// The groups that were opened, or in which something has arrived.
     pub rooms: BTreeMap<GroupName, Room>,
     pub current: Option<GroupName>,
-    /// Of the current group.
-    pub(super) preview: SentAhead,
-    /// Just joined; the list of groups may not say so yet.
+    /// The preview of the current group.
+    pub(super) preview: CurrentPreview,
+    /// The group that was joined last, until the list of groups has it as joined.
     pub(super) entered: Option<GroupName>,
     pub people: Vec<User>,
-    /// What they are called now.
+    /// Their names now.
     pub names: HashMap<PeerId, String>,
-    /// Names that more than one of them has.
+    /// Names that several of them have.
     pub ambiguous: HashSet<String>,
     pub status: Option<Status>,
     pub links: u32,
@@ -54,7 +56,7 @@ pub struct State {
     pub completion: Option<Completion>,
     /// A line that stays until the next key.
     pub notice: Option<Notice>,
-    /// Ctrl+C was the last key.
+    /// The last key was a request to quit that the next one confirms.
     pub leaving: bool,
     pub(super) sent: u64,
     pub(super) refreshes: Refreshes,
@@ -76,13 +78,13 @@ pub struct Notice {
     pub wrong: bool,
 }
 
-/// What lies over the screen and takes the keys.
+/// A view over the screen, which receives the keys.
 #[derive(Debug)]
 pub enum Overlay {
     Help {
         scroll: usize,
     },
-    /// Clean lines.
+    /// The lines are cleaned.
     Text {
         title: String,
         lines: Vec<String>,
@@ -106,41 +108,8 @@ pub enum Overlay {
 pub struct Completion {
     pub options: Vec<String>,
     pub selected: usize,
-    /// Bytes before the cursor that the option took.
+    /// How many bytes before the cursor the selected option takes.
     pub taken: usize,
-}
-
-/// Lists that are fetched again when something changed: one request at a time, and one more if more changed.
-#[derive(Debug, Default)]
-pub(super) struct Refreshes {
-    pub groups: Refresh,
-    pub people: Refresh,
-    pub members: Refresh,
-    pub status: Refresh,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Refresh {
-    running: bool,
-    again: bool,
-}
-
-impl Refresh {
-    /// Whether to ask now.
-    pub fn ask(&mut self) -> bool {
-        self.again = self.running;
-        !std::mem::replace(&mut self.running, true)
-    }
-
-    /// An answer came. Whether to ask once more.
-    pub fn done(&mut self) -> bool {
-        self.running = std::mem::take(&mut self.again);
-        self.running
-    }
-
-    pub fn failed(&mut self) {
-        *self = Self::default();
-    }
 }
 
 impl State {
@@ -153,7 +122,7 @@ impl State {
             groups: Vec::new(),
             rooms: BTreeMap::new(),
             current: None,
-            preview: SentAhead::default(),
+            preview: CurrentPreview::default(),
             entered: None,
             people: Vec::new(),
             names: HashMap::new(),
@@ -189,7 +158,7 @@ impl State {
         self.groups.iter().find(|group| group.name == *name)
     }
 
-    /// Own messages that no service has acknowledged.
+    /// How many own messages no service has acknowledged.
     pub fn waiting(&self) -> usize {
         self.rooms.values().flat_map(|room| &room.pending).filter(|sent| sent.stored.is_none()).count()
     }
@@ -198,7 +167,7 @@ impl State {
         self.me.as_ref() == Some(key)
     }
 
-    /// The groups of the switcher: those that have `filter` in their name, own ones first.
+    /// The groups of the switcher: those with `filter` in their name, joined ones first.
     pub fn switchable(&self, filter: &str) -> Vec<&Group> {
         let filter = filter.to_lowercase();
         let (mut own, others): (Vec<_>, Vec<_>) = self

@@ -1,4 +1,4 @@
-//! The terminal: taken over at the start, given back as it was at the end, however the end comes.
+//! Takes over the terminal at the start, and restores it at the end, also after a panic.
 
 use std::io::{self, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +14,10 @@ use ratatui::layout::Rect;
 use super::state::State;
 use super::view::view;
 
-/// Whether there is something to give back.
+/// Whether the terminal is taken over.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// The terminal while it is ours. Gives it back when dropped.
+/// The terminal while it is taken over. Restores it when dropped.
 pub struct Terminal {
     screen: ratatui::Terminal<CrosstermBackend<Stdout>>,
     mouse: bool,
@@ -51,14 +51,14 @@ impl Terminal {
         Ok(())
     }
 
-    /// The next draw paints everything.
+    /// Makes the next draw paint the whole screen.
     pub fn redraw(&mut self) -> io::Result<()> {
         let (columns, lines) = self.size()?;
-        // Not `clear`: that asks the terminal where the cursor is, and the answer would be taken for keys.
+        // Not `clear`: it asks the terminal for the cursor's position, and the answer would be read as keys.
         self.screen.resize(Rect::new(0, 0, columns, lines))
     }
 
-    /// Stops this process until the shell lets it go on.
+    /// Suspends this process until the shell continues it.
     #[cfg(unix)]
     pub fn suspend(&mut self) -> io::Result<()> {
         give_back();
@@ -78,7 +78,7 @@ impl Drop for Terminal {
     }
 }
 
-/// Gives the terminal back, once. Nothing can be done where that fails.
+/// Restores the terminal, once. Errors are ignored, since nothing can be done about them.
 pub fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
@@ -89,7 +89,7 @@ pub fn give_back() {
     let _ = disable_raw_mode();
 }
 
-/// A panic is told on a terminal that has been given back. `told` is called for a panic in any thread.
+/// Makes a panic in any thread restore the terminal, print its message, and then call `told`.
 pub fn on_panic(told: impl Fn() + Send + Sync + 'static) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -1,9 +1,9 @@
-//! Colours. Few, readable on a dark and on a light background, and none at all where `NO_COLOR` asks for that.
+//! The colours. They are readable on dark and on light backgrounds; `NO_COLOR` turns them off.
 
 use peer_engine::id::PeerId;
 use ratatui::style::{Color, Modifier, Style};
 
-/// Colours for names, as numbers of the 256-colour palette: all of middling brightness.
+/// Colours for names, as numbers of the 256-colour palette: all of medium brightness.
 const AUTHORS: [u8; 12] = [28, 30, 32, 63, 64, 98, 100, 130, 133, 161, 163, 166];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,14 +12,14 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// The same for one key in every session and on every machine.
+    /// The colour of a key: the same in every session and on every machine.
     pub fn author(self, key: &PeerId) -> Style {
         // Keys are random, so their beginnings are spread evenly.
         let number = usize::from(u16::from_be_bytes([key.0[0], key.0[1]]));
         self.indexed(AUTHORS[number % AUTHORS.len()])
     }
 
-    /// What is there but does not ask for attention.
+    /// What needs no attention.
     pub fn quiet(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
@@ -28,27 +28,27 @@ impl Theme {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// What is selected, and bars.
+    /// The selection, and bars.
     pub fn reverse(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// Where unread begins; what arrived late.
+    /// The rule above unread rows, and marks of late rows.
     pub fn notable(self) -> Style {
         self.indexed(166).add_modifier(Modifier::BOLD)
     }
 
-    /// What is wrong.
+    /// Errors.
     pub fn wrong(self) -> Style {
         self.indexed(160).add_modifier(Modifier::BOLD)
     }
 
-    /// What is as it should be.
+    /// What is in order.
     pub fn good(self) -> Style {
         self.indexed(28)
     }
 
-    /// Names oneself.
+    /// Messages that mention this peer's person.
     pub fn mention(self) -> Style {
         self.indexed(133).add_modifier(Modifier::BOLD)
     }

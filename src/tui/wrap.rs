@@ -1,12 +1,12 @@
-//! Clean text on lines of a given width. Breaks between words where it can, and never inside what looks like one
-//! character.
+//! Wraps clean text on lines of a given width: between words where possible, and never inside a grapheme cluster.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 pub use crate::text::width;
 
-/// `text` on lines of at most `width` columns; there is always one. A character that is wider gets a line.
+/// `text` on lines of at most `width` columns, and at least one line. A character wider than `width` has a line of its
+/// own.
 pub fn wrap(text: &str, width: usize) -> Vec<&str> {
     let mut lines = Vec::new();
     for line in text.split('\n') {

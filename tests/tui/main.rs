@@ -1,4 +1,4 @@
-//! The terminal UI: its screens and what it does, without a terminal; and two peers in a real one.
+//! Tests of the terminal UI: its screens and behaviour without a terminal, and two peers in a real one.
 
 mod moving;
 #[cfg(unix)]

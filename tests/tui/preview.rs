@@ -1,4 +1,4 @@
-//! What was sent ahead while the rest is still on its way: shown below the newest row, and no part of the history.
+//! The preview of a group whose entries are still on their way: shown below the newest row, and no part of the history.
 
 use peer::api::{Row, What};
 use peer::tui::{Effect, Event};
@@ -6,21 +6,21 @@ use ratatui::style::Modifier;
 
 use crate::support::{ANNA, BOB, Chat, ME, id, name, row, talk};
 
-const DIVIDER: &str = "── newest, sent ahead by anna: the rest is on its way ──";
+const DIVIDER: &str = "── preview, sent by anna: the rest is on its way ──";
 
-/// As it comes in a preview: nothing has arrived yet.
-fn ahead(number: u64, author: peer_engine::id::PeerId, body: &str) -> Row {
+/// A row of a preview: it has not arrived.
+fn previewed(number: u64, author: peer_engine::id::PeerId, body: &str) -> Row {
     Row { arrival: 0, ..row(number, author, body) }
 }
 
-/// The last of `count`, which have not arrived.
-fn newest(numbers: std::ops::RangeInclusive<u64>) -> Vec<Row> {
-    numbers.map(|number| ahead(number, BOB, &format!("newest {number}"))).collect()
+/// A preview with the entries of these numbers.
+fn preview(numbers: std::ops::RangeInclusive<u64>) -> Vec<Row> {
+    numbers.map(|number| previewed(number, BOB, &format!("preview {number}"))).collect()
 }
 
 impl Chat {
-    /// The service has this preview of `rust` now, and tells that it is another.
-    fn sent_ahead(&mut self, rows: Vec<Row>) {
+    /// The service has another preview of `rust`, and says so.
+    fn has_preview(&mut self, rows: Vec<Row>) {
         self.previews.insert(name("rust"), rows);
         self.feed(What::Preview { group: name("rust") });
     }
@@ -29,7 +29,7 @@ impl Chat {
         self.screen().contains(text)
     }
 
-    /// The texts on the screen that begin like this, in their order.
+    /// The texts on the screen that begin like this, from top to bottom.
     fn texts(&self, beginning: &str) -> Vec<String> {
         let screen = self.screen();
         let texts = screen.lines().filter_map(|line| line.rsplit_once("│ "));
@@ -51,14 +51,14 @@ impl Chat {
 #[test]
 fn it_stands_below_the_newest_row_under_its_own_line_and_own_messages_below_it() {
     let mut chat = Chat::with(80, 24, talk(4));
-    chat.sent_ahead(vec![
-        ahead(90_000, ANNA, "shall we meet at eight?"),
+    chat.has_preview(vec![
+        previewed(90_000, ANNA, "shall we meet at eight?"),
         Row {
             re: Some(id(90_000)),
-            ..ahead(90_001, BOB, "eight is fine; a much longer message that has to be wrapped")
+            ..previewed(90_001, BOB, "eight is fine; a much longer message that has to be wrapped")
         },
-        Row { kind: "join".to_owned(), ..ahead(90_002, ANNA, "") },
-        ahead(90_003, ME, "from my other machine"),
+        Row { kind: "join".to_owned(), ..previewed(90_002, ANNA, "") },
+        previewed(90_003, ME, "from my other machine"),
     ]);
     chat.write("hello");
     chat.press("enter");
@@ -77,7 +77,7 @@ fn it_stands_below_the_newest_row_under_its_own_line_and_own_messages_below_it()
                     │12:02          bob │ message 2
                     │12:03         anna │ message 3
                     │12:04          bob │ message 4
-                    │── newest, sent ahead by anna: the rest is on its way ─────
+                    │── preview, sent by anna: the rest is on its way ──────────
                     │── Saturday, 4 April 2026 ─────────────────────────────────
                     │00:00         anna │ shall we meet at eight?
                     │00:01          bob │ ↳ anna: shall we meet at eight?
@@ -95,17 +95,17 @@ fn it_stands_below_the_newest_row_under_its_own_line_and_own_messages_below_it()
 #[test]
 fn at_40_columns_its_line_still_says_what_it_is() {
     let mut chat = Chat::with(40, 10, talk(2));
-    chat.sent_ahead(newest(10..=11));
+    chat.has_preview(preview(10..=11));
     chat.shows(
         "
  rust · all about Rust         3 people
 ── Saturday, 31 January 2026 ───────────
 12:01 anna message 1
 12:02 bob message 2
-── newest, ahead of the rest ───────────
+── preview: the rest is on its way ─────
 ── Saturday, 31 January 2026 ───────────
-12:10 bob newest 10
-12:11 bob newest 11
+12:10 bob preview 10
+12:11 bob preview 11
  me · 1 link, caught up         F1 help
 >
 ",
@@ -115,13 +115,13 @@ fn at_40_columns_its_line_still_says_what_it_is() {
 #[test]
 fn where_it_fills_the_screen_its_line_is_still_there() {
     let mut chat = Chat::with(80, 24, talk(4));
-    chat.sent_ahead(newest(10..=59));
+    chat.has_preview(preview(10..=59));
     let first = |chat: &Chat| chat.screen().lines().nth(1).unwrap().to_owned();
     assert!(first(&chat).contains(DIVIDER), "{}", chat.screen());
-    assert_eq!(chat.texts("newest").last().unwrap(), "newest 59");
+    assert_eq!(chat.texts("preview").last().unwrap(), "preview 59");
     chat.press("pageup");
     assert!(first(&chat).contains(DIVIDER), "{}", chat.screen());
-    assert!(chat.has("newest 40") && !chat.has("newest 59"));
+    assert!(chat.has("preview 40") && !chat.has("preview 59"));
     for _ in 0..3 {
         chat.press("pageup");
     }
@@ -133,7 +133,7 @@ fn it_is_dim_with_colours_and_without() {
     for colour in [true, false] {
         let mut chat = Chat::with(60, 10, talk(2));
         chat.state.settings.theme.colour = colour;
-        chat.sent_ahead(vec![Row { mention: true, ..ahead(10, BOB, "newest 10") }]);
+        chat.has_preview(vec![Row { mention: true, ..previewed(10, BOB, "preview 10") }]);
         let buffer = chat.buffer();
         let dim = |y: u16| {
             let cells = (0..60).map(|x| &buffer[(x, y)]).filter(|cell| cell.symbol() != " ");
@@ -143,7 +143,7 @@ fn it_is_dim_with_colours_and_without() {
             let screen = chat.screen();
             u16::try_from(screen.lines().position(|line| line.contains(text)).unwrap()).unwrap()
         };
-        assert!(dim(line("newest 10")).iter().all(|dim| *dim));
+        assert!(dim(line("preview 10")).iter().all(|dim| *dim));
         assert!(dim(line(DIVIDER)).iter().all(|dim| *dim));
         assert!(!dim(line("message 2")).iter().all(|dim| *dim));
     }
@@ -153,51 +153,55 @@ fn it_is_dim_with_colours_and_without() {
 fn it_is_asked_for_at_the_start_on_opening_a_group_and_after_a_break() {
     let mut chat = Chat::started(80, 24);
     chat.add("rust", talk(2));
-    chat.previews.insert(name("rust"), newest(10..=11));
+    chat.previews.insert(name("rust"), preview(10..=11));
     chat.connect();
-    assert_eq!(chat.texts("newest"), ["newest 10", "newest 11"]);
+    assert_eq!(chat.texts("preview"), ["preview 10", "preview 11"]);
 
     chat.add("go", talk(3));
     chat.feed(What::Groups);
     chat.press("alt-1");
-    assert_eq!(chat.texts("newest"), [""; 0], "it is of another group");
-    chat.previews.insert(name("rust"), newest(10..=12));
+    assert_eq!(chat.texts("preview"), [""; 0], "it is of another group");
+    chat.previews.insert(name("rust"), preview(10..=12));
     chat.press("alt-2");
-    assert_eq!(chat.texts("newest").len(), 3);
+    assert_eq!(chat.texts("preview").len(), 3);
 
-    chat.previews.insert(name("rust"), newest(10..=13));
+    chat.previews.insert(name("rust"), preview(10..=13));
     chat.feed(What::Resync);
-    assert_eq!(chat.texts("newest").len(), 4);
+    assert_eq!(chat.texts("preview").len(), 4);
 
-    chat.previews.insert(name("rust"), newest(10..=14));
+    chat.previews.insert(name("rust"), preview(10..=14));
     chat.tell(Event::Lost("it has stopped".to_owned()));
     chat.connect();
-    assert_eq!(chat.texts("newest").len(), 5);
+    assert_eq!(chat.texts("preview").len(), 5);
 }
 
 #[test]
 fn what_the_history_has_is_left_out_and_what_is_gone_goes_at_once() {
     let mut chat = Chat::with(80, 24, talk(2));
-    chat.sent_ahead(newest(10..=13));
+    chat.has_preview(preview(10..=13));
     for number in 10..=12 {
-        chat.arrives(row(number, BOB, &format!("newest {number}")));
-        assert_eq!(chat.texts("newest"), ["newest 10", "newest 11", "newest 12", "newest 13"], "each once");
+        chat.arrives(row(number, BOB, &format!("preview {number}")));
+        assert_eq!(
+            chat.texts("preview"),
+            ["preview 10", "preview 11", "preview 12", "preview 13"],
+            "each once"
+        );
         let screen = chat.screen();
         let divider = screen.find(DIVIDER).unwrap();
-        assert!(screen.find(&format!("newest {number}")).unwrap() < divider, "{screen}");
-        assert!(divider < screen.find(&format!("newest {}", number + 1)).unwrap(), "{screen}");
+        assert!(screen.find(&format!("preview {number}")).unwrap() < divider, "{screen}");
+        assert!(divider < screen.find(&format!("preview {}", number + 1)).unwrap(), "{screen}");
     }
-    chat.sent_ahead(Vec::new());
-    assert_eq!(chat.texts("newest"), ["newest 10", "newest 11", "newest 12"]);
+    chat.has_preview(Vec::new());
+    assert_eq!(chat.texts("preview"), ["preview 10", "preview 11", "preview 12"]);
     assert!(!chat.has(DIVIDER));
 }
 
 #[test]
 fn its_line_goes_with_its_last_row() {
     let mut chat = Chat::with(80, 24, talk(2));
-    chat.sent_ahead(newest(10..=10));
+    chat.has_preview(preview(10..=10));
     assert!(chat.has(DIVIDER));
-    chat.arrives(row(10, BOB, "newest 10"));
+    chat.arrives(row(10, BOB, "preview 10"));
     assert!(!chat.has(DIVIDER), "{}", chat.screen());
 }
 
@@ -205,11 +209,11 @@ fn its_line_goes_with_its_last_row() {
 fn a_group_of_which_nothing_is_here_yet_has_one_too() {
     let mut chat = Chat::with(80, 10, Vec::new());
     chat.group("rust").entries = 0;
-    chat.sent_ahead(newest(10..=11));
-    assert_eq!(chat.texts("newest"), ["newest 10", "newest 11"]);
+    chat.has_preview(preview(10..=11));
+    assert_eq!(chat.texts("preview"), ["preview 10", "preview 11"]);
     chat.press("alt-s pageup pagedown");
     assert_eq!(chat.state.selection, None);
-    assert_eq!(chat.texts("newest"), ["newest 10", "newest 11"]);
+    assert_eq!(chat.texts("preview"), ["preview 10", "preview 11"]);
 }
 
 #[test]
@@ -223,11 +227,11 @@ fn an_answer_for_another_group_is_not_shown() {
     chat.press("alt-1");
     let of_go = chat.requests();
     assert!(matches!(&of_go[..], [Effect::LoadPreview { group, .. }] if *group == name("go")), "{of_go:?}");
-    chat.tell_answer(&request, newest(10..=11));
-    assert_eq!(chat.texts("newest"), [""; 0]);
+    chat.tell_answer(&request, preview(10..=11));
+    assert_eq!(chat.texts("preview"), [""; 0]);
     chat.press("alt-2");
-    chat.tell_answer(&request, newest(10..=11));
-    assert_eq!(chat.texts("newest"), [""; 0], "it was asked for before one was away");
+    chat.tell_answer(&request, preview(10..=11));
+    assert_eq!(chat.texts("preview"), [""; 0], "it was asked for before one was away");
 }
 
 #[test]
@@ -238,11 +242,11 @@ fn an_answer_that_is_older_than_a_later_one_does_not_win() {
     let old = chat.requests().remove(0);
     chat.connect();
     let later = chat.requests().remove(0);
-    chat.tell_answer(&later, newest(12..=13));
-    chat.tell_answer(&old, newest(10..=11));
-    assert_eq!(chat.texts("newest"), ["newest 12", "newest 13"]);
+    chat.tell_answer(&later, preview(12..=13));
+    chat.tell_answer(&old, preview(10..=11));
+    assert_eq!(chat.texts("preview"), ["preview 12", "preview 13"]);
     chat.tell(Event::Failed { effect: old, why: "it was too long ago".to_owned(), gone: false });
-    assert_eq!(chat.texts("newest"), ["newest 12", "newest 13"]);
+    assert_eq!(chat.texts("preview"), ["preview 12", "preview 13"]);
 }
 
 #[test]
@@ -255,12 +259,12 @@ fn however_often_it_changes_one_request_is_on_its_way_and_one_follows_it() {
     }
     let requests = chat.requests();
     assert_eq!(requests.len(), 1);
-    chat.tell_answer(&requests[0], newest(10..=11));
-    assert_eq!(chat.texts("newest").len(), 2, "what is here is shown meanwhile");
+    chat.tell_answer(&requests[0], preview(10..=11));
+    assert_eq!(chat.texts("preview").len(), 2, "what is here is shown meanwhile");
     let requests = chat.requests();
     assert_eq!(requests.len(), 1);
-    chat.tell_answer(&requests[0], newest(12..=12));
-    assert_eq!(chat.texts("newest"), ["newest 12"]);
+    chat.tell_answer(&requests[0], preview(12..=12));
+    assert_eq!(chat.texts("preview"), ["preview 12"]);
     assert_eq!(chat.requests(), []);
 }
 
@@ -268,7 +272,7 @@ fn however_often_it_changes_one_request_is_on_its_way_and_one_follows_it() {
 fn where_it_cannot_be_told_there_is_none_and_nobody_is_bothered() {
     for gone in [false, true] {
         let mut chat = Chat::with(80, 24, talk(2));
-        chat.sent_ahead(newest(10..=11));
+        chat.has_preview(preview(10..=11));
         chat.serving = false;
         chat.feed(What::Preview { group: name("rust") });
         let before = chat.screen();
@@ -283,7 +287,7 @@ fn where_it_cannot_be_told_there_is_none_and_nobody_is_bothered() {
 #[test]
 fn it_cannot_be_picked_nor_answered() {
     let mut chat = Chat::with(80, 24, talk(2));
-    chat.sent_ahead(newest(10..=12));
+    chat.has_preview(preview(10..=12));
     chat.press("alt-s");
     assert_eq!(chat.state.selection, Some(id(2)));
     chat.press("down");
@@ -291,9 +295,9 @@ fn it_cannot_be_picked_nor_answered() {
     chat.press("enter");
     assert!(chat.has("↳ reply to bob: message 2"), "{}", chat.screen());
 
-    // Nor where it leaves no line for the history.
+    // Nor where the preview leaves no line for the history.
     chat.press("esc");
-    chat.sent_ahead(newest(10..=60));
+    chat.has_preview(preview(10..=60));
     assert!(!chat.has("message 2"));
     chat.press("alt-s");
     assert_eq!(chat.state.selection, Some(id(2)));
@@ -305,10 +309,10 @@ fn it_is_neither_read_nor_unread_and_where_own_messages_are_is_not_said_of_it() 
     let mut chat = Chat::with(80, 24, talk(2));
     let before = chat.state.groups.clone();
     chat.serving = false;
-    chat.sent_ahead(Vec::new());
+    chat.has_preview(Vec::new());
     let request = chat.requests().remove(0);
-    let own = Row { stored_on: Some(2), ..ahead(11, ME, "newest 11") };
-    chat.tell_answer(&request, vec![Row { mention: true, ..ahead(10, BOB, "newest 10") }, own]);
+    let own = Row { stored_on: Some(2), ..previewed(11, ME, "preview 11") };
+    chat.tell_answer(&request, vec![Row { mention: true, ..previewed(10, BOB, "preview 10") }, own]);
     chat.feed(What::Delivery { group: name("rust"), id: id(11), stored_on: 3 });
     chat.press("pageup pagedown alt-end");
     assert_eq!(chat.asked(), [], "nothing is marked, and nothing is loaded by it");
@@ -329,11 +333,11 @@ fn hostile_text_in_it_is_neutralised() {
         .map(|(kind, number)| Row {
             kind: kind.to_owned(),
             name: named.clone(),
-            ..ahead(number, carol, hostile)
+            ..previewed(number, carol, hostile)
         })
         .collect();
     rows[0].from = named;
-    chat.sent_ahead(rows);
+    chat.has_preview(rows);
     for size in [(80, 24), (40, 24), (20, 10)] {
         chat.tell(Event::Resize(size.0, size.1));
         crate::safe::check(&chat);
@@ -348,7 +352,7 @@ fn hostile_text_in_it_is_neutralised() {
 #[test]
 fn it_is_scrolled_through_line_by_line_and_then_the_history() {
     let mut chat = Chat::with(80, 14, talk(30));
-    chat.sent_ahead(newest(40..=69));
+    chat.has_preview(preview(40..=69));
     let numbers = |chat: &Chat| -> Vec<u64> {
         let screen = chat.screen();
         let texts = screen.lines().filter_map(|line| line.rsplit_once("│ "));
@@ -362,8 +366,8 @@ fn it_is_scrolled_through_line_by_line_and_then_the_history() {
         assert_ne!(chat.screen(), screens[turn - 1], "each turn moves it");
         screens.push(chat.screen());
     }
-    assert!(screens.iter().any(|screen| screen.contains("message 30") && screen.contains("newest 40")));
-    let passed = screens.iter().position(|screen| !screen.contains("newest")).unwrap();
+    assert!(screens.iter().any(|screen| screen.contains("message 30") && screen.contains("preview 40")));
+    let passed = screens.iter().position(|screen| !screen.contains("preview")).unwrap();
     assert!(screens[passed].contains("message 30"), "{}", screens[passed]);
     assert!(chat.has("↓ more"));
     for turn in (0..50).rev() {
@@ -380,16 +384,16 @@ fn it_is_scrolled_through_line_by_line_and_then_the_history() {
 #[test]
 fn what_arrives_does_not_move_what_one_reads_of_it() {
     let mut chat = Chat::with(80, 14, talk(30));
-    chat.sent_ahead(newest(1000..=1040));
+    chat.has_preview(preview(1000..=1040));
     chat.press("pageup");
-    let before = chat.texts("newest");
+    let before = chat.texts("preview");
     for number in 31..=60 {
         chat.arrives(row(number, ANNA, &format!("message {number}")));
     }
-    chat.arrives(row(1000, BOB, "newest 1000"));
-    assert_eq!(chat.texts("newest"), before);
-    chat.sent_ahead(Vec::new());
-    assert!(chat.has("newest 1000"), "{}", chat.screen());
+    chat.arrives(row(1000, BOB, "preview 1000"));
+    assert_eq!(chat.texts("preview"), before);
+    chat.has_preview(Vec::new());
+    assert!(chat.has("preview 1000"), "{}", chat.screen());
     assert!(!chat.has("↓"), "{}", chat.screen());
 }
 
@@ -398,7 +402,7 @@ fn it_is_painted_at_any_size() {
     for columns in [1, 2, 3, 7, 12, 40, 79, 80, 110, 300] {
         for lines in [1, 2, 3, 4, 6, 10, 50] {
             let mut chat = Chat::with(columns, lines, talk(30));
-            chat.sent_ahead(newest(40..=89));
+            chat.has_preview(preview(40..=89));
             for keys in ["pageup", "pagedown", "pageup pageup pageup", "alt-s up enter", "esc shift-down"] {
                 chat.press(keys);
                 chat.screen();
@@ -410,16 +414,16 @@ fn it_is_painted_at_any_size() {
 #[test]
 fn an_own_message_stays_on_the_screen_when_it_is_stored() {
     let mut chat = Chat::with(80, 14, talk(30));
-    chat.sent_ahead(newest(1000..=1040));
+    chat.has_preview(preview(1000..=1040));
     chat.write("hello");
     chat.press("enter");
     assert!(chat.has("hello …"), "{}", chat.screen());
     chat.arrives(Row { stored_on: Some(1), ..row(2000, ME, "hello") });
     assert!(chat.has("hello ✓1") && chat.has("message 30"), "{}", chat.screen());
-    // Whatever becomes of what was sent ahead.
-    chat.arrives(row(1000, BOB, "newest 1000"));
+    // It stays when the preview changes and goes.
+    chat.arrives(row(1000, BOB, "preview 1000"));
     assert!(chat.has("hello ✓1"), "{}", chat.screen());
-    chat.sent_ahead(Vec::new());
+    chat.has_preview(Vec::new());
     assert!(chat.has("hello ✓1") && !chat.has("↓"), "{}", chat.screen());
     assert!(chat.state.rooms[&name("rust")].is_at_newest());
 }
@@ -427,14 +431,14 @@ fn an_own_message_stays_on_the_screen_when_it_is_stored() {
 #[test]
 fn who_reads_in_it_stays_there_when_it_becomes_history() {
     let mut chat = Chat::with(80, 14, talk(30));
-    chat.sent_ahead(newest(1000..=1040));
+    chat.has_preview(preview(1000..=1040));
     chat.press("pageup");
-    let before = chat.texts("newest");
+    let before = chat.texts("preview");
     for number in 1000..=1040 {
-        chat.arrives(row(number, BOB, &format!("newest {number}")));
+        chat.arrives(row(number, BOB, &format!("preview {number}")));
         assert!(chat.has(before.last().unwrap()), "{number}: {}", chat.screen());
     }
-    chat.sent_ahead(Vec::new());
+    chat.has_preview(Vec::new());
     assert!(chat.has(before.last().unwrap()), "{}", chat.screen());
     assert!(chat.has("↓"), "{}", chat.screen());
 }
@@ -442,7 +446,7 @@ fn who_reads_in_it_stays_there_when_it_becomes_history() {
 #[test]
 fn its_line_never_covers_what_one_has_written() {
     let mut chat = Chat::with(80, 8, talk(4));
-    chat.sent_ahead(newest(1000..=1040));
+    chat.has_preview(preview(1000..=1040));
     for number in 1..=9 {
         chat.write(&format!("line{number}"));
         chat.press("enter");

@@ -1,7 +1,8 @@
-//! Reading: history that loads by itself, and never moves under the eyes.
+//! Reading: history is loaded as it is scrolled to, and does not move when something arrives.
 
 use peer::api::{Row, What};
 use peer::tui::room::WINDOW_MAX;
+use peer::tui::{Effect, Event};
 
 use crate::support::{ANNA, BOB, Chat, id, name, row, talk};
 
@@ -112,6 +113,96 @@ fn a_late_message_takes_its_place_and_the_bottom_line_stays() {
     chat.press("alt-l");
     assert!(chat.screen().contains("message 250 ↥ late"), "{}", chat.screen());
     assert!(!chat.screen().contains("1 late"));
+}
+
+/// Every order of these rows.
+fn permutations(rows: &[Row]) -> Vec<Vec<Row>> {
+    if rows.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for first in 0..rows.len() {
+        let mut others = rows.to_vec();
+        let first = others.remove(first);
+        all.extend(permutations(&others).into_iter().map(|rest| [vec![first.clone()], rest].concat()));
+    }
+    all
+}
+
+/// Also with a page that the service reads after some of them have arrived, and that comes after the last.
+#[test]
+fn rows_that_arrive_in_any_order_are_in_the_order_of_effective_time_and_id() {
+    let places = [(1, 5), (2, 1), (2, 3), (2, 4), (3, 2)];
+    let rows = places.map(|(minute, number)| {
+        // The authors' clocks say the opposite.
+        Row { eff: row(minute, BOB, "").eff, at: row(10 - minute, BOB, "").at, ..row(number, BOB, "") }
+    });
+    let expected = rows.clone().map(|row| row.id);
+    for order in permutations(&rows) {
+        for read in 0..=order.len() {
+            let mut chat = Chat::with(80, 14, Vec::new());
+            chat.serving = false;
+            let mut page = Vec::new();
+            for (count, row) in order.iter().enumerate() {
+                if count == read {
+                    chat.feed(What::Resync);
+                    page = chat.asked().iter().filter_map(|effect| chat.answer(effect)).collect();
+                }
+                let arrived = &order[..count];
+                let late = arrived.iter().any(|other| (other.eff, other.id) > (row.eff, row.id));
+                chat.arrives(Row { arrival: count as u64 + 1, late, ..row.clone() });
+            }
+            page.into_iter().for_each(|answer| chat.tell(Event::Answer(answer)));
+            let shown: Vec<_> = chat.state.room().unwrap().rows.iter().map(|row| row.id).collect();
+            assert_eq!(shown, expected, "{order:?}, read after {read}");
+        }
+    }
+}
+
+#[test]
+fn a_row_outside_of_the_window_is_left_to_a_later_page() {
+    let mut chat = Chat::with(80, 24, talk(3000));
+    chat.write("/search message 1500");
+    chat.press("enter enter");
+    let before: Vec<_> = chat.state.room().unwrap().rows.iter().map(|row| row.id).collect();
+    chat.asked();
+    chat.serving = false;
+    for (arrival, minute, body) in [(3001, 100, "above"), (3002, 1500, "inside"), (3003, 2900, "below")] {
+        let late =
+            Row { eff: row(minute, ANNA, "").eff + 1, arrival, late: true, ..row(arrival, ANNA, body) };
+        chat.arrives(late);
+    }
+    let pages = chat.asked().into_iter().filter(|effect| matches!(effect, Effect::LoadPage { .. }));
+    assert_eq!(pages.count(), 0, "nothing is read again");
+    let room = chat.state.room().unwrap();
+    assert!(room.has_older && room.has_newer);
+    let mut expected = before.clone();
+    expected.insert(before.iter().position(|known| *known == id(1500)).unwrap() + 1, id(3002));
+    assert_eq!(room.rows.iter().map(|row| row.id).collect::<Vec<_>>(), expected);
+    assert!(chat.screen().contains("│ inside ↥ late"), "{}", chat.screen());
+    chat.serving = true;
+    for text in ["above", "below"] {
+        chat.write(&format!("/search {text}"));
+        chat.press("enter enter");
+        assert!(chat.screen().contains(&format!("│ {text} ↥ late")), "{}", chat.screen());
+    }
+}
+
+#[test]
+fn events_that_were_missed_are_read_around_what_one_reads() {
+    let mut rows = talk(3000);
+    let missed = rows.remove(1499);
+    let mut chat = Chat::with(80, 24, rows);
+    chat.write("/search message 1510");
+    chat.press("enter enter shift-up");
+    let bottom = history(&chat).last().unwrap().clone();
+    chat.rows.get_mut(&name("rust")).unwrap().insert(1499, missed);
+    chat.feed(What::Resync);
+    assert_eq!(*history(&chat).last().unwrap(), bottom);
+    assert!(numbers(&chat).contains(&1510));
+    let room = chat.state.room().unwrap();
+    assert!(room.index(&id(1500)).is_some());
+    assert!(room.rows.windows(2).all(|pair| (pair[0].eff, pair[0].id) < (pair[1].eff, pair[1].id)));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Other people's text stays text: whatever it holds, the terminal is sent what the UI itself writes, and no more.
+//! Other people's text stays text: no control sequence in it reaches the terminal.
 
 use peer::api::{Row, What};
 use peer::tui::view;
@@ -42,7 +42,7 @@ fn hostile(columns: u16) -> Chat {
     chat
 }
 
-/// What the terminal is sent for one frame.
+/// The bytes that one frame sends to the terminal.
 fn bytes(chat: &Chat) -> Vec<u8> {
     let (columns, lines) = chat.state.size;
     let mut out = Vec::new();
@@ -53,7 +53,7 @@ fn bytes(chat: &Chat) -> Vec<u8> {
     out
 }
 
-/// Every control but those that place the cursor, set a style, and show or hide the cursor.
+/// Every control sequence except those that move the cursor, set a style, or show or hide the cursor.
 fn foreign(bytes: &[u8]) -> Vec<String> {
     let text = std::str::from_utf8(bytes).unwrap();
     let mut found = Vec::new();

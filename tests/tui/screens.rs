@@ -1,4 +1,4 @@
-//! What the screen looks like, as it is.
+//! Whole screens, line by line.
 
 use peer::api::{Row, What, kind};
 use peer::tui::Event;
@@ -53,7 +53,7 @@ fn before_there_is_a_group() {
  /create GROUP makes one.
  /nick NAME tells others what to call you.
  /invite shows a ticket for a newcomer; `peer chat --join
- TICKET` enters a mesh.
+ TICKET` joins a mesh.
  F1 lists keys and commands.
 
  me · alone; /invite somebody                       F1 help

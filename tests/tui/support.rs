@@ -99,19 +99,19 @@ pub struct Chat {
     pub state: State,
     /// Each group's history, oldest first.
     pub rows: BTreeMap<GroupName, Vec<Row>>,
-    /// What was sent ahead in each group, by anna.
+    /// Each group's preview, sent by anna.
     pub previews: BTreeMap<GroupName, Vec<Row>>,
     pub groups: Vec<Group>,
     pub people: Vec<User>,
     pub status: Status,
-    /// What was asked for and is not the reading of lists.
+    /// Effects that the service has not answered.
     pub asked: Vec<Effect>,
-    /// The service answers at once.
+    /// Whether the service answers, which it does at once.
     pub serving: bool,
 }
 
 impl Chat {
-    /// Started, with nothing there yet.
+    /// Started, and not connected.
     pub fn started(columns: u16, lines: u16) -> Self {
         let settings =
             Settings { theme: Theme { colour: true }, keys: KeyMap::default(), zone: TimeZone::UTC, run: 7 };
@@ -139,7 +139,7 @@ impl Chat {
         chat
     }
 
-    /// A group that was read to its end.
+    /// Adds a group in which everything is read.
     pub fn add(&mut self, group: &str, rows: Vec<Row>) {
         let mut group = Group {
             name: name(group),
@@ -182,10 +182,10 @@ impl Chat {
         self.tell(Event::Feed(what));
     }
 
-    /// A message arrives; where it is shown is where `before` says, or at the end.
+    /// A message arrives; the service keeps it in its place by effective time and id.
     pub fn arrives(&mut self, row: Row) {
         let rows = self.rows.get_mut(&row.group).unwrap();
-        let place = rows.iter().position(|known| known.at > row.at).unwrap_or(rows.len());
+        let place = rows.partition_point(|known| (known.eff, known.id) < (row.eff, row.id));
         rows.insert(place, row.clone());
         self.feed(What::Entry { row: Box::new(row) });
     }
@@ -205,7 +205,7 @@ impl Chat {
         }
     }
 
-    /// What was asked for since the last look.
+    /// The effects that were not answered since the last call.
     pub fn asked(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.asked)
     }
@@ -217,7 +217,7 @@ impl Chat {
         terminal.backend().buffer().clone()
     }
 
-    /// The screen as lines, without blanks at their ends.
+    /// The lines of the screen, without spaces at their ends.
     pub fn screen(&self) -> String {
         let buffer = self.buffer();
         let mut text = String::new();
@@ -242,7 +242,7 @@ impl Chat {
         assert!(screen == expected, "\n--- expected\n{expected}\n--- on the screen\n{screen}");
     }
 
-    /// What the service says now.
+    /// What the service answers now.
     pub fn answer(&self, effect: &Effect) -> Option<Answer> {
         Some(match effect {
             Effect::LoadGroups => Answer::Groups(self.groups.clone()),
@@ -284,8 +284,8 @@ impl Chat {
             Part::Newest => (rows.len().saturating_sub(PAGE), rows.len()),
             Part::Before(id) => (place(id).saturating_sub(PAGE), place(id)),
             Part::After(id) => (place(id) + 1, (place(id) + 1 + PAGE).min(rows.len())),
-            Part::Again(id) => (place(id) + 1, (place(id) + 801).min(rows.len())),
             Part::Around(id) => (place(id).saturating_sub(PAGE / 2), (place(id) + PAGE / 2).min(rows.len())),
+            Part::Again(id) => (place(id).saturating_sub(400), (place(id) + 400).min(rows.len())),
             Part::Oldest(_) => (0, PAGE.min(rows.len())),
         };
         History {

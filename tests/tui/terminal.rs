@@ -16,7 +16,7 @@ use crate::peer::Peer;
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Whether there is tmux. Without it these tests say so and pass, unless `PEER_REQUIRE_TMUX` asks for them.
+/// Whether tmux is installed. Without it these tests say so and pass, unless `PEER_REQUIRE_TMUX` is set.
 fn tmux_is_there() -> bool {
     let there = Command::new("tmux").arg("-V").output().is_ok_and(|output| output.status.success());
     assert!(there || std::env::var_os("PEER_REQUIRE_TMUX").is_none(), "tmux is required, and not there");
@@ -87,7 +87,8 @@ impl Window {
         self.press("Enter");
     }
 
-    /// Escape, which closes what shows `text`; a key right behind it would be taken for one with Alt.
+    /// Closes the view that shows `text` with Escape, and waits: a key right after Escape would be read as one with
+    /// Alt.
     #[track_caller]
     fn closes(&self, text: &str) {
         self.press("Escape");
@@ -133,7 +134,7 @@ impl Window {
         assert!(sent.success());
     }
 
-    /// The shell is back on the screen that it had, with echo and lines.
+    /// Asserts that the shell is back on its own screen, with echo and input by lines.
     #[track_caller]
     fn is_given_back(&self) {
         self.until("the shell is back", |screen| screen.trim_end().ends_with("ready:"));
@@ -158,7 +159,7 @@ fn two_people_talk_part_and_meet_again() {
     let (ann, bob) = (Peer::nowhere(), Peer::nowhere());
     let (here, there) = (Window::new(80, 24), Window::new(80, 24));
 
-    // One starts alone, with nothing but the program.
+    // One starts alone, without a data directory.
     here.chat(&ann, "--name ann");
     here.shows("You are in no group yet.");
     here.shows("alone");
@@ -172,7 +173,7 @@ fn two_people_talk_part_and_meet_again() {
     here.enter(&format!("/invite {}", ticket.display()));
     here.shows("which only you can read");
     there.chat(&bob, &format!("--name bob --join @{}", ticket.display()));
-    there.shows("/join GROUP enters one of those there are: rust");
+    there.shows("/join GROUP joins one of these: rust");
     there.enter("/join rust");
     there.shows("anybody there?");
     here.shows("1 link, caught up");
@@ -185,7 +186,7 @@ fn two_people_talk_part_and_meet_again() {
     // Other commands work beside it, through the same peer.
     assert!(ann.bodies("rust").contains(&"I am".to_owned()));
 
-    // They part: it shows, and writing goes on.
+    // One leaves. The other sees it and goes on writing.
     there.signal("TERM");
     there.is_given_back();
     here.shows("OFFLINE");
@@ -240,7 +241,7 @@ fn every_way_out_gives_the_terminal_back() {
         window.signal(signal);
         window.is_given_back();
     }
-    // It comes back from a suspension as it was.
+    // After a suspension the screen is as it was.
     let window = Window::new(60, 20);
     window.chat(&ann, "");
     window.shows("ann joined");
@@ -250,7 +251,7 @@ fn every_way_out_gives_the_terminal_back() {
     window.until("the shell is back", |screen| screen.trim_end().ends_with("ready:"));
     window.enter("fg");
     window.shows("> half a mess");
-    // A start that fails says why on the terminal as it was.
+    // A start that fails says why on the restored terminal.
     window.press("C-c");
     window.press("C-d");
     window.is_given_back();
@@ -276,7 +277,7 @@ fn a_panic_is_told_on_the_screen_that_was_there() {
     window.shows("\nas it was");
     let myself = std::env::current_exe().unwrap();
     let name = "terminal::a_panic_is_told_on_the_screen_that_was_there";
-    // Without a backtrace, which would push what was there off the screen.
+    // Without a backtrace, which would scroll the earlier output off the screen.
     window.enter(&format!("{PANIC}=1 RUST_BACKTRACE=0 {} --exact {name} --nocapture", myself.display()));
     let told = |screen: &str| screen.contains("\nas it was") && screen.contains("an error of ours");
     window.until("the panic", told);
@@ -310,8 +311,8 @@ fn hostile_text_stays_text() {
     server.stop();
 }
 
-/// Prints how long the first screen takes with many messages, what it costs to wait, and how fast a key is on the
-/// screen while thousands arrive. `PEER_CHAT_MESSAGES=100000` asks for as many.
+/// Prints how long the first screen takes with many messages, how much processor time waiting uses, and how fast a key
+/// is on the screen while thousands of messages arrive. `PEER_CHAT_MESSAGES` sets the number of messages.
 #[test]
 fn the_first_screen_is_quick_and_waiting_costs_nothing() {
     if !tmux_is_there() {
@@ -375,7 +376,7 @@ fn idle(_: &str) -> Option<u64> {
     None
 }
 
-/// What no command would send.
+/// Sends a request that no command would send.
 fn post(peer: &Peer, path: &str, body: &serde_json::Value) {
     let found: PathBuf = peer.data.join("api.json");
     let found: serde_json::Value = serde_json::from_slice(&fs::read(found).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The truth at a glance: whether others are there, what is missing, and where own messages are.
+//! What the screen says of the connection, of what is missing, and of how far own messages have come.
 
 use peer::api::{Hit, Row, What};
 use peer::tui::event::{Answer, Part};
@@ -71,7 +71,7 @@ fn a_message_of_one_s_own_is_stored_here_whatever_way_it_comes() {
     says(&chat, "│ from the shell ✓1");
 }
 
-/// A page, the answer and the stream come by ways of their own, and not all of them know where a message is.
+/// A page, an answer and an event come in any order, and not all of them say on how many peers a message is.
 #[test]
 fn how_far_a_message_has_come_is_never_unsaid() {
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -98,7 +98,7 @@ fn how_far_a_message_has_come_is_never_unsaid() {
         says(&chat, "│ hello ✓3");
         assert_eq!(chat.screen().matches("│ hello").count(), 1, "{order:?}: {}", chat.screen());
     }
-    // Told while a page that knows less is on its way.
+    // The event comes while a page with a lower number is on its way.
     let mut chat = Chat::with(80, 14, vec![Row { stored_on: Some(1), ..row(4, ME, "hello") }]);
     chat.serving = false;
     chat.feed(What::Resync);
@@ -160,7 +160,7 @@ fn after_a_break_everything_is_looked_at_again() {
     says(&chat, "while you were away");
 }
 
-/// The stream and the answers come by ways of their own.
+/// Events and answers come in any order.
 #[test]
 fn what_is_told_while_a_page_is_on_its_way_is_not_lost() {
     let mut chat = Chat::with(80, 14, talk(3));
@@ -207,8 +207,7 @@ fn a_page_of_older_messages_hides_none_that_is_told_after_it() {
 #[test]
 fn what_is_told_in_another_order_than_it_is_shown_ends_in_its_place() {
     let mut chat = Chat::with(80, 14, talk(3));
-    let earlier = row(2, BOB, "").at;
-    chat.arrives(Row { at: earlier, ..row(4, BOB, "from before") });
+    chat.arrives(Row { eff: row(2, BOB, "").eff, ..row(4, BOB, "from before") });
     let screen = chat.screen();
     assert!(screen.find("from before").unwrap() < screen.find("message 3").unwrap(), "{screen}");
     assert_eq!(screen.matches("from before").count(), 1, "{screen}");
@@ -278,7 +277,7 @@ fn nobody_leaves_what_is_not_stored_without_a_word() {
     assert!(chat.asked().contains(&Effect::Quit));
 }
 
-/// What the service says to all that it was asked, as of now.
+/// What the service answers now to everything that was requested.
 fn answers(chat: &mut Chat) -> Vec<Answer> {
     let asked = chat.asked();
     asked.iter().filter_map(|effect| chat.answer(effect)).collect()

@@ -5,7 +5,7 @@ use peer::tui::{Effect, Event};
 
 use crate::support::{ANNA, BOB, Chat, id, name, row, talk};
 
-/// Bodies that were to be sent, with what they reply to.
+/// The bodies of the messages to send.
 fn sent(chat: &mut Chat) -> Vec<String> {
     let bodies = chat.asked().into_iter().filter_map(|effect| match effect {
         Effect::Send { message, .. } => Some(message.body),

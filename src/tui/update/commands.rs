@@ -1,21 +1,20 @@
-//! Enter: a message goes out, a command is followed.
+//! Enter: sends the message, or runs the command.
 
 use super::super::commands::{Command, Input, parse};
 use super::super::event::Effect;
 use super::super::history;
 use super::super::room::Pending;
-use super::super::state::{Overlay, State};
+use super::super::state::{Connection, Overlay, State};
 use super::super::view::{self, duration};
-use super::{keys, open, scroll, send};
-use crate::api::NewMessage;
-use crate::api::Status;
+use super::{groups, scroll, select};
+use crate::api::{NewMessage, Status};
 use crate::text;
 
 pub fn submit(state: &mut State, effects: &mut Vec<Effect>) {
     match parse(state.editor.text()) {
         Input::Nothing => {}
         Input::Message(body) => message(state, body, effects),
-        // What cannot be followed stays to be mended.
+        // The input stays, so that it can be corrected.
         Input::Wrong(why) => state.complain(why),
         Input::Command(command) => {
             state.editor.submit();
@@ -42,7 +41,7 @@ fn message(state: &mut State, body: String, effects: &mut Vec<Effect>) {
     state.sent += 1;
     let Some(room) = state.room_mut() else { return };
     let sent = Pending { key, body, re: room.reply.take(), stored: None };
-    effects.push(send(&name, &sent));
+    effects.push(sent.send(&name));
     room.pending.push(sent);
     scroll::newest(state);
 }
@@ -51,7 +50,7 @@ fn follow(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
     let current = state.current.clone();
     match command {
         Command::Join(name) if state.group(&name).is_some_and(|group| group.joined) => {
-            open(state, &name, effects);
+            groups::open(state, &name, effects);
         }
         Command::Join(name) => effects.push(Effect::Join(name)),
         Command::Create(name) => effects.push(Effect::Create(name)),
@@ -70,7 +69,7 @@ fn follow(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::Names => names(state),
         Command::Whois(name) => whois(state, &name, effects),
         Command::Nick(name) => effects.push(Effect::SetName(name)),
-        Command::Reply => keys::select_newest(state),
+        Command::Reply => select::start(state),
         Command::Search(words) => effects.push(Effect::Search(words)),
         Command::Invite(None) => state.overlay = Some(Overlay::TicketWarning),
         Command::Invite(Some(file)) => effects.push(Effect::WriteTicket(file)),
@@ -80,7 +79,18 @@ fn follow(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             None => no_group(state),
         },
         Command::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
-        Command::Quit => super::keys::quit(state, effects),
+        Command::Quit => quit(state, effects),
+    }
+}
+
+/// Quits. While messages are not stored, it first warns, and quits when it is repeated.
+pub fn quit(state: &mut State, effects: &mut Vec<Effect>) {
+    match state.waiting() {
+        0 => effects.push(Effect::Quit),
+        waiting => {
+            state.leaving = true;
+            state.complain(format!("{waiting} not stored yet, and lost if you leave; do it again to leave"));
+        }
     }
 }
 
@@ -116,13 +126,13 @@ fn whois(state: &mut State, name: &str, effects: &mut Vec<Effect>) {
     match found.as_slice() {
         [] => state.complain(format!("nobody here is called {name}")),
         [user] => effects.push(Effect::Whois(user.clone())),
-        // Anybody may take any name: which of them is meant is told by the key.
+        // Several people may have one name. The key says which of them is meant.
         several => {
             let lines = several.iter().map(|user| {
                 let connected = if user.connected { "connected" } else { "not connected" };
                 format!(" {}  {connected}", user.key)
             });
-            let lines = lines.chain([String::new(), " /whois KEY tells more of one of them".to_owned()]);
+            let lines = lines.chain([String::new(), " /whois KEY shows one of them".to_owned()]);
             let title = format!("{} people are called {}", several.len(), text::line(name));
             state.overlay = Some(Overlay::Text { title, lines: lines.collect(), scroll: 0 });
         }
@@ -133,14 +143,14 @@ fn status(state: &mut State) {
     let (connection, _) = view::connection(state);
     let mut lines = vec![format!(" {connection}")];
     match &state.connection {
-        super::super::state::Connection::Open { own: true } => {
+        Connection::Open { own: true } => {
             lines.push(" this window runs the peer: other commands work while it is open".to_owned());
         }
-        super::super::state::Connection::Open { own: false } => {
+        Connection::Open { own: false } => {
             lines.push(" the peer runs on its own: it stays when this window closes".to_owned());
         }
-        super::super::state::Connection::Lost(why) => lines.push(format!(" {}", text::line(why))),
-        super::super::state::Connection::Starting => {}
+        Connection::Lost(why) => lines.push(format!(" {}", text::line(why))),
+        Connection::Starting => {}
     }
     if let Some(status) = &state.status {
         lines.extend(status_lines(state, status));
@@ -166,9 +176,9 @@ fn status_lines(state: &State, status: &Status) -> Vec<String> {
             _ => String::new(),
         };
         let missing: Vec<String> = link.behind.iter().map(ToString::to_string).collect();
-        let level = if missing.is_empty() { "level".to_owned() } else { missing.join(", ") };
+        let sync = if missing.is_empty() { "in sync".to_owned() } else { missing.join(", ") };
         let name = history::name(state, link.name.as_deref(), &link.peer);
-        lines.push(format!(" ● {name}  {}{rtt}, {level}{skew}", text::line(&link.address)));
+        lines.push(format!(" ● {name}  {}{rtt}, {sync}{skew}", text::line(&link.address)));
     }
     for other in &status.unreachable {
         let who = other.peer.map_or_else(|| "?".to_owned(), |key| key.short());
@@ -179,7 +189,7 @@ fn status_lines(state: &State, status: &Status) -> Vec<String> {
         lines.push(format!(" not to be trusted: {name}, {}", text::line(&flagged.reason)));
     }
     for file in &status.set_aside {
-        lines.push(format!(" a damaged database was made anew and kept: {}", text::line(file)));
+        lines.push(format!(" a damaged database was replaced, and kept as {}", text::line(file)));
     }
     lines
 }

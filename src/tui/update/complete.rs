@@ -1,9 +1,9 @@
-//! Tab: commands, groups and names.
+//! Tab: completes commands, groups and names.
 
 use super::super::commands::COMMANDS;
 use super::super::state::{Completion, State};
 
-/// Options that are offered.
+/// Maximum number of options to offer.
 const OPTIONS_MAX: usize = 50;
 
 /// Completes the word before the cursor, or goes on to the next option.
@@ -61,7 +61,8 @@ fn options(state: &State, before: &str, word: &str) -> Vec<String> {
     options
 }
 
-/// People whose name begins so; those who are connected, then those of this group, first.
+/// Names that begin with `lower`: of people who are connected before others, and of members of this group before
+/// others.
 fn names(state: &State, lower: &str) -> Vec<String> {
     let members = state.room().map(|room| room.members.as_slice()).unwrap_or_default();
     let mut found: Vec<(bool, &str)> = members

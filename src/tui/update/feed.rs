@@ -1,31 +1,33 @@
-//! What the service tells by itself.
+//! Applies the service's event stream.
 
-use super::{load_groups, load_people, load_preview, load_status, refetch, scroll};
+use super::{requests, scroll};
 use crate::api::{MESSAGE, Row, What};
 use crate::tui::event::Effect;
 use crate::tui::room::Room;
 use crate::tui::state::State;
 
-/// What counts are capped at.
+/// Counts of unread messages stop at this number.
 const COUNT_MAX: u64 = 1000;
 
 pub fn feed(state: &mut State, what: What, effects: &mut Vec<Effect>) {
     match what {
         What::Entry { row } => entry(state, *row, effects),
-        What::Groups => load_groups(state, effects),
-        What::Users => load_people(state, effects),
+        What::Groups => requests::groups(state, effects),
+        What::Users => requests::people(state, effects),
         What::Status { links, behind, ahead } => {
             state.links = links;
             (state.behind, state.ahead) = (behind, ahead);
-            load_status(state, effects);
+            requests::status(state, effects);
         }
         What::Delivery { group, id, stored_on } => {
             if let Some(room) = state.rooms.get_mut(&group) {
                 room.delivered(&id, stored_on);
             }
         }
-        What::Resync => refetch(state, effects),
-        What::Preview { group } if state.current.as_ref() == Some(&group) => load_preview(state, effects),
+        What::Resync => requests::everything(state, effects),
+        What::Preview { group } if state.current.as_ref() == Some(&group) => {
+            requests::preview(state, effects)
+        }
         What::Preview { .. } | What::Unknown => {}
     }
 }
@@ -52,7 +54,7 @@ fn entry(state: &mut State, row: Row, effects: &mut Vec<Effect>) {
         scroll::show_end_of_history(state);
     }
     let Some(known) = state.groups.iter_mut().find(|known| known.name == group) else {
-        load_groups(state, effects);
+        requests::groups(state, effects);
         return;
     };
     if new && counts && !read && arrival > known.entries {

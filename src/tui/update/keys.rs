@@ -7,14 +7,14 @@ use peer_engine::id::GroupName;
 use ratatui::layout::Position;
 
 use super::super::editor::Editor;
-use super::super::event::Effect;
+use super::super::event::{Effect, Part};
 use super::super::geometry::Geometry;
 use super::super::keys::Action;
 use super::super::state::{Overlay, State};
-use super::{answers, commands, complete, jump, open, scroll};
-use crate::api::MESSAGE;
+use super::super::view::help_height;
+use super::{commands, complete, groups, scroll, select};
 
-/// Lines that a turn of the wheel moves.
+/// Lines that one turn of the wheel scrolls.
 const WHEEL: usize = 3;
 
 pub fn key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
@@ -34,7 +34,7 @@ pub fn key(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
     } else if state.overlay.is_some() {
         over(state, key, action, effects);
     } else if state.selection.is_some() {
-        picking(state, key, action);
+        select::key(state, key, action);
     } else {
         main(state, key, action, leaving, effects);
     }
@@ -47,7 +47,7 @@ fn main(state: &mut State, key: KeyEvent, action: Option<Action>, leaving: bool,
                 let place = digit as usize - '1' as usize;
                 let group = state.joined().nth(place).map(|group| group.name.clone());
                 match group {
-                    Some(name) => open(state, &name, effects),
+                    Some(name) => groups::open(state, &name, effects),
                     None => state.say(format!("there is no group {digit}")),
                 }
             }
@@ -77,7 +77,7 @@ fn main(state: &mut State, key: KeyEvent, action: Option<Action>, leaving: bool,
         Action::Newest => scroll::newest(state),
         Action::Unread => unread(state),
         Action::Late => late(state, effects),
-        Action::Select => select_newest(state),
+        Action::Select => select::start(state),
         Action::Close => close(state),
         Action::Send => commands::submit(state, effects),
         Action::NewLine => drop(editor.insert("\n")),
@@ -88,11 +88,11 @@ fn main(state: &mut State, key: KeyEvent, action: Option<Action>, leaving: bool,
         Action::Previous => editor.previous(),
         Action::Next => editor.next(),
         Action::DeleteOrQuit | Action::Clear if editor.is_empty() && leaving => effects.push(Effect::Quit),
-        Action::DeleteOrQuit if editor.is_empty() => quit(state, effects),
-        Action::Clear if editor.is_empty() && waiting > 0 => quit(state, effects),
+        Action::DeleteOrQuit if editor.is_empty() => commands::quit(state, effects),
+        Action::Clear if editor.is_empty() && waiting > 0 => commands::quit(state, effects),
         Action::Clear if editor.is_empty() => {
             state.leaving = true;
-            state.say("Ctrl+C once more leaves");
+            state.say("Ctrl+C again leaves");
         }
         Action::Clear => drop(editor.submit()),
         Action::Redraw | Action::Suspend => {}
@@ -100,18 +100,7 @@ fn main(state: &mut State, key: KeyEvent, action: Option<Action>, leaving: bool,
     }
 }
 
-/// Leaves, but not without a word what is nowhere but here.
-pub fn quit(state: &mut State, effects: &mut Vec<Effect>) {
-    match state.waiting() {
-        0 => effects.push(Effect::Quit),
-        waiting => {
-            state.leaving = true;
-            state.complain(format!("{waiting} not stored yet, and lost if you leave; once more leaves"));
-        }
-    }
-}
-
-/// What works in every input line.
+/// The actions that work in every input line.
 fn edit(editor: &mut Editor, action: Action) {
     match action {
         Action::Left => editor.left(),
@@ -163,7 +152,7 @@ pub fn mouse(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) {
                 let place = usize::from(mouse.row - area.y);
                 let group = state.joined().nth(place).map(|group| group.name.clone());
                 if let Some(name) = group {
-                    open(state, &name, effects);
+                    groups::open(state, &name, effects);
                 }
             }
         }
@@ -181,7 +170,7 @@ fn over(state: &mut State, key: KeyEvent, action: Option<Action>, effects: &mut 
         Overlay::Help { .. } if matches!(action, Some(Action::Help | Action::Send)) => None,
         Overlay::Text { .. } if action == Some(Action::Send) => None,
         Overlay::Help { scroll } => {
-            let lines = super::super::view::help_height(state);
+            let lines = help_height(state);
             Some(Overlay::Help { scroll: scrolled(scroll, action, page, lines) })
         }
         Overlay::Text { title, lines, scroll } => {
@@ -198,7 +187,7 @@ fn over(state: &mut State, key: KeyEvent, action: Option<Action>, effects: &mut 
         Overlay::Found { words, hits, selected } => {
             if action == Some(Action::Send) {
                 if let Some(hit) = hits.get(selected) {
-                    answers::go_to(state, &hit.row.group, hit.row.id, effects);
+                    groups::go_to(state, &hit.row.group, hit.row.id, effects);
                 }
                 None
             } else {
@@ -224,7 +213,7 @@ fn switcher(
             let group = groups.get(selected)?;
             let (name, joined) = (group.name.clone(), group.joined);
             if joined {
-                open(state, &name, effects);
+                groups::open(state, &name, effects);
             } else {
                 effects.push(Effect::Join(name));
             }
@@ -261,59 +250,7 @@ fn moved(at: usize, action: Option<Action>, page: usize, count: usize) -> usize 
     }
 }
 
-/// Moving among messages, to pick one.
-fn picking(state: &mut State, key: KeyEvent, action: Option<Action>) {
-    let Some(id) = state.selection else { return };
-    let step = match action {
-        Some(Action::Up | Action::LineUp | Action::Previous) => -1,
-        Some(Action::Down | Action::LineDown | Action::Next) => 1,
-        Some(Action::PageUp) => -10,
-        Some(Action::PageDown) => 10,
-        Some(Action::Send) => {
-            state.selection = None;
-            if let Some(room) = state.room_mut() {
-                room.reply = Some(id);
-            }
-            scroll::newest(state);
-            return;
-        }
-        _ if key.code == KeyCode::Char('y') => {
-            state.selection = None;
-            state.editor.keep(id.to_string());
-            state.say("Ctrl+Y puts the id of the message into the input");
-            return;
-        }
-        _ => {
-            state.selection = None;
-            return;
-        }
-    };
-    let Some(room) = state.room() else { return };
-    let messages: Vec<_> = room.rows.iter().filter(|row| row.kind == MESSAGE).map(|row| row.id).collect();
-    let Some(at) = messages.iter().position(|known| *known == id) else { return };
-    let next = messages[at.saturating_add_signed(step).min(messages.len() - 1)];
-    state.selection = Some(next);
-    scroll::reveal(state, next);
-}
-
-/// Begins to pick a message, at the lowest on the screen.
-pub fn select_newest(state: &mut State) {
-    let area = Geometry::of(state).history;
-    let Some(room) = state.room() else { return };
-    let shown = super::super::history::shown(state, room, area.width.into(), area.height.into());
-    // What was sent ahead cannot be picked, and may fill the screen.
-    let Some(bottom) = shown.rows.map(|(_, bottom)| bottom).or(room.rows.len().checked_sub(1)) else {
-        state.say("there is no message to pick");
-        return;
-    };
-    let message = room.rows[..=bottom].iter().rfind(|row| row.kind == MESSAGE).map(|row| row.id);
-    state.selection = message;
-    if let (Some(message), None) = (message, shown.rows) {
-        scroll::reveal(state, message);
-    }
-}
-
-/// One thing at a time: the reply, then the place in the history.
+/// Drops the reply; without one, goes to the newest message.
 fn close(state: &mut State) {
     let Some(room) = state.room_mut() else { return };
     if room.reply.take().is_none() {
@@ -326,10 +263,10 @@ fn step(state: &mut State, by: isize, effects: &mut Vec<Effect>) {
     let joined: Vec<GroupName> = state.joined().map(|group| group.name.clone()).collect();
     let Some(at) = joined.iter().position(|name| Some(name) == state.current.as_ref()) else { return };
     let next = (at + joined.len()).saturating_add_signed(by) % joined.len();
-    open(state, &joined[next], effects);
+    groups::open(state, &joined[next], effects);
 }
 
-/// Mentions first, then the list from here on.
+/// Opens the next group with mentions, or without one the next group with unread messages.
 fn next_unread(state: &mut State, effects: &mut Vec<Effect>) {
     let joined: Vec<_> = state.joined().collect();
     let at = joined.iter().position(|group| Some(&group.name) == state.current.as_ref()).unwrap_or(0);
@@ -337,7 +274,7 @@ fn next_unread(state: &mut State, effects: &mut Vec<Effect>) {
     let next =
         from_here().find(|group| group.mentions > 0).or_else(|| from_here().find(|group| group.unread > 0));
     match next.map(|group| group.name.clone()) {
-        Some(name) => open(state, &name, effects),
+        Some(name) => groups::open(state, &name, effects),
         None => state.say("nothing is unread"),
     }
 }
@@ -347,9 +284,9 @@ fn oldest(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(genesis) = state.group(&name).map(|group| group.id.genesis()) else { return };
     let Some(room) = state.room_mut() else { return };
     if room.has_older {
-        let part = super::super::event::Part::Oldest(genesis);
+        let part = Part::Oldest(genesis);
         room.ask(part);
-        effects.push(Effect::LoadPage { group: name, part, again: false });
+        effects.push(Effect::LoadPage { group: name, part });
     } else if let Some(first) = room.rows.first() {
         let id = first.id;
         scroll::centre(state, id);
@@ -360,7 +297,7 @@ fn unread(state: &mut State) {
     let (Some(me), Some(room)) = (state.me, state.room()) else { return };
     match room.first_unread(&me).map(|index| room.rows[index].id) {
         Some(id) => scroll::centre(state, id),
-        None => state.say("nothing was unread when you came here, or it begins further up"),
+        None => state.say("nothing was unread when you opened this group, or it begins further up"),
     }
 }
 
@@ -371,5 +308,5 @@ fn late(state: &mut State, effects: &mut Vec<Effect>) {
         return;
     }
     let id = room.late.remove(0);
-    jump(state, id, effects);
+    groups::jump(state, id, effects);
 }

@@ -1,4 +1,4 @@
-//! Moving in the history, by lines as they are on the screen.
+//! Scrolls the history by lines of the screen.
 
 use peer_engine::id::ChangeHash;
 
@@ -7,7 +7,7 @@ use super::super::history;
 use super::super::room::Anchor;
 use super::super::state::State;
 
-/// Lines that a page leaves of the one before.
+/// Lines that stay on the screen when a page is scrolled.
 const OVERLAP: usize = 2;
 
 fn area(state: &State) -> (usize, usize) {
@@ -54,7 +54,7 @@ pub fn up(state: &mut State, lines: usize) {
     fill(state);
 }
 
-/// Leaves no blank lines above the first row that is held.
+/// Scrolls down by the number of blank lines above the first row of the window.
 fn fill(state: &mut State) {
     let (columns, height) = area(state);
     let Some(room) = state.room() else { return };
@@ -103,20 +103,21 @@ pub fn newest(state: &mut State) {
     }
 }
 
-/// The newest row at the bottom, and what was sent ahead out of sight below it, whatever comes.
+/// Puts the newest row at the bottom, with the whole preview hidden below it, and keeps it so when rows arrive.
 fn end_of_history(state: &mut State) {
     newest(state);
     state.preview.below = usize::MAX;
 }
 
-/// Where one is at the bottom: an own message that is a row by now stays on the screen.
+/// Where there is a preview, shows the end of the history above it, so that an own message that has become a row stays
+/// on the screen.
 pub fn show_end_of_history(state: &mut State) {
     if state.room().is_some_and(|room| !state.preview.of(room).is_empty()) {
         end_of_history(state);
     }
 }
 
-/// Where what was sent ahead has become rows of the history, who reads in it stays where he is.
+/// Where rows of the preview have become rows of the history, keeps the same rows on the screen.
 pub fn keep_place(state: &mut State) {
     let hidden = state.preview.below;
     if hidden == 0 || hidden == usize::MAX {
@@ -130,7 +131,7 @@ pub fn keep_place(state: &mut State) {
     }
 }
 
-/// Puts a row that is held into the middle.
+/// Scrolls a row of the window to the middle of the screen.
 pub fn centre(state: &mut State, id: ChangeHash) {
     let (_, height) = area(state);
     let Some(room) = state.room() else { return };
@@ -140,7 +141,7 @@ pub fn centre(state: &mut State, id: ChangeHash) {
     fill(state);
 }
 
-/// Scrolls only where the row is not wholly in sight.
+/// Scrolls a row to the middle of the screen unless the whole row is on the screen.
 pub fn reveal(state: &mut State, id: ChangeHash) {
     let (columns, height) = area(state);
     let Some(room) = state.room() else { return };

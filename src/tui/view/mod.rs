@@ -1,4 +1,4 @@
-//! The screen as a function of the state. Nothing is decided here but where things are painted and in which style.
+//! Paints the state. Only places and styles are decided here.
 
 mod overlay;
 mod panes;
@@ -61,7 +61,7 @@ fn history_pane(state: &State, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);
 }
 
-/// What to do first, where there is no group yet.
+/// Says what to do first, while no group is open.
 fn welcome(state: &State, columns: usize) -> Vec<Line<'static>> {
     if !matches!(state.connection, super::state::Connection::Open { .. }) {
         return vec![Line::styled(" starting…", state.settings.theme.quiet())];
@@ -69,12 +69,12 @@ fn welcome(state: &State, columns: usize) -> Vec<Line<'static>> {
     let others = state.groups.iter().map(|group| group.name.to_string()).collect::<Vec<_>>().join(", ");
     let mut text = vec!["You are in no group yet.".to_owned(), String::new()];
     if !others.is_empty() {
-        text.push(format!("/join GROUP enters one of those there are: {others}"));
+        text.push(format!("/join GROUP joins one of these: {others}"));
     }
     text.extend([
         "/create GROUP makes one.".to_owned(),
         "/nick NAME tells others what to call you.".to_owned(),
-        "/invite shows a ticket for a newcomer; `peer chat --join TICKET` enters a mesh.".to_owned(),
+        "/invite shows a ticket for a newcomer; `peer chat --join TICKET` joins a mesh.".to_owned(),
         "F1 lists keys and commands.".to_owned(),
         String::new(),
     ]);
@@ -101,7 +101,7 @@ fn hint(state: &State, frame: &mut Frame, area: Rect) {
             spans.push(Span::styled(text::line(option.trim_end()).into_owned(), style));
             spans.push(Span::raw("  "));
         }
-        // The selected one stays in sight.
+        // Drop options from the left until the selected one is on the screen.
         let before: usize = spans.iter().take(2 * completion.selected + 1).map(Span::width).sum();
         while spans.len() > 2 && before > columns && spans.iter().map(Span::width).sum::<usize>() > columns {
             spans.remove(0);

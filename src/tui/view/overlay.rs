@@ -1,4 +1,4 @@
-//! What lies over the screen: help, texts, the switcher, what a search found.
+//! The views over the screen: help, texts, the switcher, and the results of a search.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -15,7 +15,7 @@ use crate::tui::keys::ACTIONS;
 use crate::tui::state::{Overlay, State};
 use crate::tui::wrap::{pad, truncate, width, wrap};
 
-const TICKET_WARNING: &str = "A ticket lets whoever has it into this mesh, to read and write in every group, now and later. Show it to nobody else, and mind who sees this screen.\n\nEnter shows it. Esc does not. /invite FILE writes it to a file instead.";
+const TICKET_WARNING: &str = "Anyone who has a ticket can join this mesh, and read and write in every group. Show it to nobody else than the newcomer, and check who sees this screen.\n\nEnter shows it. Esc does not. /invite FILE writes it to a file instead.";
 
 pub fn overlay(state: &State, overlay: &Overlay, frame: &mut Frame, geometry: Geometry) {
     let area = geometry.title.union(geometry.history).union(geometry.status);
@@ -60,7 +60,7 @@ pub fn overlay(state: &State, overlay: &Overlay, frame: &mut Frame, geometry: Ge
     }
 }
 
-/// A hit on two lines: where and when, and what.
+/// A hit on two lines: time, group and author, then the text.
 fn found(state: &State, hit: &Hit, columns: usize) -> [Line<'static>; 2] {
     let theme = state.settings.theme;
     let row = &hit.row;
@@ -76,7 +76,7 @@ fn found(state: &State, hit: &Hit, columns: usize) -> [Line<'static>; 2] {
     ]
 }
 
-/// How many lines a text overlay has, and how many of them fit.
+/// The lines of the help.
 pub fn help(state: &State, columns: usize) -> Vec<Line<'static>> {
     let theme = state.settings.theme;
     let mut lines = vec![Line::styled("Commands", theme.strong())];
@@ -87,7 +87,7 @@ pub fn help(state: &State, columns: usize) -> Vec<Line<'static>> {
     lines.push(Line::default());
     lines
         .push(Line::styled("Keys, and the names of their actions in the configuration file", theme.strong()));
-    lines.extend(explained("alt-1 … alt-9", "go to a group by its place", columns));
+    lines.extend(explained("alt-1 … alt-9", "go to the group at this place in the list", columns));
     for (action, name, _, about) in ACTIONS {
         let keys = state.settings.keys.keys_of(*action).join(" ");
         lines.extend(explained(&keys, &format!("{about} ({name})"), columns));
@@ -95,11 +95,11 @@ pub fn help(state: &State, columns: usize) -> Vec<Line<'static>> {
     lines.push(Line::default());
     lines.push(Line::styled("Signs", theme.strong()));
     for (sign, about) in [
-        ("…", "on its way to the disk here"),
-        ("✓1 ✓2 ✓n", "an own message is stored on so many peers, this one counted"),
-        ("↥ late", "arrived after what stands below it"),
+        ("…", "not stored here yet"),
+        ("✓1 ✓2 ✓n", "your message is stored on so many peers, this one included"),
+        ("↥ late", "arrived after the messages below it"),
         ("● ○", "connected, not connected"),
-        ("name~1a2b", "several people have this name: the beginning of the key"),
+        ("name~1a2b", "several people have this name; 1a2b is the beginning of the key"),
     ] {
         lines.extend(explained(sign, about, columns));
     }
@@ -135,7 +135,7 @@ fn text_page(
     frame.render_widget(Paragraph::new(shown), below(area));
 }
 
-/// Rows of `each` lines, one of them selected and in sight.
+/// A list whose rows have `each` lines, scrolled so that the selected row is on the screen.
 fn list_page(
     state: &State,
     frame: &mut Frame,

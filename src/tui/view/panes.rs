@@ -1,4 +1,4 @@
-//! The bar on top, the groups and the members.
+//! The title bar, and the panes of groups and of members.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -84,7 +84,7 @@ pub fn members(state: &State, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// `● name` for who is connected, `○ name` for who is not.
+/// `● name` for a person who is connected, `○ name` for one who is not.
 fn member(state: &State, user: &User, columns: usize) -> Line<'static> {
     let theme = state.settings.theme;
     let name = truncate(&history::name(state, user.name.as_deref(), &user.key), columns.saturating_sub(2));

@@ -1,4 +1,4 @@
-//! The bar above the input: whether others are there, what is missing, and what waits elsewhere.
+//! The status bar: the connection, what is missing, and unread messages in other groups.
 
 use peer_engine::id::GroupName;
 use ratatui::Frame;
@@ -11,7 +11,7 @@ use crate::text;
 use crate::tui::state::{Connection, State};
 use crate::tui::wrap::{pad, truncate, width};
 
-/// A clock that is wrong by more is told, in milliseconds.
+/// A clock that is wrong by at least this many milliseconds is reported.
 const SKEW_MS_TOLD: i64 = 2_000;
 
 pub fn bar(state: &State, frame: &mut Frame, area: Rect, with_groups: bool) {
@@ -47,21 +47,21 @@ pub fn bar(state: &State, frame: &mut Frame, area: Rect, with_groups: bool) {
         parts.extend(elsewhere(state).map(|elsewhere| (elsewhere, theme.strong())));
     }
     let help = " F1 help ";
-    let room = columns.saturating_sub(width(help) + 1);
+    let free = columns.saturating_sub(width(help) + 1);
     let mut spans = vec![Span::raw(" ")];
     let mut taken = 0;
     for (index, (part, style)) in parts.into_iter().enumerate() {
         let separator = if index == 0 { "" } else { " · " };
-        let piece = truncate(&format!("{separator}{part}"), room.saturating_sub(taken));
+        let piece = truncate(&format!("{separator}{part}"), free.saturating_sub(taken));
         taken += width(&piece);
         spans.push(Span::styled(piece, style));
     }
-    spans.push(Span::raw(pad("", room.saturating_sub(taken))));
+    spans.push(Span::raw(pad("", free.saturating_sub(taken))));
     spans.push(Span::raw(truncate(help, columns)));
     frame.render_widget(Line::from(spans).style(theme.reverse()), area);
 }
 
-/// How this peer stands to the others, and whether that is as it should be.
+/// How this peer is connected and what it lacks, and whether that is in order.
 pub fn connection(state: &State) -> (String, bool) {
     match &state.connection {
         Connection::Starting => return ("starting".to_owned(), true),
@@ -92,7 +92,7 @@ fn list(groups: &[GroupName]) -> String {
     format!("{}{more}", names.join(", "))
 }
 
-/// The own clock against the middle one of the others.
+/// Reports this peer's clock if it differs from the median of the other peers' clocks.
 fn skew(state: &State) -> Option<String> {
     let mut skews: Vec<i64> = state.status.as_ref()?.links.iter().filter_map(|link| link.skew_ms).collect();
     skews.sort_unstable();
@@ -113,7 +113,7 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
-/// The groups with something unread, where there is no pane for them.
+/// The groups with unread messages, for a screen that has no pane for groups.
 fn elsewhere(state: &State) -> Option<String> {
     let unread = state.joined().enumerate().filter(|(_, group)| group.unread > 0);
     let names: Vec<String> = unread

@@ -20,13 +20,6 @@ pub use crate::store::MarkOn;
 /// The `kind` of a row that is a message. In the change itself a message is an entry without a kind.
 pub use peer_engine::kinds::MESSAGE;
 
-/// Names of kinds.
-pub mod kind {
-    pub use peer_engine::kinds::join::JOINED as JOIN;
-    pub use peer_engine::kinds::leave::LEFT as LEAVE;
-    pub use peer_engine::kinds::topic::TOPIC;
-}
-
 /// One entry of a group's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
@@ -88,7 +81,7 @@ impl From<store::Entry> for Row {
             name: entry.name,
             from: entry.from,
             says: body.as_deref().and_then(|body| kinds::sentence(entry.kind.as_deref(), body)),
-            kind: kinds::word(entry.kind),
+            kind: entry.kind.unwrap_or_else(|| MESSAGE.to_owned()),
             body,
             sealed,
             re: entry.re,

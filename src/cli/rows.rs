@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use peer_engine::time::Timestamp;
 
-use crate::api::{MESSAGE, Row, kind};
+use crate::api::{MESSAGE, Row};
 use crate::text;
 
 /// Marks a row that arrived after rows that stand below it.
@@ -19,14 +19,14 @@ pub(super) fn row(row: &Row, zone: &TimeZone) -> String {
     let body = row.body.as_deref().unwrap_or_default();
     match row.kind.as_str() {
         MESSAGE if !row.sealed => format!("{at}  {late}{author}  {}", indented(body)),
-        kind::JOIN => format!("{at}  {late}* {author} joined"),
-        kind::LEAVE => format!("{at}  {late}* {author} left"),
-        kind::TOPIC => format!("{at}  {late}* {author} set the topic: {}", text::line(body)),
         MESSAGE => format!("{at}  {late}* {author} sent something sealed"),
-        other => format!(
-            "{at}  {late}* {author} sent something this version does not know ({})",
-            text::line(other)
-        ),
+        other => match &row.says {
+            Some(says) => format!("{at}  {late}* {author} {}", text::line(says)),
+            None => format!(
+                "{at}  {late}* {author} sent something this version does not know ({})",
+                text::line(other)
+            ),
+        },
     }
 }
 
@@ -109,11 +109,11 @@ mod tests {
 
     #[test]
     fn other_kinds_are_told() {
-        let kind = |name: &str| shown(|row| row.kind = name.to_owned());
-        assert_eq!(kind("join"), "2026-01-31 14:03  * anna joined");
-        assert_eq!(kind("leave"), "2026-01-31 14:03  * anna left");
-        assert_eq!(kind("topic"), "2026-01-31 14:03  * anna set the topic: hello");
-        assert_eq!(kind("poll"), "2026-01-31 14:03  * anna sent something this version does not know (poll)");
+        let says =
+            |says: &str| shown(|row| (row.kind, row.says) = ("topic".to_owned(), Some(says.to_owned())));
+        assert_eq!(says("set the topic: hello"), "2026-01-31 14:03  * anna set the topic: hello");
+        let unknown = shown(|row| row.kind = "poll".to_owned());
+        assert_eq!(unknown, "2026-01-31 14:03  * anna sent something this version does not know (poll)");
         let sealed = shown(|row| (row.body, row.sealed) = (None, true));
         assert_eq!(sealed, "2026-01-31 14:03  * anna sent something sealed");
     }
@@ -130,6 +130,7 @@ mod tests {
         for kind in ["message", "topic", "join", "x\x1b"] {
             let line = shown(|row| {
                 row.kind = kind.to_owned();
+                row.says = (kind == "topic").then(|| evil.clone());
                 row.name = Some(evil.clone());
                 row.from = Some(evil.clone());
                 row.body = Some(evil.trim_end().to_owned());

@@ -13,7 +13,7 @@ use super::commands::ACTION;
 use super::room::{Anchor, Pending, Room};
 use super::state::State;
 use super::wrap::{pad, truncate, width, wrap};
-use crate::api::{MESSAGE, Row, kind};
+use crate::api::{MESSAGE, Row};
 use crate::text;
 
 /// Minimum width of a history with a column for names.
@@ -197,13 +197,13 @@ fn said(state: &State, room: &Room, row: &Row) -> Said {
                 said.text = format!("‹{}› {}", text::line(from), said.text);
             }
         }
-        kind::JOIN => star(&mut said, format!("{own} joined")),
-        kind::LEAVE => star(&mut said, format!("{own} left")),
-        kind::TOPIC => star(&mut said, format!("{own} set the topic: {}", text::line(body))),
-        other => star(
-            &mut said,
-            format!("{own} sent something this version does not know ({})", text::line(other)),
-        ),
+        other => match &row.says {
+            Some(says) => star(&mut said, format!("{own} {}", text::line(says))),
+            None => star(
+                &mut said,
+                format!("{own} sent something this version does not know ({})", text::line(other)),
+            ),
+        },
     }
     if row.mention {
         said.name.1 = said.name.1.add_modifier(Modifier::REVERSED);

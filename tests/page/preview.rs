@@ -283,7 +283,7 @@ fn nothing_in_it_runs() {
     let Some(driver) = Driver::start() else { return };
     let anna = Member::in_group("anna", None);
     let desk = desk(&driver, &anna);
-    let fields = ["body", "name", "from", "kind"];
+    let fields = ["body", "name", "from", "kind", "says"];
     for field in fields {
         let rows: Vec<Value> =
             PAYLOADS.iter().enumerate().map(|(number, text)| with(row(number, text), field, *text)).collect();

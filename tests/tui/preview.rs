@@ -4,7 +4,7 @@ use peer::api::{Row, What};
 use peer::tui::{Effect, Event};
 use ratatui::style::Modifier;
 
-use crate::support::{ANNA, BOB, Chat, ME, id, name, row, talk};
+use crate::support::{ANNA, BOB, Chat, ME, id, name, of_kind, row, talk};
 
 const DIVIDER: &str = "── preview, sent by anna: the rest is on its way ──";
 
@@ -57,7 +57,7 @@ fn it_stands_below_the_newest_row_under_its_own_line_and_own_messages_below_it()
             re: Some(id(90_000)),
             ..previewed(90_001, BOB, "eight is fine; a much longer message that has to be wrapped")
         },
-        Row { kind: "join".to_owned(), ..previewed(90_002, ANNA, "") },
+        of_kind("join", previewed(90_002, ANNA, "")),
         previewed(90_003, ME, "from my other machine"),
     ]);
     chat.write("hello");
@@ -330,11 +330,7 @@ fn hostile_text_in_it_is_neutralised() {
     let mut rows: Vec<Row> = ["message", "topic", "\x1b[31m"]
         .into_iter()
         .zip(10..)
-        .map(|(kind, number)| Row {
-            kind: kind.to_owned(),
-            name: named.clone(),
-            ..previewed(number, carol, hostile)
-        })
+        .map(|(kind, number)| Row { name: named.clone(), ..of_kind(kind, previewed(number, carol, hostile)) })
         .collect();
     rows[0].from = named;
     chat.has_preview(rows);

@@ -4,7 +4,7 @@ use peer::api::{Row, What};
 use peer::tui::room::WINDOW_MAX;
 use peer::tui::{Effect, Event};
 
-use crate::support::{ANNA, BOB, Chat, id, name, row, talk};
+use crate::support::{ANNA, BOB, Chat, id, name, of_kind, row, talk};
 
 /// The numbers of the messages on the screen.
 fn numbers(chat: &Chat) -> Vec<u64> {
@@ -228,7 +228,7 @@ fn a_line_stands_where_unread_begins_until_one_leaves_the_group() {
 #[test]
 fn who_merely_joins_leaves_nothing_unread() {
     let mut rows = talk(6);
-    rows[4] = Row { kind: "join".to_owned(), ..row(5, ANNA, "") };
+    rows[4] = of_kind("join", row(5, ANNA, ""));
     let mut chat = Chat::with(80, 14, talk(3));
     chat.add("go", rows);
     let group = chat.group("go");

@@ -6,7 +6,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
-use crate::support::{ANNA, BOB, Chat, row};
+use crate::support::{ANNA, BOB, Chat, of_kind, row};
 
 const HOSTILE: &[&str] = &[
     "\x1b]52;c;ZXZpbA==\x07",
@@ -25,7 +25,7 @@ fn hostile(columns: u16) -> Chat {
     for (kind, text) in [("topic", HOSTILE[0]), ("\x1b[2J", "x"), ("message", piled.as_str())] {
         let number = rows.len() as u64 + 1;
         let from = Some(HOSTILE[2].to_owned());
-        rows.push(Row { kind: kind.to_owned(), from, ..row(number, BOB, text) });
+        rows.push(Row { from, ..of_kind(kind, row(number, BOB, text)) });
     }
     for row in &mut rows {
         row.name = Some(HOSTILE[1].to_owned() + HOSTILE[4]);

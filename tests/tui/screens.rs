@@ -1,13 +1,13 @@
 //! Whole screens, line by line.
 
-use peer::api::{Row, What, kind};
+use peer::api::{Row, What};
 use peer::tui::Event;
 
-use crate::support::{ANNA, BOB, Chat, ME, id, name, row, talk};
+use crate::support::{ANNA, BOB, Chat, ME, id, name, of_kind, row, talk};
 
 fn conversation() -> Vec<Row> {
     vec![
-        Row { kind: kind::JOIN.to_owned(), ..row(1, ANNA, "") },
+        of_kind("join", row(1, ANNA, "")),
         row(2, ANNA, "hello"),
         row(
             3,
@@ -17,10 +17,10 @@ fn conversation() -> Vec<Row> {
         Row { stored_on: Some(3), ..row(4, ME, "two\nlines") },
         Row { re: Some(id(2)), late: true, ..row(5, BOB, "welcome") },
         row(700, ANNA, "日本語 👍🏽 e\u{301}"),
-        Row { kind: kind::TOPIC.to_owned(), ..row(800, ANNA, "all about Rust") },
+        of_kind("topic", row(800, ANNA, "all about Rust")),
         row(801, ANNA, "/me waves"),
         Row { from: Some("irc-carl".to_owned()), mention: true, ..row(802, BOB, "me: look") },
-        Row { kind: "poll".to_owned(), ..row(803, BOB, "?") },
+        of_kind("poll", row(803, BOB, "?")),
     ]
 }
 

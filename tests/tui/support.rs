@@ -9,6 +9,7 @@ use peer::tui::keys::{Key, KeyMap};
 use peer::tui::theme::Theme;
 use peer::tui::{Effect, Event, Settings, State, update, view};
 use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
+use peer_engine::kinds;
 use peer_engine::time::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -28,6 +29,12 @@ pub fn id(number: u64) -> ChangeHash {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     ChangeHash(bytes)
+}
+
+/// An entry that is no message, with its sentence.
+pub fn of_kind(kind: &str, row: Row) -> Row {
+    let says = kinds::sentence(Some(kind), row.body.as_deref().unwrap());
+    Row { kind: kind.to_owned(), says, ..row }
 }
 
 /// The `number`th message in `rust`, a minute after the one before.

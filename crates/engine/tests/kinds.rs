@@ -114,13 +114,6 @@ fn every_example_makes_sense() {
 }
 
 #[test]
-fn no_entry_passes_for_a_message_by_its_kind() {
-    assert_eq!(kinds::word(None), "message");
-    assert_eq!(kinds::word(Some("topic".to_owned())), "topic");
-    assert_ne!(kinds::word(Some("message".to_owned())), "message");
-}
-
-#[test]
 fn marks_lie_on_their_entry_and_can_be_taken_away() {
     let (target, other, ann, bob) =
         (ChangeHash([1; 32]), ChangeHash([2; 32]), PeerId([1; 32]), PeerId([2; 32]));

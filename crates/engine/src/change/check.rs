@@ -1,6 +1,7 @@
 //! The consensus limits on the parts of a change. The verdict depends on the change alone, so all peers agree.
 
-use super::{Body, Content, Genesis, Header};
+use super::content::{Body, Content, Header};
+use super::genesis::Genesis;
 use crate::limits::{BODY_BYTES_MAX, DEPS_MAX, FROM_BYTES_MAX, KIND_BYTES_MAX, MAX_OP_MAX};
 
 /// Why an entry cannot be said. The texts are shown to users. No state changes.

@@ -4,13 +4,15 @@
 //! again and compares. So it need not refuse every other spelling, only never panic, never loop and never
 //! allocate by a foreign length.
 
+use super::check::{ContentError, HeaderError};
+use super::chunk::{CHANGE_CHUNK, MAGIC};
 use super::columns::{
     ACTION, BYTES, INSERT, KEY_COUNTER, KEY_TEXT, OBJECT_ACTOR, OBJECT_COUNTER, PREDECESSOR_COUNT, TEXT,
     VALUE, VALUE_META,
 };
-use super::encode::{CHANGE_CHUNK, FIXED_HEAD, MAGIC, OPS_MAX, SIGNATURE_TAG};
+use super::content::{Body, Change, Content, Header};
+use super::encode::{FIXED_HEAD, OPS_MAX, SIGNATURE_TAG};
 use super::leb128::Reader;
-use super::{Body, Change, Content, ContentError, Header, HeaderError};
 use crate::id::{ActorId, ChangeHash};
 use crate::limits::{CHANGE_BYTES_MAX, DEPS_MAX};
 use crate::time::Timestamp;

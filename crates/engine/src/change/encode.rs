@@ -1,23 +1,18 @@
 //! From the parts of a change to its bytes.
 
-use sha2::{Digest, Sha256};
-
+use super::chunk::MAGIC;
 use super::columns::{
     ACTION, Columns, INSERT, KEY_COUNTER, KEY_TEXT, MAKE_MAP, OBJECT_ACTOR, OBJECT_COUNTER,
     PREDECESSOR_COUNT, SET, VALUE, VALUE_META, Value, write_keys, write_runs,
 };
+use super::content::{Body, Content, Header, SIGNATURE_BYTES};
+use super::genesis::Genesis;
 use super::leb128::write_unsigned;
-use super::{Body, Content, Genesis, Header};
 use crate::id::{ActorId, ChangeHash, GroupId};
 
-/// Every Automerge chunk begins with these.
-pub(super) const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
-/// The chunk type of an uncompressed change.
-pub(super) const CHANGE_CHUNK: u8 = 1;
 /// Ends the signed part: `p` for this program, then the signature scheme, 1 for Ed25519. Automerge reads a
 /// number here and takes 1 for its own author footer; ours reads as 112.
 pub(super) const SIGNATURE_TAG: [u8; 2] = [b'p', 1];
-pub(super) const SIGNATURE_BYTES: usize = 64;
 /// So that nothing else that is ever signed with the same key can pass for a change.
 const SIGNATURE_DOMAIN: &[u8] = b"peer/change/1\0";
 
@@ -45,7 +40,7 @@ pub(super) fn signed_part(header: &Header, content: &Content) -> Vec<u8> {
     out
 }
 
-/// The signed part of a change as [`chunk`] wrote it.
+/// The signed part of a change as [`super::chunk::write`] wrote it.
 pub(super) fn signed_part_of(bytes: &[u8]) -> &[u8] {
     let kind = MAGIC.len() + 4;
     let more = bytes[kind + 1..].iter().take_while(|byte| **byte & 0x80 != 0).count();
@@ -55,19 +50,6 @@ pub(super) fn signed_part_of(bytes: &[u8]) -> &[u8] {
 /// What the author signs: not the chunk's header, whose checksum covers the signature.
 pub(super) fn signing_input(group: GroupId, signed_part: &[u8]) -> Vec<u8> {
     [SIGNATURE_DOMAIN, group.as_bytes(), signed_part].concat()
-}
-
-/// The chunk with these contents, and its hash.
-pub(super) fn chunk(contents: &[u8]) -> (ChangeHash, Vec<u8>) {
-    let mut bytes = Vec::with_capacity(16 + contents.len());
-    bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&[0; 4]);
-    bytes.push(CHANGE_CHUNK);
-    write_unsigned(contents.len() as u64, &mut bytes);
-    bytes.extend_from_slice(contents);
-    let hash: [u8; 32] = Sha256::digest(&bytes[8..]).into();
-    bytes[4..8].copy_from_slice(&hash[..4]);
-    (ChangeHash(hash), bytes)
 }
 
 /// The operations: a map inserted at the head of the messages, then its fields in the order of their names.

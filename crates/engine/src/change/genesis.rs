@@ -1,10 +1,10 @@
 //! The first change of a group: deterministic, so that a public group is its name.
 
+use super::chunk;
 use super::columns::{
     ACTION, Columns, INSERT, KEY_TEXT, MAKE_LIST, PREDECESSOR_COUNT, SET, VALUE, VALUE_META, Value,
     write_keys, write_runs,
 };
-use super::encode::chunk;
 use crate::id::{GroupId, GroupName, MeshId};
 use crate::limits::FORMAT;
 
@@ -28,11 +28,11 @@ impl Genesis {
     }
 
     pub fn id(&self) -> GroupId {
-        GroupId(chunk(&self.contents()).0.0)
+        GroupId(chunk::write(&self.contents()).0.0)
     }
 
     pub fn bytes(&self) -> Vec<u8> {
-        chunk(&self.contents()).1
+        chunk::write(&self.contents()).1
     }
 
     fn contents(&self) -> Vec<u8> {

@@ -34,11 +34,8 @@ macro_rules! kinds {
 
 kinds![group::Group, join::Join, leave::Leave, name::Name, topic::Topic];
 
-/// The word for the kind of an entry that has none.
+/// The word for the kind of an entry that has none. No change has it for its kind: the gate refuses that.
 pub const MESSAGE: &str = "message";
-
-/// The word for an entry whose kind would pass for a message.
-const UNKNOWN: &str = "unknown";
 
 /// The kind of this name, if this version knows it.
 pub fn of(name: &str) -> Option<&'static dyn Kind> {
@@ -59,13 +56,4 @@ pub fn sentence(kind: Option<&str>, body: &str) -> Option<String> {
 /// Which lists an entry of this kind may change.
 pub fn changes(kind: Option<&str>) -> Lists {
     kind.and_then(of).map(|kind| kind.changes()).unwrap_or_default()
-}
-
-/// The word that stands for a kind where messages have one too. No entry can pass for a message by its kind.
-pub fn word(kind: Option<String>) -> String {
-    match kind {
-        None => MESSAGE.to_owned(),
-        Some(kind) if kind == MESSAGE => UNKNOWN.to_owned(),
-        Some(kind) => kind,
-    }
 }

@@ -31,7 +31,7 @@ export function render(row, { above, unread, newest, quoted, act }) {
   const item = el("li", { class: "message-item", "data-id": row.id });
   if (!above || dayKey(above.at) !== dayKey(row.at)) item.append(el("div", { class: "day" }, el("span", {}, dayName(row.at))));
   if (unread) item.append(el("div", { class: "unread-line" }, "New since you were here"));
-  const system = row.kind !== "message" && (row.kind === "join" || row.kind === "leave" || row.kind === "topic");
+  const system = Boolean(row.says);
   const run = continues(row, above);
   const classes = ["message", !run && !system && "first", system && "system", row.late && "late", mentions(row) && "mention", isMe(row.author) && "own"];
   const message = el("div", { class: classes.filter(Boolean).join(" "), tabIndex: -1, role: "article", "aria-label": label(row) });
@@ -90,12 +90,7 @@ function content(row) {
 }
 
 function systemLine(row) {
-  const text = el("span", { class: "body" }, author(row.author, row.name));
-  if (row.kind === "join") text.append(" joined");
-  else if (row.kind === "leave") text.append(" left");
-  else if (!row.body) text.append(" cleared the topic");
-  else text.append(" set the topic: ", el("bdi", {}, inline(row.body)));
-  return text;
+  return el("span", { class: "body" }, author(row.author, row.name), " ", el("bdi", {}, inline(row.says)));
 }
 
 /** A message on one line, for quotes, search results and screen readers. */

@@ -27,7 +27,8 @@ use super::discovery::{self, Announcement};
 use super::error::{Envelope, ErrorBody};
 use super::export;
 use super::guard::{self, Gate};
-use super::routes::{self, Service};
+use super::routes;
+use super::service::Service;
 use super::token::Token;
 use super::types::{
     Event, EventsQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hits,

@@ -14,8 +14,8 @@ use peer_engine::id::{ChangeHash, GroupName, PeerId};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::routes::Service;
 use super::rows::rows;
+use super::service::Service;
 use super::types::{Event, What, kind};
 use crate::limits::{EVENT_LOOK_MS, EVENTS_BATCH_MAX, OWN_RECENT_ARRIVALS_MAX, OWN_RECENT_MAX};
 use crate::node::{Node, NodeError};

@@ -1,7 +1,6 @@
 //! What the API answers: every route, and nothing about who may ask.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,29 +10,28 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, http};
-use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::group::EntryNo;
 use peer_engine::id::{ChangeHash, GroupName};
-use tokio::sync::{Semaphore, watch};
 use zeroize::Zeroizing;
 
 use super::error::ApiError;
 use super::events::{self, Events};
 use super::extract::{Body, Path, Query};
-use super::login::Login;
 use super::openapi::{self, Route};
 use super::rows::rows;
+use super::service::Service;
 use super::types::{
     Code, Event, EventsQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hit, Hits,
-    Invitation, LateQuery, Link, MESSAGE, Name, NewMessages, Preview, ReadMark, Row, Rows, SearchQuery, Sent,
+    Invitation, LateQuery, Link, Name, NewMessages, Preview, ReadMark, Row, Rows, SearchQuery, Sent,
     SentMessages, Status, TextQuery, Topic, User, Users, UsersQuery,
 };
 use super::{export, qr, socket};
 use crate::limits::{
-    API_BODY_BYTES_MAX, API_CODE_BYTES_MAX, EVENTS_MAX, OWN_RECENT_ARRIVALS_MAX, PAGE_MAX, PATIENCE_MS_MAX,
-    SEARCH_CONTEXT_MAX, SEARCH_HITS_MAX, SEND_BATCH_MAX, SENT_KEY_BYTES_MAX,
+    API_BODY_BYTES_MAX, API_CODE_BYTES_MAX, PAGE_MAX, PATIENCE_MS_MAX, SEARCH_CONTEXT_MAX, SEARCH_HITS_MAX,
+    SEND_BATCH_MAX, SENT_KEY_BYTES_MAX,
 };
-use crate::node::{Node, wall_clock};
-use crate::store::{GroupSummary, Page};
+use crate::node::wall_clock;
+use crate::store::Page;
 
 const NDJSON: &str = "application/x-ndjson";
 const AUTOMERGE: &str = "application/vnd.automerge";
@@ -41,19 +39,6 @@ const AUTOMERGE: &str = "application/vnd.automerge";
 const PAGE: usize = 50;
 const SEARCH_HITS: usize = 20;
 const SEARCH_CONTEXT: usize = 2;
-const SUGGESTIONS: usize = 3;
-
-/// What the routes work on.
-#[derive(Clone)]
-pub(super) struct Service {
-    pub node: Node,
-    /// `None`: no browser can come, since this is a command's own node and has no network.
-    pub login: Option<Arc<Login>>,
-    /// Becomes true when open streams have to end.
-    pub stopping: watch::Receiver<bool>,
-    /// Room for streams of events.
-    streams: Arc<Semaphore>,
-}
 
 /// Where a browser exchanges its one-time code for a cookie.
 pub(super) const SESSION: &str = "/v1/session";
@@ -153,57 +138,6 @@ fn table() -> Vec<Route> {
 
 async fn describe() -> Json<serde_json::Value> {
     Json(openapi::document(&table()))
-}
-
-impl Service {
-    pub fn new(node: Node, login: Option<Arc<Login>>, stopping: watch::Receiver<bool>) -> Self {
-        Self { node, login, stopping, streams: Arc::new(Semaphore::new(EVENTS_MAX)) }
-    }
-
-    fn login(&self) -> Result<&Arc<Login>, ApiError> {
-        self.login.as_ref().ok_or_else(|| {
-            let message = "no browser can reach this peer; start it with `peer serve`";
-            ApiError::new(StatusCode::CONFLICT, "not-serving", message)
-        })
-    }
-
-    /// What is known of a group.
-    async fn group(&self, name: &GroupName) -> Result<GroupSummary, ApiError> {
-        let wanted = name.clone();
-        if let Some(group) = self.node.read(move |reader| reader.group(&wanted)).await? {
-            return Ok(group);
-        }
-        let wanted = name.clone();
-        let nearest = self.node.read(move |reader| reader.nearest(wanted.as_str(), SUGGESTIONS)).await?;
-        Err(ApiError::unknown_group(name, nearest))
-    }
-
-    /// Fills in on how many peers own messages are known to be, for those that are new enough to be cheap to look for.
-    async fn say_where(&self, group: &GroupSummary, rows: &mut [Row]) {
-        let own = self.node.peer();
-        let recent = |row: &&mut Row| {
-            row.arrival + OWN_RECENT_ARRIVALS_MAX > group.entries && row.author == own && row.kind == MESSAGE
-        };
-        let mut rows: Vec<&mut Row> = rows.iter_mut().filter(recent).collect();
-        if rows.is_empty() || !group.joined {
-            return;
-        }
-        let ids: Vec<ChangeHash> = rows.iter().map(|row| row.id).collect();
-        // The rows are right without it.
-        let found = self.node.stored_on(&group.name, &ids, Duration::ZERO).await.unwrap_or_default();
-        for (row, stored_on) in rows.iter_mut().zip(found) {
-            row.stored_on = Some(stored_on);
-        }
-    }
-
-    /// A group of which something is held here, and its number.
-    async fn held(&self, name: &GroupName) -> Result<(GroupNo, GroupSummary), ApiError> {
-        let group = self.group(name).await?;
-        match group.no {
-            Some(no) => Ok((no, group)),
-            None => Err(ApiError::not_joined(name)),
-        }
-    }
 }
 
 async fn hello(State(service): State<Service>) -> Json<Hello> {

@@ -4,6 +4,7 @@
 //! the time it looks is one transaction. Sockets live in tasks; faces read on connections of their own.
 
 mod checkpoints;
+mod clock;
 mod data_dir;
 mod database;
 mod error;
@@ -13,56 +14,42 @@ mod input;
 mod links;
 mod outbox;
 mod previews;
+mod private;
 mod probe;
 mod readers;
 mod snapshots;
+mod start;
 mod status;
 mod writer;
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use data_dir::Secrets;
-pub use data_dir::{DataDir, DataDirError, write_private};
-pub use error::NodeError;
+pub use clock::wall_clock;
+pub use data_dir::DataDir;
+pub use error::{DataDirError, NodeError};
 pub use peer_engine::engine::{CommandError, Draft};
+pub use private::write_private;
 pub use probe::probe;
+pub use start::Options;
 pub use status::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
 
-use crate::store::{Entry, Reader, SqliteStore, StoreError};
-use crate::transport::{Transport, TransportError};
-use database::{Database, Opened};
+use crate::store::{Entry, Reader, StoreError};
 use input::Input;
 use links::Links;
 use peer_engine::change::Genesis;
-use peer_engine::engine::{Command, Outcome, Settings};
+use peer_engine::engine::{Command, Outcome};
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
-use peer_engine::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, TOPIC_BYTES_MAX};
-use peer_engine::store::Store;
-use peer_engine::time::Timestamp;
+use peer_engine::limits::{NAME_BYTES_MAX, TOPIC_BYTES_MAX};
 use peer_engine::wire::ticket::Ticket;
 use previews::{Preview, Previews};
 use readers::Readers;
 use writer::Writer;
-
-/// How a node takes part.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    pub listen: Vec<SocketAddr>,
-    /// Where others can dial this peer, `host:port`; empty: the addresses that it listens on.
-    pub advertise: Vec<String>,
-    pub join: Vec<Ticket>,
-    /// The display name to take on.
-    pub name: Option<String>,
-    /// Without it no socket is opened at all.
-    pub network: bool,
-}
 
 /// A running peer. Clones are handles to the same one.
 #[derive(Clone)]
@@ -86,112 +73,6 @@ struct Inner {
 }
 
 impl Node {
-    /// Opens the database, listens, and dials whom it knows.
-    pub async fn start(dir: DataDir, options: Options) -> Result<Self, NodeError> {
-        let secrets = dir.secrets()?;
-        let peer = secrets.identity.peer();
-        for address in &options.advertise {
-            peer_engine::wire::address::check(address).map_err(TransportError::from)?;
-        }
-        if let Some(bytes) = options.name.as_ref().map(String::len)
-            && !(1..=NAME_BYTES_MAX).contains(&bytes)
-        {
-            return Err(NodeError::Name { bytes });
-        }
-        let database = Database::new(dir.database(), peer, secrets.mesh);
-        let transport = Transport::new(&secrets.identity, secrets.secret.clone())?;
-        let mut listeners = Vec::new();
-        for address in options.listen.iter().filter(|_| options.network) {
-            listeners.push(transport.bind(*address).await?);
-        }
-        let mut listen = Vec::new();
-        for listener in &listeners {
-            listen.push(listener.local_addr().map_err(NodeError::Socket)?);
-        }
-        let reachable = match options.network {
-            false => None,
-            true if options.advertise.is_empty() => Some(dialable(&listen)),
-            true => Some(options.advertise.clone()),
-        };
-        let (opened, addresses) = match take(&database, &dir, &secrets, reachable.as_deref()) {
-            Err(NodeError::Store(error)) if error.is_damage() => {
-                drop(database.salvage(&error)?);
-                let (opened, addresses) = take(&database, &dir, &secrets, reachable.as_deref())?;
-                (Opened { is_clean: false, ..opened }, addresses)
-            }
-            taken => taken?,
-        };
-        let readers = Readers::new(dir.database(), secrets.mesh);
-        let ticket = Ticket { mesh: secrets.mesh, secret: secrets.secret.clone(), peer, addresses };
-
-        let settings = Settings {
-            identity: secrets.identity,
-            mesh: secrets.mesh,
-            writer_stamp: if opened.is_clean { dir.writer_stamp()? } else { data_dir::random()? },
-            seed: data_dir::random()?,
-        };
-        let links = Links::new(transport, ticket.addresses.clone(), options.network);
-        let (growth, refresher) = snapshots::channel(readers.clone());
-        let previews = Previews::default();
-        let (writer, changed) = Writer::spawn(
-            opened,
-            database,
-            settings,
-            links.clone(),
-            growth,
-            readers.clone(),
-            previews.clone(),
-        )?;
-        readers.attach(writer.input());
-        let mut tasks = Vec::new();
-        // A single command does not live long enough to make any.
-        if options.network {
-            tasks.push(tokio::spawn(refresher.run(writer.input())));
-        }
-        for listener in listeners {
-            tasks.push(tokio::spawn(links.clone().accept_all(listener)));
-        }
-        let inner = Inner {
-            peer,
-            mesh: secrets.mesh,
-            listen,
-            ticket,
-            writer,
-            readers,
-            previews,
-            changed,
-            marks: watch::Sender::new(0),
-            links,
-            tasks: std::sync::Mutex::new(tasks),
-            _dir: dir,
-        };
-        let node = Self(Arc::new(inner));
-        for ticket in options.join {
-            let command = Command::Introduce { peer: ticket.peer, addresses: ticket.addresses };
-            node.insist(command).await?;
-        }
-        node.take_name(options.name).await?;
-        Ok(node)
-    }
-
-    /// Everybody has a name from the first start on.
-    async fn take_name(&self, wanted: Option<String>) -> Result<(), NodeError> {
-        let current = self.name().await?;
-        match (wanted, current) {
-            (Some(name), current) if current.as_ref() != Some(&name) => {
-                self.insist(Command::SetName { name }).await
-            }
-            (None, None) => {
-                let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
-                let usable = |name: &String| (1..=NAME_BYTES_MAX).contains(&name.len());
-                let name =
-                    user.ok().filter(usable).unwrap_or_else(|| format!("peer-{}", self.0.peer.short()));
-                self.insist(Command::SetName { name }).await
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Ends all links, and waits until all that was queued is committed and the database is closed.
     pub async fn stop(self) {
         for task in self.0.tasks.lock().unwrap_or_else(|broken| broken.into_inner()).drain(..) {
@@ -392,87 +273,5 @@ impl Node {
             Ok(Err(error)) => Err(NodeError::Command(error)),
             Err(_) => Err(NodeError::Stopped),
         }
-    }
-}
-
-/// Opens the database, which must be this peer's, and keeps in it where this peer is reachable now, or else reads
-/// where it last was.
-fn take(
-    database: &Database,
-    dir: &DataDir,
-    secrets: &Secrets,
-    reachable: Option<&[String]>,
-) -> Result<(Opened, Vec<String>), NodeError> {
-    let mut opened = database.open()?;
-    own(&mut opened.store, dir, secrets)?;
-    let addresses = match reachable {
-        None => remembered_addresses(&opened.store)?,
-        Some(addresses) => {
-            opened.store.set_value(ADDRESSES_KEY, &serde_json::to_vec(addresses).unwrap_or_default())?;
-            opened.store.commit()?;
-            addresses.to_vec()
-        }
-    };
-    Ok((opened, addresses))
-}
-
-/// A database belongs to one peer of one mesh from its first use on.
-fn own(store: &mut SqliteStore, dir: &DataDir, secrets: &Secrets) -> Result<(), NodeError> {
-    let owner = [secrets.identity.peer().as_bytes(), secrets.mesh.as_bytes()].concat();
-    match store.value(OWNER_KEY)? {
-        Some(found) if found == owner => {}
-        Some(_) => return Err(DataDirError::OtherDatabase { path: dir.database() }.into()),
-        None => {
-            store.set_value(OWNER_KEY, &owner)?;
-            store.commit()?;
-        }
-    }
-    Ok(dir.has_database(secrets)?)
-}
-
-const OWNER_KEY: &str = "owner";
-
-/// This machine's clock, within what can be written.
-pub fn wall_clock() -> Timestamp {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::clamped(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// Where this peer was last reachable: an invitation written while it is off names these.
-const ADDRESSES_KEY: &str = "addresses";
-
-fn remembered_addresses(store: &SqliteStore) -> Result<Vec<String>, StoreError> {
-    let value = store.value(ADDRESSES_KEY)?;
-    Ok(value.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default())
-}
-
-/// Addresses that others can dial: an unspecified one stands for every address of this machine.
-fn dialable(listen: &[SocketAddr]) -> Vec<String> {
-    let interfaces: Vec<IpAddr> = if_addrs::get_if_addrs()
-        .map(|found| found.into_iter().filter(|interface| !interface.is_loopback()).map(|i| i.ip()).collect())
-        .unwrap_or_default();
-    let mut addresses: BTreeMap<String, ()> = BTreeMap::new();
-    for address in listen {
-        if !address.ip().is_unspecified() {
-            addresses.insert(address.to_string(), ());
-            continue;
-        }
-        let matching = interfaces.iter().filter(|ip| ip.is_ipv4() || address.is_ipv6());
-        let global = matching.filter(|ip| !is_link_local(ip));
-        let before = addresses.len();
-        addresses.extend(global.map(|ip| (SocketAddr::new(*ip, address.port()).to_string(), ())));
-        if addresses.len() == before {
-            let local = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port());
-            addresses.insert(local.to_string(), ());
-        }
-    }
-    addresses.into_keys().take(ADDRESSES_MAX).collect()
-}
-
-/// Link-local addresses need a zone to be dialled, which no other machine knows.
-fn is_link_local(ip: &IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
     }
 }

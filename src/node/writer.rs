@@ -18,6 +18,7 @@ use peer_engine::wire::CloseCode;
 use tokio::sync::{oneshot, watch};
 
 use super::checkpoints::Checkpoints;
+use super::clock::wall_clock;
 use super::database::{Database, Opened};
 use super::input::{Answer, Input, InputSender};
 use super::links::Links;
@@ -25,7 +26,7 @@ use super::outbox::Outbox;
 use super::previews::Previews;
 use super::readers::Readers;
 use super::snapshots::Growth;
-use super::{NodeError, data_dir, wall_clock};
+use super::{NodeError, data_dir};
 use crate::limits::{COMMIT_EVENTS_MAX, RESTART_MS, SALVAGE_AGAIN_MS, TIDY_AFTER_MS, TIDY_EVERY_MS};
 use crate::store::{SqliteStore, StoreError};
 

@@ -421,6 +421,7 @@ mod tests {
         Row {
             id: peer_engine::id::ChangeHash([1; 32]),
             group: "rust".parse().unwrap(),
+            group_id: peer_engine::id::GroupId([3; 32]),
             at: peer_engine::time::Timestamp::MIN,
             eff: 0,
             author: peer_engine::id::PeerId([2; 32]),

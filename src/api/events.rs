@@ -45,6 +45,7 @@ pub(super) struct Events {
 
 /// An own message.
 struct Own {
+    no: GroupNo,
     group: GroupName,
     arrival: EntryNo,
     id: ChangeHash,
@@ -87,8 +88,8 @@ impl Events {
         let own = node.peer();
         let recent = node.read(move |reader| reader.recent_of(&own, OWN_RECENT_MAX)).await?;
         let recent =
-            recent.into_iter().map(|(no, group, arrival, id)| (no, Own { group, arrival, id, stored_on: 1 }));
-        let recent = recent.filter(|(group, _)| only.is_none_or(|only| only == *group));
+            recent.into_iter().map(|(no, group, arrival, id)| Own { no, group, arrival, id, stored_on: 1 });
+        let recent = recent.filter(|own| only.is_none_or(|only| only == own.no));
         Ok(Self {
             only,
             place,
@@ -100,7 +101,7 @@ impl Events {
             owed: false,
             seen: Seen::default(),
             previews: None,
-            recent: recent.map(|(_, own)| own).collect(),
+            recent: recent.collect(),
             node,
             _place: room,
         })
@@ -193,8 +194,8 @@ impl Events {
                     };
                     self.recent.retain(|own| !old(own));
                     if entry.author == own && entry.kind.is_none() {
-                        let group = entry.group.clone();
-                        self.recent.push(Own { group, arrival: entry.no, id: entry.id, stored_on: 1 });
+                        let (no, group) = (group, entry.group.clone());
+                        self.recent.push(Own { no, group, arrival: entry.no, id: entry.id, stored_on: 1 });
                         let over = self.recent.len().saturating_sub(OWN_RECENT_MAX);
                         self.recent.drain(..over);
                     }
@@ -266,23 +267,18 @@ impl Events {
     }
 
     async fn deliveries(&mut self) -> Result<Vec<Event>, NodeError> {
-        let mut by_group: BTreeMap<GroupName, Vec<ChangeHash>> = BTreeMap::new();
+        let mut by_group: BTreeMap<GroupNo, Vec<ChangeHash>> = BTreeMap::new();
         for own in &self.recent {
-            by_group.entry(own.group.clone()).or_default().push(own.id);
+            by_group.entry(own.no).or_default().push(own.id);
         }
         let mut events = Vec::new();
         for (group, ids) in by_group {
-            let found = match self.node.stored_on(&group, &ids, Duration::ZERO).await {
-                Ok(found) => found,
-                // Left meanwhile.
-                Err(NodeError::NotJoined { .. }) => continue,
-                Err(error) => return Err(error),
-            };
+            let found = self.node.stored_on(group, &ids, Duration::ZERO).await?;
             let found: HashMap<_, _> = ids.into_iter().zip(found).collect();
-            for own in self.recent.iter_mut().filter(|own| own.group == group) {
+            for own in self.recent.iter_mut().filter(|own| own.no == group) {
                 if let Some(&stored_on) = found.get(&own.id).filter(|found| **found != own.stored_on) {
                     own.stored_on = stored_on;
-                    let what = What::Delivery { group: group.clone(), id: own.id, stored_on };
+                    let what = What::Delivery { group: own.group.clone(), id: own.id, stored_on };
                     events.push(Event { cursor: cursor(self.place.unwrap_or_default()), what });
                 }
             }

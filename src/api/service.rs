@@ -5,17 +5,15 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use peer_engine::group::GroupNo;
-use peer_engine::id::{ChangeHash, GroupName};
+use peer_engine::id::ChangeHash;
 use tokio::sync::{Semaphore, watch};
 
 use super::error::ApiError;
 use super::login::Login;
 use super::types::{MESSAGE, Row};
 use crate::limits::{EVENTS_MAX, OWN_RECENT_ARRIVALS_MAX};
-use crate::node::Node;
+use crate::node::{GroupKey, Node};
 use crate::store::GroupSummary;
-
-const SUGGESTIONS: usize = 3;
 
 /// What the routes work on.
 #[derive(Clone)]
@@ -41,17 +39,6 @@ impl Service {
         })
     }
 
-    /// What is known of a group.
-    pub async fn group(&self, name: &GroupName) -> Result<GroupSummary, ApiError> {
-        let wanted = name.clone();
-        if let Some(group) = self.node.read(move |reader| reader.group(&wanted)).await? {
-            return Ok(group);
-        }
-        let wanted = name.clone();
-        let nearest = self.node.read(move |reader| reader.nearest(wanted.as_str(), SUGGESTIONS)).await?;
-        Err(ApiError::unknown_group(name, nearest))
-    }
-
     /// Fills in on how many peers own messages are known to be, for those that are new enough to be cheap to look for.
     pub async fn say_where(&self, group: &GroupSummary, rows: &mut [Row]) {
         let own = self.node.peer();
@@ -59,23 +46,21 @@ impl Service {
             row.arrival + OWN_RECENT_ARRIVALS_MAX > group.entries && row.author == own && row.kind == MESSAGE
         };
         let mut rows: Vec<&mut Row> = rows.iter_mut().filter(recent).collect();
-        if rows.is_empty() || !group.joined {
-            return;
-        }
+        let Some(no) = group.no.filter(|_| group.joined && !rows.is_empty()) else { return };
         let ids: Vec<ChangeHash> = rows.iter().map(|row| row.id).collect();
         // The rows are right without it.
-        let found = self.node.stored_on(&group.name, &ids, Duration::ZERO).await.unwrap_or_default();
+        let found = self.node.stored_on(no, &ids, Duration::ZERO).await.unwrap_or_default();
         for (row, stored_on) in rows.iter_mut().zip(found) {
             row.stored_on = Some(stored_on);
         }
     }
 
     /// A group of which something is held here, and its number.
-    pub async fn held(&self, name: &GroupName) -> Result<(GroupNo, GroupSummary), ApiError> {
-        let group = self.group(name).await?;
+    pub async fn held(&self, key: &GroupKey) -> Result<(GroupNo, GroupSummary), ApiError> {
+        let group = self.node.group(key).await?;
         match group.no {
             Some(no) => Ok((no, group)),
-            None => Err(ApiError::not_joined(name)),
+            None => Err(ApiError::not_joined(&group.name)),
         }
     }
 }

@@ -7,6 +7,7 @@ use peer_engine::engine::CommandError;
 use peer_engine::id::GroupName;
 use peer_engine::limits::{NAME_BYTES_MAX, TOPIC_BYTES_MAX};
 
+use super::group_key::GroupKey;
 use crate::store::StoreError;
 use crate::transport::TransportError;
 
@@ -42,8 +43,8 @@ pub enum DataDirError {
 /// Whatever the variant, nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    #[error("there is no group {name}{}", suggestion(.nearest))]
-    UnknownGroup { name: GroupName, nearest: Vec<GroupName> },
+    #[error("there is no group {group}{}", suggestion(.nearest))]
+    UnknownGroup { group: GroupKey, nearest: Vec<GroupName> },
     #[error("this peer is not in {name}; join it first: peer groups join {name}")]
     NotJoined { name: GroupName },
     #[error("a name is 1 to {NAME_BYTES_MAX} bytes; this one has {bytes}")]

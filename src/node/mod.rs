@@ -9,6 +9,7 @@ mod data_dir;
 mod database;
 mod error;
 mod gate;
+mod group_key;
 mod handshakes;
 mod input;
 mod links;
@@ -32,16 +33,16 @@ use tokio::task::JoinHandle;
 pub use clock::wall_clock;
 pub use data_dir::DataDir;
 pub use error::{DataDirError, NodeError};
+pub use group_key::GroupKey;
 pub use peer_engine::engine::{CommandError, Draft};
 pub use private::write_private;
 pub use probe::probe;
 pub use start::Options;
 pub use status::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
 
-use crate::store::{Entry, Reader, StoreError};
+use crate::store::{Entry, GroupSummary, Reader, StoreError};
 use input::Input;
 use links::Links;
-use peer_engine::change::Genesis;
 use peer_engine::engine::{Command, Outcome};
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
@@ -50,6 +51,9 @@ use peer_engine::wire::ticket::Ticket;
 use previews::{Preview, Previews};
 use readers::Readers;
 use writer::Writer;
+
+/// Names that may have been meant by one that is not known.
+const SUGGESTIONS: usize = 3;
 
 /// A running peer. Clones are handles to the same one.
 #[derive(Clone)]
@@ -106,16 +110,32 @@ impl Node {
         self.read(move |reader| reader.display_name(&peer)).await
     }
 
+    /// The group of this name or id. All that is done with it takes the answer, so that it is looked up once.
+    pub async fn group(&self, key: &GroupKey) -> Result<GroupSummary, NodeError> {
+        let wanted = key.clone();
+        let read = self.read(move |reader| match &wanted {
+            GroupKey::Name(name) => reader.group(name),
+            GroupKey::Id(id) => reader.group_with_id(id),
+        });
+        if let Some(group) = read.await? {
+            return Ok(group);
+        }
+        let nearest = match key.clone() {
+            GroupKey::Name(name) => {
+                self.read(move |reader| reader.nearest(name.as_str(), SUGGESTIONS)).await?
+            }
+            GroupKey::Id(_) => Vec::new(),
+        };
+        Err(NodeError::UnknownGroup { group: key.clone(), nearest })
+    }
+
     /// Writes entries, each on top of the one before; they are durable when it returns. All or none.
-    pub async fn send(&self, group: &GroupName, drafts: Vec<Draft>) -> Result<Vec<ChangeHash>, NodeError> {
-        let id = Genesis::public(self.0.mesh, group.clone()).id();
-        match self.command(Command::Write { group: id, drafts }).await {
+    pub async fn send(&self, group: &GroupSummary, drafts: Vec<Draft>) -> Result<Vec<ChangeHash>, NodeError> {
+        match self.command(Command::Write { group: group.id, drafts }).await {
             Ok(Outcome::Written(ids)) => Ok(ids),
             Ok(_) => Err(NodeError::Stopped),
             Err(NodeError::Command(CommandError::NotJoined)) => {
-                self.joined(group).await?;
-                // It has been joined since.
-                Err(NodeError::NotJoined { name: group.clone() })
+                Err(NodeError::NotJoined { name: group.name.clone() })
             }
             Err(error) => Err(error),
         }
@@ -128,12 +148,8 @@ impl Node {
         self.enter(name, !announced).await
     }
 
-    pub async fn join(&self, name: &GroupName) -> Result<GroupId, NodeError> {
-        let wanted = name.clone();
-        match self.read(move |reader| reader.group(&wanted)).await? {
-            Some(_) => self.enter(name, false).await,
-            None => Err(self.unknown(name).await?),
-        }
+    pub async fn join(&self, group: &GroupSummary) -> Result<GroupId, NodeError> {
+        self.enter(&group.name, false).await
     }
 
     async fn enter(&self, name: &GroupName, announce: bool) -> Result<GroupId, NodeError> {
@@ -143,12 +159,13 @@ impl Node {
         }
     }
 
-    pub async fn leave(&self, name: &GroupName) -> Result<(), NodeError> {
-        let group = self.joined(name).await?;
+    pub async fn leave(&self, group: &GroupSummary) -> Result<(), NodeError> {
+        let not_joined = || NodeError::NotJoined { name: group.name.clone() };
+        let group = group.no.filter(|_| group.joined).ok_or_else(not_joined)?;
         self.command(Command::Leave { group }).await.map(|_| ())
     }
 
-    pub async fn set_topic(&self, group: &GroupName, topic: &str) -> Result<ChangeHash, NodeError> {
+    pub async fn set_topic(&self, group: &GroupSummary, topic: &str) -> Result<ChangeHash, NodeError> {
         if topic.len() > TOPIC_BYTES_MAX {
             return Err(NodeError::Topic { bytes: topic.len() });
         }
@@ -182,11 +199,10 @@ impl Node {
     /// linked peer of the group has shown it, or `patience` is over.
     pub async fn stored_on(
         &self,
-        group: &GroupName,
+        group: GroupNo,
         ids: &[ChangeHash],
         patience: Duration,
     ) -> Result<Vec<u32>, NodeError> {
-        let group = self.joined(group).await?;
         let deadline = tokio::time::Instant::now() + patience;
         let mut changed = self.0.changed.clone();
         loop {
@@ -238,21 +254,6 @@ impl Node {
     /// Changes whenever something was stored or was learnt about other peers; closes when the node stops.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.0.changed.clone()
-    }
-
-    async fn joined(&self, name: &GroupName) -> Result<GroupNo, NodeError> {
-        let wanted = name.clone();
-        match self.read(move |reader| reader.group(&wanted)).await? {
-            Some(group) if group.joined => group.no.ok_or(NodeError::NotJoined { name: name.clone() }),
-            Some(_) => Err(NodeError::NotJoined { name: name.clone() }),
-            None => Err(self.unknown(name).await?),
-        }
-    }
-
-    async fn unknown(&self, name: &GroupName) -> Result<NodeError, NodeError> {
-        let text = name.as_str().to_owned();
-        let nearest = self.read(move |reader| reader.nearest(&text, 3)).await?;
-        Ok(NodeError::UnknownGroup { name: name.clone(), nearest })
     }
 
     /// The first write may come upon damage; then there is another database to write to.

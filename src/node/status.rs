@@ -5,7 +5,7 @@ use std::fmt;
 
 use peer_engine::engine;
 use peer_engine::group::GroupNo;
-use peer_engine::id::{ChangeHash, GroupName, MeshId, PeerId};
+use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use peer_engine::sync::LinkId;
 use peer_engine::time::Timestamp;
 use schemars::JsonSchema;
@@ -35,6 +35,7 @@ pub struct Status {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct GroupStatus {
     pub name: GroupName,
+    pub id: GroupId,
     pub entries: u64,
     pub heads: Vec<ChangeHash>,
     /// Entries that wait here for something they depend on.
@@ -97,8 +98,12 @@ pub struct Flagged {
     pub at: Option<Timestamp>,
 }
 
-/// The names of the groups that are held. The directory of the mesh is no group to anybody but the peers themselves.
-type Names = BTreeMap<GroupNo, GroupName>;
+/// The groups that are held. The directory of the mesh is no group to anybody but the peers themselves.
+type Held = BTreeMap<GroupNo, (GroupName, GroupId)>;
+
+fn name_of(held: &Held, group: GroupNo) -> Option<GroupName> {
+    held.get(&group).map(|(name, _)| name.clone())
+}
 
 pub(super) fn describe(
     peer: PeerId,
@@ -108,15 +113,15 @@ pub(super) fn describe(
     reader: &Reader,
     now: Timestamp,
 ) -> Result<Status, StoreError> {
-    let names: Names = reader.held_groups()?.into_iter().map(|row| (row.no, row.name)).collect();
-    let mut flagged = by_what_they_wrote(&names, reader, now)?;
-    flagged.extend(by_their_links(&names, engine, reader)?);
+    let held: Held = reader.held_groups()?.into_iter().map(|row| (row.no, (row.name, row.id))).collect();
+    let mut flagged = by_what_they_wrote(&held, reader, now)?;
+    flagged.extend(by_their_links(&held, engine, reader)?);
     Ok(Status {
         peer,
         name: reader.display_name(&peer)?,
         mesh,
-        groups: groups(&names, engine, reader)?,
-        links: links(&names, engine, traffic, reader)?,
+        groups: groups(&held, engine, reader)?,
+        links: links(&held, engine, traffic, reader)?,
         unreachable: unreachable(engine),
         flagged,
         disk_bytes: reader.size(),
@@ -124,19 +129,19 @@ pub(super) fn describe(
     })
 }
 
-fn groups(names: &Names, engine: &engine::Status, reader: &Reader) -> Result<Vec<GroupStatus>, StoreError> {
+fn groups(held: &Held, engine: &engine::Status, reader: &Reader) -> Result<Vec<GroupStatus>, StoreError> {
     let mut groups = Vec::new();
     for room in &engine.rooms {
-        let Some(name) = names.get(&room.group).cloned() else { continue };
+        let Some((name, id)) = held.get(&room.group).cloned() else { continue };
         let (entries, heads, waiting) = (room.entries, room.heads.clone(), room.waiting);
         let stranded = reader.stranded(room.group)?;
-        groups.push(GroupStatus { name, entries, heads, waiting, stranded });
+        groups.push(GroupStatus { name, id, entries, heads, waiting, stranded });
     }
     Ok(groups)
 }
 
 fn links(
-    names: &Names,
+    held: &Held,
     engine: &engine::Status,
     traffic: &BTreeMap<LinkId, Bytes>,
     reader: &Reader,
@@ -145,7 +150,7 @@ fn links(
     for link in &engine.links {
         let bytes = traffic.get(&link.link).copied().unwrap_or_default();
         let behind = link.behind.iter().filter_map(|behind| {
-            let group = names.get(&behind.group).cloned()?;
+            let group = held.get(&behind.group)?.0.clone();
             Some(Behind { group, entries: behind.there, unknown_heads: behind.here })
         });
         links.push(LinkStatus {
@@ -172,19 +177,19 @@ fn unreachable(engine: &engine::Status) -> Vec<Unreachable> {
 }
 
 /// Authors of forks, and authors whose clock was far ahead.
-fn by_what_they_wrote(names: &Names, reader: &Reader, now: Timestamp) -> Result<Vec<Flagged>, StoreError> {
+fn by_what_they_wrote(held: &Held, reader: &Reader, now: Timestamp) -> Result<Vec<Flagged>, StoreError> {
     let mut flagged = Vec::new();
     for fork in reader.forks()? {
         flagged.push(Flagged {
             peer: fork.author,
             name: reader.display_name(&fork.author)?,
-            group: names.get(&fork.group).cloned(),
+            group: name_of(held, fork.group),
             reason: format!("wrote {} and {} in one place", fork.entries.0, fork.entries.1),
             at: None,
         });
     }
     let bound = Timestamp::clamped(now.millis().saturating_add(CLOCK_AHEAD_MS_MAX));
-    for (&group, name) in names {
+    for (&group, (name, _)) in held {
         let mut seen = BTreeSet::new();
         for entry in reader.stamped_after(group, bound)? {
             if seen.insert(entry.author) {
@@ -202,17 +207,13 @@ fn by_what_they_wrote(names: &Names, reader: &Reader, now: Timestamp) -> Result<
 }
 
 /// Peers that did not send what they announced, or broke the rules of a link.
-fn by_their_links(
-    names: &Names,
-    engine: &engine::Status,
-    reader: &Reader,
-) -> Result<Vec<Flagged>, StoreError> {
+fn by_their_links(held: &Held, engine: &engine::Status, reader: &Reader) -> Result<Vec<Flagged>, StoreError> {
     let mut flagged = Vec::new();
     for (key, group) in &engine.withheld {
         flagged.push(Flagged {
             peer: *key,
             name: reader.display_name(key)?,
-            group: names.get(group).cloned(),
+            group: name_of(held, *group),
             reason: "announced entries that it has not sent when it was asked".to_owned(),
             at: None,
         });

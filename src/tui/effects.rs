@@ -177,7 +177,7 @@ async fn answer(client: &Client, effect: Effect) -> Result<Answer, EffectError> 
 }
 
 async fn members(client: &Client, group: GroupName) -> Result<Vec<crate::api::User>, ClientError> {
-    client.users(&UsersQuery { group: Some(group), search: None }).await
+    client.users(&UsersQuery { group: Some(group.into()), search: None }).await
 }
 
 fn query(part: Part) -> HistoryQuery {

@@ -13,6 +13,8 @@ mod group_key;
 mod handshakes;
 mod input;
 mod links;
+mod news;
+mod observer;
 mod outbox;
 mod previews;
 mod private;
@@ -24,7 +26,7 @@ mod status;
 mod writer;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -34,7 +36,9 @@ pub use clock::wall_clock;
 pub use data_dir::DataDir;
 pub use error::{DataDirError, NodeError};
 pub use group_key::GroupKey;
+pub use news::{Following, News, OwnMessage, Spread};
 pub use peer_engine::engine::{CommandError, Draft};
+pub use previews::Previews;
 pub use private::write_private;
 pub use probe::probe;
 pub use start::Options;
@@ -43,12 +47,13 @@ pub use status::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
 use crate::store::{Entry, GroupSummary, Reader, StoreError};
 use input::Input;
 use links::Links;
+use news::{Notice, Reporter};
 use peer_engine::engine::{Command, Outcome};
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use peer_engine::limits::{NAME_BYTES_MAX, TOPIC_BYTES_MAX};
 use peer_engine::wire::ticket::Ticket;
-use previews::{Preview, Previews};
+use previews::Preview;
 use readers::Readers;
 use writer::Writer;
 
@@ -66,12 +71,10 @@ struct Inner {
     ticket: Ticket,
     writer: Writer,
     readers: Readers,
-    previews: Previews,
-    changed: watch::Receiver<u64>,
-    /// Counts how often a read mark was moved.
-    marks: watch::Sender<u64>,
+    news: watch::Receiver<News>,
+    reporter: Reporter,
     links: Links,
-    tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
     /// Held until the node is gone: it locks the data directory.
     _dir: DataDir,
 }
@@ -79,8 +82,11 @@ struct Inner {
 impl Node {
     /// Ends all links, and waits until all that was queued is committed and the database is closed.
     pub async fn stop(self) {
-        for task in self.0.tasks.lock().unwrap_or_else(|broken| broken.into_inner()).drain(..) {
+        let tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
             task.abort();
+            // Until it lets go of what it holds. It ends with an error, since it was aborted.
+            let _ = task.await;
         }
         self.0.readers.close().await;
         self.0.writer.stop().await;
@@ -186,13 +192,8 @@ impl Node {
     /// The person at this peer has read what arrived in the group up to here. Durable when it returns.
     pub async fn mark_read(&self, group: GroupNo, arrival: EntryNo) -> Result<(), NodeError> {
         self.command(Command::MarkRead { group, arrival }).await?;
-        self.0.marks.send_modify(|count| *count += 1);
+        self.0.reporter.publish(Notice::ReadMarks);
         Ok(())
-    }
-
-    /// Changes whenever a read mark was moved.
-    pub fn watch_marks(&self) -> watch::Receiver<u64> {
-        self.0.marks.subscribe()
     }
 
     /// On how many peers each entry is stored as far as is known here, this one included. Waits until every
@@ -204,15 +205,15 @@ impl Node {
         patience: Duration,
     ) -> Result<Vec<u32>, NodeError> {
         let deadline = tokio::time::Instant::now() + patience;
-        let mut changed = self.0.changed.clone();
+        let mut news = self.watch();
         loop {
-            changed.mark_unchanged();
+            let seen = news.borrow().peers;
             let command = Command::StoredOn { group, entries: ids.to_vec() };
             let Outcome::StoredOn(answers) = self.command(command).await? else {
                 return Err(NodeError::Stopped);
             };
             let complete = answers.iter().all(|answer| answer.awaited == 0);
-            let waited = tokio::time::timeout_at(deadline, changed.changed());
+            let waited = tokio::time::timeout_at(deadline, news.wait_for(|news| news.peers != seen));
             if complete || waited.await.is_err() {
                 return Ok(answers.into_iter().map(|answer| answer.peers).collect());
             }
@@ -232,15 +233,11 @@ impl Node {
     /// The newest entries of a group that is still caught up with, without those that are in its history by now, and who
     /// sent them ahead. Their place in the history is not known yet.
     pub async fn preview(&self, group: GroupNo) -> Result<Option<(PeerId, Vec<Entry>)>, NodeError> {
-        let Some(Preview { from, changes }) = self.0.previews.of(group) else { return Ok(None) };
-        let entries = self.read(move |reader| reader.ahead(group, &changes)).await?;
+        let Some(Preview { from, changes }) = self.0.news.borrow().previews.of(group) else {
+            return Ok(None);
+        };
+        let entries = self.read(move |reader| reader.preview(group, &changes)).await?;
         Ok((!entries.is_empty()).then_some((from, entries)))
-    }
-
-    /// The groups whose preview has changed after so many changes, and how many there were until the last of these. After none,
-    /// those that have one. Without `with_ends` up to the first that has ended. [`Self::watch`] tells when to look.
-    pub fn previews_changed(&self, after: Option<u64>, with_ends: bool) -> (Vec<GroupNo>, u64) {
-        self.0.previews.changed_after(after, with_ends)
     }
 
     /// Reads from the database on a connection of its own, without waiting for the writer.
@@ -251,9 +248,14 @@ impl Node {
         self.0.readers.read(read).await
     }
 
-    /// Changes whenever something was stored or was learnt about other peers; closes when the node stops.
-    pub fn watch(&self) -> watch::Receiver<u64> {
-        self.0.changed.clone()
+    /// Changes whenever something is new; closes when the node stops.
+    pub fn watch(&self) -> watch::Receiver<News> {
+        self.0.news.clone()
+    }
+
+    /// Keeps [`News::spread`] up to date until it is dropped.
+    pub fn follow_spread(&self) -> Following {
+        Following::new(self.0.reporter.clone())
     }
 
     /// The first write may come upon damage; then there is another database to write to.

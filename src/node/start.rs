@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use peer_engine::engine::{Command, Settings};
 use peer_engine::limits::{ADDRESSES_MAX, NAME_BYTES_MAX};
 use peer_engine::store::Store;
 use peer_engine::wire::ticket::Ticket;
-use tokio::sync::watch;
 
 use super::data_dir::{self, DataDir, Secrets};
 use super::database::{Database, Opened};
 use super::error::{DataDirError, NodeError};
 use super::links::Links;
-use super::previews::Previews;
+use super::observer::observe;
 use super::readers::Readers;
 use super::snapshots;
 use super::writer::Writer;
@@ -97,16 +96,8 @@ impl Node {
         let readers = Readers::new(dir.database(), mesh);
         let links = Links::new(sockets.transport, ticket.addresses.clone(), options.network);
         let (growth, refresher) = snapshots::channel(readers.clone());
-        let previews = Previews::default();
-        let (writer, changed) = Writer::spawn(
-            opened,
-            database,
-            settings,
-            links.clone(),
-            growth,
-            readers.clone(),
-            previews.clone(),
-        )?;
+        let (writer, news, reporter) =
+            Writer::spawn(opened, database, settings, links.clone(), growth, readers.clone())?;
         readers.attach(writer.input());
         let accept = |listener| tokio::spawn(links.clone().accept_all(listener));
         let mut tasks: Vec<_> = sockets.listeners.into_iter().map(accept).collect();
@@ -121,13 +112,14 @@ impl Node {
             ticket,
             writer,
             readers,
-            previews,
-            changed,
-            marks: watch::Sender::new(0),
+            news,
+            reporter,
             links,
-            tasks: std::sync::Mutex::new(tasks),
+            tasks: Mutex::new(tasks),
             _dir: dir,
         }));
+        let observing = observe(Arc::downgrade(&node.0), node.watch(), node.0.reporter.clone());
+        node.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(tokio::spawn(observing));
         for ticket in options.join {
             let command = Command::Introduce { peer: ticket.peer, addresses: ticket.addresses };
             node.insist(command).await?;

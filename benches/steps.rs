@@ -42,7 +42,7 @@ async fn main() {
     let query = || HistoryQuery { limit: Some(PAGE), ..HistoryQuery::default() };
     let words = |text: &str, group: Option<&GroupName>| TextQuery {
         text: text.to_owned(),
-        group: group.cloned(),
+        group: group.cloned().map(Into::into),
         limit: None,
         context: Some(2),
     };
@@ -78,7 +78,7 @@ async fn main() {
     step("all groups with their unread counts", async |_| client.groups(None).await.map(drop)).await;
     step("groups by name", async |_| client.groups(Some("77".to_owned())).await.map(drop)).await;
     step("members of a group", async |_| {
-        client.users(&UsersQuery { group: Some(large.clone()), search: None }).await.map(drop)
+        client.users(&UsersQuery { group: Some(large.clone().into()), search: None }).await.map(drop)
     })
     .await;
     step("status", async |_| client.status().await.map(drop)).await;

@@ -120,7 +120,7 @@ pub const LINK_CODE_MS_MAX: u64 = 120_000;
 pub const API_HEADER_MS_MAX: u64 = 15_000;
 /// For the body of a request to the local API to come.
 pub const API_BODY_MS_MAX: u64 = 30_000;
-/// How often a stream of events looks at the links: what people see within half a second is there at once.
+/// How often the links are looked at for all streams of events: what people see within half a second is there at once.
 pub const EVENT_LOOK_MS: u64 = 500;
 /// For one event to be taken by a WebSocket's client.
 pub const EVENT_SEND_MS_MAX: u64 = 30_000;

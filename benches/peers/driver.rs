@@ -202,7 +202,7 @@ impl Peer {
     async fn send(&self, from: usize, count: usize) -> Result<()> {
         let body = |i: usize| self.bodies[i % self.bodies.len()].clone();
         let drafts = (from..from + count).map(|i| Draft { body: body(i), ..Draft::default() }).collect();
-        self.node.send(&self.group, drafts).await?;
+        self.node.send(&self.node.group(&self.group.clone().into()).await?, drafts).await?;
         Ok(())
     }
 
@@ -241,8 +241,8 @@ async fn enter(node: &Node, group: &GroupName) -> Result<()> {
         let found = node.read(move |reader| reader.group(&name)).await?;
         match found {
             Some(found) if found.joined => return Ok(()),
-            Some(_) => {
-                node.join(group).await?;
+            Some(found) => {
+                node.join(&found).await?;
                 return Ok(());
             }
             None => changed.changed().await?,

@@ -4,7 +4,11 @@
 //! is started here without a network. Which it is follows from the lock of the data directory: whoever
 //! holds it answers for it.
 
-use std::collections::VecDeque;
+mod calls;
+mod streams;
+
+pub use streams::{Events, Export};
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +20,6 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use peer_engine::id::{ChangeHash, GroupName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
@@ -25,15 +28,10 @@ use tower::ServiceExt;
 
 use super::discovery::{self, Announcement};
 use super::error::{Envelope, ErrorBody};
-use super::export;
 use super::guard::{self, Gate};
-use super::routes::{self, Service};
+use super::routes;
+use super::service::Service;
 use super::token::Token;
-use super::types::{
-    Event, EventsQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hits,
-    Invitation, LateQuery, Link, Name, NewMessage, NewMessages, Preview, ReadMark, Row, Rows, SearchQuery,
-    Sent, SentMessages, Status, TextQuery, Topic, User, Users, UsersQuery,
-};
 use crate::limits::{API_HEADER_MS_MAX, HOLDER_WAIT_MS};
 use crate::node::{DataDir, DataDirError, Node, NodeError, Options};
 
@@ -156,114 +154,6 @@ impl Client {
         }
     }
 
-    pub async fn hello(&self) -> Result<Hello, ClientError> {
-        self.get("/v1", &()).await
-    }
-
-    pub async fn status(&self) -> Result<Status, ClientError> {
-        self.get("/v1/status", &()).await
-    }
-
-    pub async fn invite(&self) -> Result<Invitation, ClientError> {
-        self.get("/v1/invite", &()).await
-    }
-
-    /// An address that logs one browser in.
-    pub async fn link(&self) -> Result<Link, ClientError> {
-        self.without_body(Method::POST, "/v1/link").await
-    }
-
-    pub async fn set_name(&self, name: &str) -> Result<Name, ClientError> {
-        self.with_body(Method::PUT, "/v1/name", &Name { name: name.to_owned() }).await
-    }
-
-    pub async fn groups(&self, search: Option<String>) -> Result<Vec<Group>, ClientError> {
-        let answer: Groups = self.get("/v1/groups", &SearchQuery { search }).await?;
-        Ok(answer.groups)
-    }
-
-    pub async fn group(&self, name: &GroupName) -> Result<Group, ClientError> {
-        self.get(&format!("/v1/groups/{name}"), &()).await
-    }
-
-    pub async fn create(&self, name: &GroupName) -> Result<GroupCreated, ClientError> {
-        self.with_body(Method::POST, "/v1/groups", &GroupRef { name: name.clone() }).await
-    }
-
-    pub async fn join(&self, name: &GroupName) -> Result<GroupCreated, ClientError> {
-        self.without_body(Method::POST, &format!("/v1/groups/{name}/join")).await
-    }
-
-    pub async fn leave(&self, name: &GroupName) -> Result<GroupRef, ClientError> {
-        self.without_body(Method::POST, &format!("/v1/groups/{name}/leave")).await
-    }
-
-    pub async fn set_topic(&self, name: &GroupName, topic: &str) -> Result<Sent, ClientError> {
-        let path = format!("/v1/groups/{name}/topic");
-        self.with_body(Method::PUT, &path, &Topic { topic: topic.to_owned() }).await
-    }
-
-    /// Durable when it returns; all of them, or none.
-    pub async fn send(
-        &self,
-        name: &GroupName,
-        messages: Vec<NewMessage>,
-        patience: Duration,
-    ) -> Result<Vec<Sent>, ClientError> {
-        let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        let body = NewMessages { messages, patience_ms };
-        let answer: SentMessages =
-            self.with_body(Method::POST, &format!("/v1/groups/{name}/messages"), &body).await?;
-        Ok(answer.messages)
-    }
-
-    pub async fn history(&self, name: &GroupName, query: &HistoryQuery) -> Result<History, ClientError> {
-        self.get(&format!("/v1/groups/{name}/history"), query).await
-    }
-
-    pub async fn entry(&self, name: &GroupName, id: ChangeHash) -> Result<Row, ClientError> {
-        self.get(&format!("/v1/groups/{name}/entries/{id}"), &()).await
-    }
-
-    /// Late entries that arrived after `after`, in order of arrival.
-    pub async fn late(&self, name: &GroupName, after: u64, limit: usize) -> Result<Vec<Row>, ClientError> {
-        let query = LateQuery { after, limit: Some(limit) };
-        let answer: Rows = self.get(&format!("/v1/groups/{name}/late"), &query).await?;
-        Ok(answer.entries)
-    }
-
-    /// The newest entries, as a peer sent them ahead of what they stand on.
-    pub async fn preview(&self, name: &GroupName) -> Result<Preview, ClientError> {
-        self.get(&format!("/v1/groups/{name}/preview"), &()).await
-    }
-
-    /// This peer's person has read what arrived up to here.
-    pub async fn set_read(&self, name: &GroupName, arrival: u64) -> Result<Group, ClientError> {
-        self.with_body(Method::PUT, &format!("/v1/groups/{name}/read"), &ReadMark { arrival }).await
-    }
-
-    /// What happens, from now or from a cursor on.
-    pub async fn events(&self, query: &EventsQuery) -> Result<Events, ClientError> {
-        Ok(Events::new(self.response(Method::GET, "/v1/events", query, None).await?.into_body()))
-    }
-
-    pub async fn users(&self, query: &UsersQuery) -> Result<Vec<User>, ClientError> {
-        let answer: Users = self.get("/v1/users", query).await?;
-        Ok(answer.users)
-    }
-
-    pub async fn search(&self, query: &TextQuery) -> Result<Hits, ClientError> {
-        self.get("/v1/search", query).await
-    }
-
-    /// The group as an Automerge document.
-    pub async fn export(&self, name: &GroupName) -> Result<Export, ClientError> {
-        let path = format!("/v1/groups/{name}/export");
-        let response = self.response(Method::GET, &path, &(), None).await?;
-        let reauthored = response.headers().get(export::REAUTHORED).is_some_and(|value| value == "true");
-        Ok(Export { reauthored, body: response.into_body() })
-    }
-
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &impl Serialize) -> Result<T, ClientError> {
         json(self.response(Method::GET, path, query, None).await?).await
     }
@@ -334,62 +224,6 @@ impl Client {
     }
 }
 
-/// What happens, as it happens.
-pub struct Events {
-    body: Body,
-    events: VecDeque<Event>,
-    /// The beginning of a line whose end has not come.
-    partial: Vec<u8>,
-}
-
-impl Events {
-    fn new(body: Body) -> Self {
-        Self { body, events: VecDeque::new(), partial: Vec::new() }
-    }
-
-    /// The next event; `None` when the peer stopped. Safe to drop while it waits: nothing is lost.
-    pub async fn next(&mut self) -> Result<Option<Event>, ClientError> {
-        loop {
-            if let Some(event) = self.events.pop_front() {
-                return Ok(Some(event));
-            }
-            let Some(bytes) = chunk(&mut self.body).await? else { return Ok(None) };
-            for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
-                self.partial.extend_from_slice(piece);
-                if piece.ends_with(b"\n") {
-                    let event = serde_json::from_slice(&self.partial);
-                    self.partial.clear();
-                    self.events.push_back(event.map_err(|error| ClientError::Protocol(error.to_string()))?);
-                }
-            }
-        }
-    }
-}
-
-/// An Automerge document on its way.
-pub struct Export {
-    /// The document could not keep its authors' changes, since one of them forked the group.
-    pub reauthored: bool,
-    body: Body,
-}
-
-impl Export {
-    /// The next piece of the document; `None` at its end.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, ClientError> {
-        chunk(&mut self.body).await
-    }
-}
-
-async fn chunk(body: &mut Body) -> Result<Option<Bytes>, ClientError> {
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| ClientError::Gone(error.to_string()))?;
-        if let Ok(data) = frame.into_data() {
-            return Ok(Some(data));
-        }
-    }
-    Ok(None)
-}
-
 async fn bytes(body: Body) -> Result<Bytes, ClientError> {
     let collected = body.collect().await.map_err(|error| ClientError::Gone(error.to_string()))?;
     Ok(collected.to_bytes())
@@ -410,38 +244,11 @@ fn authorization(token: &Token) -> Result<HeaderValue, ClientError> {
 #[cfg(test)]
 mod tests {
     use axum::routing::get;
-    use futures_util::stream;
     use tokio::net::TcpListener;
 
     use super::super::error::ApiError;
+    use super::super::types::Hello;
     use super::*;
-
-    fn row(arrival: u64) -> Row {
-        Row {
-            id: peer_engine::id::ChangeHash([1; 32]),
-            group: "rust".parse().unwrap(),
-            at: peer_engine::time::Timestamp::MIN,
-            eff: 0,
-            author: peer_engine::id::PeerId([2; 32]),
-            name: None,
-            from: None,
-            kind: super::super::types::MESSAGE.to_owned(),
-            says: None,
-            body: Some("two\nlines".to_owned()),
-            sealed: false,
-            re: None,
-            late: false,
-            arrival,
-            mention: false,
-            stored_on: None,
-            marks: Vec::new(),
-        }
-    }
-
-    fn event(arrival: u64) -> Event {
-        let what = super::super::types::What::Entry { row: Box::new(row(arrival)) };
-        Event { cursor: arrival.to_string(), what }
-    }
 
     /// A stand-in for a running peer: a listener and what it announces.
     async fn announced(data: &Path, token: &Token) -> Announcement {
@@ -503,25 +310,5 @@ mod tests {
         let data = parent.path().join("new");
         assert!(matches!(Client::open(&data).await, Err(ClientError::NoPeer(_))));
         assert!(!data.exists());
-    }
-
-    #[tokio::test]
-    async fn events_are_put_together_from_any_pieces() {
-        let mut bytes = Vec::new();
-        for arrival in 1..=3 {
-            bytes.extend(serde_json::to_vec(&event(arrival)).unwrap());
-            bytes.push(b'\n');
-        }
-        for size in [1, 7, 100, bytes.len()] {
-            let pieces: Vec<io::Result<Vec<u8>>> =
-                bytes.chunks(size).map(|piece| Ok(piece.to_vec())).collect();
-            let mut events = Events::new(Body::from_stream(stream::iter(pieces)));
-            for arrival in 1..=3 {
-                assert_eq!(events.next().await.unwrap(), Some(event(arrival)));
-            }
-            assert_eq!(events.next().await.unwrap(), None);
-        }
-        let mut broken = Events::new(Body::from("{\n"));
-        assert!(matches!(broken.next().await, Err(ClientError::Protocol(_))));
     }
 }

@@ -10,7 +10,7 @@ use peer_engine::id::GroupName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::node::{CommandError, NodeError};
+use crate::node::{CommandError, GroupKey, NodeError};
 use crate::store::StoreError;
 
 /// What went wrong, as it is sent.
@@ -46,19 +46,18 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", message)
     }
 
-    pub fn unknown_group(name: &GroupName, nearest: Vec<GroupName>) -> Self {
-        let hint = match nearest.as_slice() {
-            [] => format!("`peer groups` lists all, `peer groups create {name}` makes it"),
-            names => {
+    pub fn unknown_group(group: &GroupKey, nearest: Vec<GroupName>) -> Self {
+        let message = match (group, nearest.as_slice()) {
+            (GroupKey::Id(id), _) => format!("no group here has the id {id}; `peer groups` lists all"),
+            (GroupKey::Name(name), []) => format!(
+                "no group is called {name} here; `peer groups` lists all, `peer groups create {name}` makes it"
+            ),
+            (GroupKey::Name(name), names) => {
                 let names: Vec<&str> = names.iter().map(GroupName::as_str).collect();
-                format!("did you mean {}?", names.join(" or "))
+                format!("no group is called {name} here; did you mean {}?", names.join(" or "))
             }
         };
-        let mut error = Self::new(
-            StatusCode::NOT_FOUND,
-            "unknown-group",
-            format!("no group is called {name} here; {hint}"),
-        );
+        let mut error = Self::new(StatusCode::NOT_FOUND, "unknown-group", message);
         error.body.nearest = nearest;
         error
     }
@@ -93,7 +92,7 @@ impl From<NodeError> for ApiError {
     fn from(error: NodeError) -> Self {
         let message = error.to_string();
         match error {
-            NodeError::UnknownGroup { name, nearest } => Self::unknown_group(&name, nearest),
+            NodeError::UnknownGroup { group, nearest } => Self::unknown_group(&group, nearest),
             NodeError::NotJoined { name } => Self::not_joined(&name),
             NodeError::Command(CommandError::KeyTaken { .. }) => {
                 Self::new(StatusCode::CONFLICT, "key-taken", message)
@@ -121,7 +120,7 @@ mod tests {
 
     #[test]
     fn an_unknown_group_suggests_the_nearest() {
-        let name: GroupName = "rast".parse().unwrap();
+        let name: GroupKey = "rast".parse().unwrap();
         let nearest: Vec<GroupName> = vec!["rust".parse().unwrap(), "cast".parse().unwrap()];
         let error = ApiError::unknown_group(&name, nearest);
         assert_eq!(error.status, StatusCode::NOT_FOUND);

@@ -3,23 +3,22 @@
 //! Nothing is buffered for a slow reader: each batch is read from the store when the one before it has been taken. Who
 //! falls behind further than the store remembers is told to begin anew.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use data_encoding::HEXLOWER;
 use futures_util::stream;
-use peer_engine::group::{EntryNo, GroupNo};
-use peer_engine::id::{ChangeHash, GroupName, PeerId};
+use peer_engine::group::GroupNo;
+use peer_engine::id::ChangeHash;
 use peer_engine::kinds;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, sleep_until};
 
-use super::routes::Service;
 use super::rows::rows;
+use super::service::Service;
 use super::types::{Event, What};
-use crate::limits::{EVENT_LOOK_MS, EVENTS_BATCH_MAX, OWN_RECENT_ARRIVALS_MAX, OWN_RECENT_MAX};
-use crate::node::{Node, NodeError};
+use crate::limits::EVENTS_BATCH_MAX;
+use crate::node::{Following, News, Node, NodeError, OwnMessage, Spread};
 use crate::store::{FeedItem, FeedPlace, FeedWhat};
 
 pub(super) struct Events {
@@ -27,37 +26,26 @@ pub(super) struct Events {
     /// Only of this group.
     only: Option<GroupNo>,
     place: Option<FeedPlace>,
-    commits: watch::Receiver<u64>,
-    marks: watch::Receiver<u64>,
+    news: watch::Receiver<News>,
     stopping: watch::Receiver<bool>,
-    /// When the links were last looked at; `None`: never.
-    looked: Option<Instant>,
-    /// Something happened since.
-    unsettled: bool,
-    /// News was told, and the links were not looked at since.
-    owed: bool,
-    seen: Seen,
-    /// Changes of previews that were told; `None`: not those that are there.
-    previews: Option<u64>,
-    /// Own messages, the newest last, and on how many peers each was known to be.
-    recent: Vec<Own>,
+    told: Told,
+    _following: Following,
     _place: OwnedSemaphorePermit,
 }
 
-/// An own message.
-struct Own {
-    group: GroupName,
-    arrival: EntryNo,
-    id: ChangeHash,
-    stored_on: u32,
-}
-
-/// What the last events said of the links.
-#[derive(Default, PartialEq, Eq)]
-struct Seen {
-    connected: BTreeSet<PeerId>,
-    behind: BTreeSet<GroupName>,
-    ahead: BTreeSet<GroupName>,
+/// What of the news this stream has told.
+#[derive(Default)]
+struct Told {
+    /// What arrived before this count was told; `None`: there is more.
+    entries: Option<u64>,
+    read_marks: u64,
+    /// Changes of previews; `None`: not those that are there.
+    previews: Option<u64>,
+    spread: Option<Arc<Spread>>,
+    /// On how many peers each own message is, where that was told.
+    stored_on: HashMap<ChangeHash, u32>,
+    /// Entries were told, and the spread was not since.
+    owed: bool,
 }
 
 /// As a client keeps it.
@@ -77,69 +65,53 @@ impl Events {
         service: &Service,
         after: Option<&str>,
         only: Option<GroupNo>,
-        room: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) -> Result<Self, NodeError> {
         let node = service.node.clone();
-        let (commits, marks) = (node.watch(), node.watch_marks());
+        let news = node.watch();
+        let told = Told { read_marks: news.borrow().read_marks, ..Told::default() };
         let place = match after {
             Some(cursor) => place_of(cursor),
             None => Some(node.read(|reader| reader.feed_end()).await?),
         };
-        let own = node.peer();
-        let recent = node.read(move |reader| reader.recent_of(&own, OWN_RECENT_MAX)).await?;
-        let recent =
-            recent.into_iter().map(|(no, group, arrival, id)| (no, Own { group, arrival, id, stored_on: 1 }));
-        let recent = recent.filter(|(group, _)| only.is_none_or(|only| only == *group));
-        Ok(Self {
-            only,
-            place,
-            commits,
-            marks,
-            stopping: service.stopping.clone(),
-            looked: None,
-            unsettled: true,
-            owed: false,
-            seen: Seen::default(),
-            previews: None,
-            recent: recent.map(|(_, own)| own).collect(),
-            node,
-            _place: room,
-        })
+        let stopping = service.stopping.clone();
+        let _following = node.follow_spread();
+        Ok(Self { node, only, place, news, stopping, told, _following, _place: permit })
     }
 
     /// What came next, never nothing; `None` when the server stops.
     pub async fn next(&mut self) -> Result<Option<Vec<Event>>, NodeError> {
         loop {
-            // Before the read, so that a commit during it wakes the wait below.
-            self.unsettled |= self.commits.has_changed().unwrap_or(false);
-            self.commits.mark_unchanged();
-            let mut events = self.arrived().await?;
-            let due = self.looked.map(|looked| looked + Duration::from_millis(EVENT_LOOK_MS));
-            // Never before news, but between them where they do not end.
-            let owed = std::mem::replace(&mut self.owed, !events.is_empty());
-            if (events.is_empty() || owed) && self.unsettled && due.is_none_or(|due| due <= Instant::now()) {
-                events.extend(self.look().await?);
-                // When it ended, so that one which takes long does not follow itself.
-                self.looked = Some(Instant::now());
+            // Before the read: all that this has counted is read.
+            let news = self.news.borrow().clone();
+            let mut events = Vec::new();
+            if self.told.entries != Some(news.entries) {
+                events = self.arrived(news.entries).await?;
             }
-            if self.only.is_none() && self.marks.has_changed().unwrap_or(false) {
-                self.marks.mark_unchanged();
+            let is_level = self.told.entries.is_some();
+            // Behind the entries that it is about, and between them where they do not end.
+            if is_level || std::mem::replace(&mut self.told.owed, true) {
+                self.told.owed = false;
+                events.extend(self.spread(&news, is_level));
+            }
+            if std::mem::replace(&mut self.told.read_marks, news.read_marks) != news.read_marks
+                && self.only.is_none()
+            {
                 events.push(self.event(What::Groups));
             }
             // An end only behind the entries which it came with.
-            events.extend(self.previews(events.is_empty()).await?);
+            events.extend(self.previews(&news, is_level).await?);
             if !events.is_empty() {
                 return Ok(Some(events));
             }
-            let due = self.looked.map(|looked| looked + Duration::from_millis(EVENT_LOOK_MS));
+            if !is_level {
+                continue;
+            }
+            let told = &self.told;
             tokio::select! {
-                changed = self.commits.changed() => match changed {
-                    Ok(()) => self.unsettled = true,
-                    Err(_) => return Ok(None),
+                news = self.news.wait_for(|news| told.is_behind(news)) => if news.is_err() {
+                    return Ok(None);
                 },
-                // An error is the end of the node, which the commits tell too.
-                _ = self.marks.changed() => self.marks.mark_changed(),
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if self.unsettled => {}
                 _ = self.stopping.wait_for(|stopping| *stopping) => return Ok(None),
             }
         }
@@ -149,8 +121,9 @@ impl Events {
         Event { cursor: cursor(self.place.unwrap_or_default()), what }
     }
 
-    /// Entries, and what follows from them.
-    async fn arrived(&mut self) -> Result<Vec<Event>, NodeError> {
+    /// Entries, and what follows from them. With those that were counted up to `count`, nothing is left, unless they are too many
+    /// for one batch.
+    async fn arrived(&mut self, count: u64) -> Result<Vec<Event>, NodeError> {
         let (place, own) = (self.place, self.node.peer());
         let read = self.node.read(move |reader| {
             let Some(place) = place else { return Ok(None) };
@@ -172,10 +145,11 @@ impl Events {
         let Some((items, mut marked)) = read.await? else {
             self.place = Some(self.node.read(|reader| reader.feed_end()).await?);
             // Whatever was missed: the links are told of anew.
-            self.looked = None;
-            self.unsettled = true;
+            self.told.spread = None;
+            self.told.entries = None;
             return Ok(vec![self.event(What::Resync)]);
         };
+        self.told.entries = (items.len() < EVENTS_BATCH_MAX).then_some(count);
         let mut events = Vec::new();
         let (mut groups, mut users) = (false, false);
         for FeedItem { place, group, what } in items {
@@ -189,16 +163,6 @@ impl Events {
                         continue;
                     }
                     let Some(row) = marked.remove(&entry.id) else { continue };
-                    let old = |own: &Own| {
-                        own.group == entry.group && own.arrival.0 + OWN_RECENT_ARRIVALS_MAX < entry.no.0
-                    };
-                    self.recent.retain(|own| !old(own));
-                    if entry.author == own && entry.kind.is_none() {
-                        let group = entry.group.clone();
-                        self.recent.push(Own { group, arrival: entry.no, id: entry.id, stored_on: 1 });
-                        let over = self.recent.len().saturating_sub(OWN_RECENT_MAX);
-                        self.recent.drain(..over);
-                    }
                     events.push(self.event(What::Entry { row: Box::new(row) }));
                 }
                 FeedWhat::Directory(kind) => {
@@ -216,10 +180,10 @@ impl Events {
         Ok(events)
     }
 
-    /// What came ahead of its place in the history, or is shown so no more.
-    async fn previews(&mut self, with_ends: bool) -> Result<Vec<Event>, NodeError> {
-        let (mut groups, changes) = self.node.previews_changed(self.previews, with_ends);
-        self.previews = Some(changes);
+    /// Groups whose preview is another, or gone.
+    async fn previews(&mut self, news: &News, with_ends: bool) -> Result<Vec<Event>, NodeError> {
+        let (mut groups, changes) = news.previews.changed_after(self.told.previews, with_ends);
+        self.told.previews = Some(changes);
         groups.retain(|group| self.only.is_none_or(|only| only == *group));
         if groups.is_empty() {
             return Ok(Vec::new());
@@ -229,67 +193,44 @@ impl Events {
         Ok(changed.map(|row| self.event(What::Preview { group: row.name })).collect())
     }
 
-    /// The links, and what is known through them.
-    async fn look(&mut self) -> Result<Vec<Event>, NodeError> {
-        let first = self.looked.is_none();
-        self.unsettled = false;
-        let mut events = self.deliveries().await?;
+    /// The links, and what is known through them. Of own messages only when all of them were told.
+    fn spread(&mut self, news: &News, is_level: bool) -> Vec<Event> {
+        let Some(spread) = &news.spread else { return Vec::new() };
+        let mut events = if is_level { self.deliveries(spread) } else { Vec::new() };
+        let before = self.told.spread.replace(spread.clone());
         if self.only.is_some() {
-            return Ok(events);
+            return events;
         }
-        let status = self.node.status().await?;
-        let mut seen = Seen::default();
-        for link in &status.links {
-            seen.connected.insert(link.peer);
-            for behind in &link.behind {
-                if behind.unknown_heads > 0 {
-                    seen.behind.insert(behind.group.clone());
-                }
-                if behind.entries != Some(0) {
-                    seen.ahead.insert(behind.group.clone());
-                }
-            }
-        }
-        if first {
+        if before.is_none() {
             events.insert(0, self.event(What::Groups));
         }
-        if first || seen.connected != self.seen.connected {
+        let differs =
+            |part: fn(&Spread, &Spread) -> bool| before.as_ref().is_none_or(|before| !part(before, spread));
+        if differs(|a, b| a.connected == b.connected) {
             events.push(self.event(What::Users));
         }
-        if first || seen != self.seen {
+        if differs(|a, b| (&a.connected, &a.behind, &a.ahead) == (&b.connected, &b.behind, &b.ahead)) {
             events.push(self.event(What::Status {
-                links: seen.connected.len() as u32,
-                behind: seen.behind.iter().cloned().collect(),
-                ahead: seen.ahead.iter().cloned().collect(),
+                links: spread.connected.len() as u32,
+                behind: spread.behind.iter().cloned().collect(),
+                ahead: spread.ahead.iter().cloned().collect(),
             }));
         }
-        self.seen = seen;
-        Ok(events)
+        events
     }
 
-    async fn deliveries(&mut self) -> Result<Vec<Event>, NodeError> {
-        let mut by_group: BTreeMap<GroupName, Vec<ChangeHash>> = BTreeMap::new();
-        for own in &self.recent {
-            by_group.entry(own.group.clone()).or_default().push(own.id);
-        }
+    fn deliveries(&mut self, spread: &Spread) -> Vec<Event> {
         let mut events = Vec::new();
-        for (group, ids) in by_group {
-            let found = match self.node.stored_on(&group, &ids, Duration::ZERO).await {
-                Ok(found) => found,
-                // Left meanwhile.
-                Err(NodeError::NotJoined { .. }) => continue,
-                Err(error) => return Err(error),
-            };
-            let found: HashMap<_, _> = ids.into_iter().zip(found).collect();
-            for own in self.recent.iter_mut().filter(|own| own.group == group) {
-                if let Some(&stored_on) = found.get(&own.id).filter(|found| **found != own.stored_on) {
-                    own.stored_on = stored_on;
-                    let what = What::Delivery { group: group.clone(), id: own.id, stored_on };
-                    events.push(Event { cursor: cursor(self.place.unwrap_or_default()), what });
-                }
+        let mut stored_on = HashMap::new();
+        for own in spread.own.iter().filter(|own| self.only.is_none_or(|only| only == own.group)) {
+            if self.told.stored_on.get(&own.id).copied().unwrap_or(1) != own.stored_on {
+                let OwnMessage { name, id, stored_on, .. } = own.clone();
+                events.push(self.event(What::Delivery { group: name, id, stored_on }));
             }
+            stored_on.insert(own.id, own.stored_on);
         }
-        Ok(events)
+        self.told.stored_on = stored_on;
+        events
     }
 
     /// One event per line.
@@ -305,6 +246,19 @@ impl Events {
             }
             Ok(Some((Bytes::from(lines), events)))
         }))
+    }
+}
+
+impl Told {
+    fn is_behind(&self, news: &News) -> bool {
+        let is_same_spread = match (&self.spread, &news.spread) {
+            (Some(told), Some(new)) => Arc::ptr_eq(told, new),
+            (_, new) => new.is_none(),
+        };
+        self.entries != Some(news.entries)
+            || self.read_marks != news.read_marks
+            || self.previews != Some(news.previews.changes())
+            || !is_same_spread
     }
 }
 

@@ -25,6 +25,7 @@ mod qr;
 mod routes;
 mod rows;
 mod server;
+mod service;
 mod socket;
 mod token;
 pub mod types;

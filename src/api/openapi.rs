@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use super::error::Envelope;
-use super::routes::Service;
+use super::service::Service;
 
 /// One route: how it is served, and what is said of it.
 pub(super) struct Route {

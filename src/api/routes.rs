@@ -1,7 +1,6 @@
 //! What the API answers: every route, and nothing about who may ask.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,28 +10,27 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, http};
-use peer_engine::group::{EntryNo, GroupNo};
-use peer_engine::id::{ChangeHash, GroupName};
-use tokio::sync::{Semaphore, watch};
+use peer_engine::group::EntryNo;
+use peer_engine::id::ChangeHash;
 use zeroize::Zeroizing;
 
 use super::error::ApiError;
 use super::events::{self, Events};
 use super::extract::{Body, Path, Query};
-use super::login::Login;
 use super::openapi::{self, Route};
 use super::rows::rows;
+use super::service::Service;
 use super::types::{
     Code, Event, EventsQuery, Group, GroupCreated, GroupRef, Groups, Hello, History, HistoryQuery, Hit, Hits,
-    Invitation, LateQuery, Link, MESSAGE, Name, NewMessages, Preview, ReadMark, Row, Rows, SearchQuery, Sent,
+    Invitation, LateQuery, Link, Name, NewMessages, Preview, ReadMark, Row, Rows, SearchQuery, Sent,
     SentMessages, Status, TextQuery, Topic, User, Users, UsersQuery,
 };
 use super::{export, qr, socket};
 use crate::limits::{
-    API_BODY_BYTES_MAX, API_CODE_BYTES_MAX, EVENTS_MAX, OWN_RECENT_ARRIVALS_MAX, PAGE_MAX, PATIENCE_MS_MAX,
-    SEARCH_CONTEXT_MAX, SEARCH_HITS_MAX, SEND_BATCH_MAX, SENT_KEY_BYTES_MAX,
+    API_BODY_BYTES_MAX, API_CODE_BYTES_MAX, PAGE_MAX, PATIENCE_MS_MAX, SEARCH_CONTEXT_MAX, SEARCH_HITS_MAX,
+    SEND_BATCH_MAX, SENT_KEY_BYTES_MAX,
 };
-use crate::node::{Node, wall_clock};
+use crate::node::{GroupKey, wall_clock};
 use crate::store::{GroupSummary, Page};
 
 const NDJSON: &str = "application/x-ndjson";
@@ -41,19 +39,6 @@ const AUTOMERGE: &str = "application/vnd.automerge";
 const PAGE: usize = 50;
 const SEARCH_HITS: usize = 20;
 const SEARCH_CONTEXT: usize = 2;
-const SUGGESTIONS: usize = 3;
-
-/// What the routes work on.
-#[derive(Clone)]
-pub(super) struct Service {
-    pub node: Node,
-    /// `None`: no browser can come, since this is a command's own node and has no network.
-    pub login: Option<Arc<Login>>,
-    /// Becomes true when open streams have to end.
-    pub stopping: watch::Receiver<bool>,
-    /// Room for streams of events.
-    streams: Arc<Semaphore>,
-}
 
 /// Where a browser exchanges its one-time code for a cookie.
 pub(super) const SESSION: &str = "/v1/session";
@@ -155,57 +140,6 @@ async fn describe() -> Json<serde_json::Value> {
     Json(openapi::document(&table()))
 }
 
-impl Service {
-    pub fn new(node: Node, login: Option<Arc<Login>>, stopping: watch::Receiver<bool>) -> Self {
-        Self { node, login, stopping, streams: Arc::new(Semaphore::new(EVENTS_MAX)) }
-    }
-
-    fn login(&self) -> Result<&Arc<Login>, ApiError> {
-        self.login.as_ref().ok_or_else(|| {
-            let message = "no browser can reach this peer; start it with `peer serve`";
-            ApiError::new(StatusCode::CONFLICT, "not-serving", message)
-        })
-    }
-
-    /// What is known of a group.
-    async fn group(&self, name: &GroupName) -> Result<GroupSummary, ApiError> {
-        let wanted = name.clone();
-        if let Some(group) = self.node.read(move |reader| reader.group(&wanted)).await? {
-            return Ok(group);
-        }
-        let wanted = name.clone();
-        let nearest = self.node.read(move |reader| reader.nearest(wanted.as_str(), SUGGESTIONS)).await?;
-        Err(ApiError::unknown_group(name, nearest))
-    }
-
-    /// Fills in on how many peers own messages are known to be, for those that are new enough to be cheap to look for.
-    async fn say_where(&self, group: &GroupSummary, rows: &mut [Row]) {
-        let own = self.node.peer();
-        let recent = |row: &&mut Row| {
-            row.arrival + OWN_RECENT_ARRIVALS_MAX > group.entries && row.author == own && row.kind == MESSAGE
-        };
-        let mut rows: Vec<&mut Row> = rows.iter_mut().filter(recent).collect();
-        if rows.is_empty() || !group.joined {
-            return;
-        }
-        let ids: Vec<ChangeHash> = rows.iter().map(|row| row.id).collect();
-        // The rows are right without it.
-        let found = self.node.stored_on(&group.name, &ids, Duration::ZERO).await.unwrap_or_default();
-        for (row, stored_on) in rows.iter_mut().zip(found) {
-            row.stored_on = Some(stored_on);
-        }
-    }
-
-    /// A group of which something is held here, and its number.
-    async fn held(&self, name: &GroupName) -> Result<(GroupNo, GroupSummary), ApiError> {
-        let group = self.group(name).await?;
-        match group.no {
-            Some(no) => Ok((no, group)),
-            None => Err(ApiError::not_joined(name)),
-        }
-    }
-}
-
 async fn hello(State(service): State<Service>) -> Json<Hello> {
     Json(Hello { peer: service.node.peer(), mesh: service.node.mesh() })
 }
@@ -272,23 +206,29 @@ async fn groups(State(service): State<Service>, Query(query): Query<SearchQuery>
     Ok(Json(Groups { groups: read.await? }))
 }
 
-async fn group(State(service): State<Service>, Path(name): Path<GroupName>) -> Answer<Group> {
-    let (own, group) = (service.node.peer(), service.group(&name).await?);
+async fn group(State(service): State<Service>, Path(key): Path<GroupKey>) -> Answer<Group> {
+    let group = service.node.group(&key).await?;
+    Ok(Json(with_attention(&service, group).await?))
+}
+
+/// A group as it is shown to the person at this peer.
+async fn with_attention(service: &Service, group: GroupSummary) -> Result<Group, ApiError> {
+    let own = service.node.peer();
     let read = service.node.read(move |reader| {
         let attention = reader.attention(std::slice::from_ref(&group), &own)?.pop();
         Ok(Group::new(group.clone(), attention.unwrap_or_default()))
     });
-    Ok(Json(read.await?))
+    Ok(read.await?)
 }
 
 async fn set_read(
     State(service): State<Service>,
-    Path(name): Path<GroupName>,
+    Path(key): Path<GroupKey>,
     Body(mark): Body<ReadMark>,
 ) -> Answer<Group> {
-    let (no, _) = service.held(&name).await?;
+    let (no, group) = service.held(&key).await?;
     service.node.mark_read(no, EntryNo(mark.arrival)).await?;
-    group(State(service), Path(name)).await
+    Ok(Json(with_attention(&service, group).await?))
 }
 
 async fn create(State(service): State<Service>, Body(body): Body<GroupRef>) -> Answer<GroupCreated> {
@@ -296,28 +236,31 @@ async fn create(State(service): State<Service>, Body(body): Body<GroupRef>) -> A
     Ok(Json(GroupCreated { name: body.name, id }))
 }
 
-async fn join(State(service): State<Service>, Path(name): Path<GroupName>) -> Answer<GroupCreated> {
-    let id = service.node.join(&name).await?;
-    Ok(Json(GroupCreated { name, id }))
+async fn join(State(service): State<Service>, Path(key): Path<GroupKey>) -> Answer<GroupCreated> {
+    let group = service.node.group(&key).await?;
+    let id = service.node.join(&group).await?;
+    Ok(Json(GroupCreated { name: group.name, id }))
 }
 
-async fn leave(State(service): State<Service>, Path(name): Path<GroupName>) -> Answer<GroupRef> {
-    service.node.leave(&name).await?;
-    Ok(Json(GroupRef { name }))
+async fn leave(State(service): State<Service>, Path(key): Path<GroupKey>) -> Answer<GroupRef> {
+    let group = service.node.group(&key).await?;
+    service.node.leave(&group).await?;
+    Ok(Json(GroupRef { name: group.name }))
 }
 
 async fn set_topic(
     State(service): State<Service>,
-    Path(name): Path<GroupName>,
+    Path(key): Path<GroupKey>,
     Body(body): Body<Topic>,
 ) -> Answer<Sent> {
-    let id = service.node.set_topic(&name, &body.topic).await?;
+    let group = service.node.group(&key).await?;
+    let id = service.node.set_topic(&group, &body.topic).await?;
     Ok(Json(Sent { id, stored_on: 1 }))
 }
 
 async fn send(
     State(service): State<Service>,
-    Path(name): Path<GroupName>,
+    Path(key): Path<GroupKey>,
     Body(body): Body<NewMessages>,
 ) -> Answer<SentMessages> {
     if !(1..=SEND_BATCH_MAX).contains(&body.messages.len()) {
@@ -336,10 +279,14 @@ async fn send(
         message.check().map_err(|error| ApiError::content(&error))?;
     }
     let drafts = body.messages.into_iter().map(Into::into).collect();
-    let ids = service.node.send(&name, drafts).await?;
+    let group = service.node.group(&key).await?;
+    let ids = service.node.send(&group, drafts).await?;
     let patience = Duration::from_millis(body.patience_ms.min(PATIENCE_MS_MAX));
     // The messages are durable: that nobody could be asked about them must not look like a failure.
-    let stored_on = service.node.stored_on(&name, &ids, patience).await.unwrap_or_default();
+    let stored_on = match group.no {
+        Some(no) => service.node.stored_on(no, &ids, patience).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
     let stored_on = stored_on.into_iter().chain(std::iter::repeat(1));
     let messages = ids.into_iter().zip(stored_on).map(|(id, stored_on)| Sent { id, stored_on }).collect();
     Ok(Json(SentMessages { messages }))
@@ -347,7 +294,7 @@ async fn send(
 
 async fn history(
     State(service): State<Service>,
-    Path(name): Path<GroupName>,
+    Path(key): Path<GroupKey>,
     Query(query): Query<HistoryQuery>,
 ) -> Answer<History> {
     let limit = within("limit", query.limit.unwrap_or(PAGE), 1, PAGE_MAX)?;
@@ -359,7 +306,7 @@ async fn history(
         _ => return Err(ApiError::bad_request("a page is before an entry, after one or around one")),
     };
     // The group before the page: what is committed in between is on the page and told again, never lost.
-    let (no, group) = service.held(&name).await?;
+    let (no, group) = service.held(&key).await?;
     let own = service.node.peer();
     let read = service.node.read(move |reader| {
         let end = reader.feed_end()?;
@@ -372,18 +319,15 @@ async fn history(
     Ok(Json(History { entries, arrival, cursor, more_before, more_after }))
 }
 
-async fn preview(State(service): State<Service>, Path(name): Path<GroupName>) -> Answer<Preview> {
-    let (no, _) = service.held(&name).await?;
+async fn preview(State(service): State<Service>, Path(key): Path<GroupKey>) -> Answer<Preview> {
+    let (no, _) = service.held(&key).await?;
     let (from, entries) = service.node.preview(no).await?.unzip();
     let entries = entries.unwrap_or_default().into_iter().map(Row::from).collect();
     Ok(Json(Preview { from, entries }))
 }
 
-async fn entry(
-    State(service): State<Service>,
-    Path((name, id)): Path<(GroupName, ChangeHash)>,
-) -> Answer<Row> {
-    let (no, group) = service.held(&name).await?;
+async fn entry(State(service): State<Service>, Path((key, id)): Path<(GroupKey, ChangeHash)>) -> Answer<Row> {
+    let (no, group) = service.held(&key).await?;
     let own = service.node.peer();
     let read = service.node.read(move |reader| {
         let found = reader.entry_of(no, id)?;
@@ -400,11 +344,11 @@ async fn entry(
 
 async fn late(
     State(service): State<Service>,
-    Path(name): Path<GroupName>,
+    Path(key): Path<GroupKey>,
     Query(query): Query<LateQuery>,
 ) -> Answer<Rows> {
     let limit = within("limit", query.limit.unwrap_or(PAGE), 1, PAGE_MAX)?;
-    let (no, _) = service.held(&name).await?;
+    let (no, _) = service.held(&key).await?;
     let own = service.node.peer();
     let read = service.node.read(move |reader| {
         let found = reader.late_after(no, EntryNo(query.after), limit)?;
@@ -419,7 +363,7 @@ async fn happenings(
     request: Request,
 ) -> Result<Response, ApiError> {
     let only = match &query.group {
-        Some(name) => Some(service.held(name).await?.0),
+        Some(key) => Some(service.held(key).await?.0),
         None => None,
     };
     let room = service.streams.clone().try_acquire_owned().map_err(|_| {
@@ -435,7 +379,7 @@ async fn happenings(
 
 async fn users(State(service): State<Service>, Query(query): Query<UsersQuery>) -> Answer<Users> {
     let group = match &query.group {
-        Some(name) => Some(service.held(name).await?.0),
+        Some(key) => Some(service.held(key).await?.0),
         None => None,
     };
     let found = service.node.read(move |reader| reader.users(group, query.search.as_deref())).await?;
@@ -457,7 +401,7 @@ async fn search(State(service): State<Service>, Query(query): Query<TextQuery>) 
     let limit = within("limit", query.limit.unwrap_or(SEARCH_HITS), 1, SEARCH_HITS_MAX)?;
     let context = within("context", query.context.unwrap_or(SEARCH_CONTEXT), 0, SEARCH_CONTEXT_MAX)?;
     let group = match &query.group {
-        Some(name) => Some(service.held(name).await?.0),
+        Some(key) => Some(service.held(key).await?.0),
         None => None,
     };
     let found = service.node.read(move |reader| reader.search(&query.text, group, limit, context)).await?;
@@ -466,9 +410,9 @@ async fn search(State(service): State<Service>, Query(query): Query<TextQuery>) 
 
 async fn export_group(
     State(service): State<Service>,
-    Path(name): Path<GroupName>,
+    Path(key): Path<GroupKey>,
 ) -> Result<Response, ApiError> {
-    let (no, _) = service.held(&name).await?;
+    let (no, _) = service.held(&key).await?;
     let document = export::automerge(&service.node, no).await?;
     let headers = [
         (header::CONTENT_TYPE, AUTOMERGE),

@@ -15,7 +15,7 @@ use crate::limits::SEND_BATCH_MAX;
 use crate::node::Draft;
 use crate::store;
 
-pub use crate::node::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
+pub use crate::node::{Behind, Flagged, GroupKey, GroupStatus, LinkStatus, Status, Unreachable};
 pub use crate::store::MarkOn;
 /// The `kind` of a row that is a message. In the change itself a message is an entry without a kind.
 pub use peer_engine::kinds::MESSAGE;
@@ -25,6 +25,7 @@ pub use peer_engine::kinds::MESSAGE;
 pub struct Row {
     pub id: ChangeHash,
     pub group: GroupName,
+    pub group_id: GroupId,
     /// The author's own clock.
     pub at: Timestamp,
     /// Effective time in milliseconds: rows of a group are shown in the order of `(eff, id)`.
@@ -75,6 +76,7 @@ impl From<store::Entry> for Row {
         Self {
             id: entry.id,
             group: entry.group,
+            group_id: entry.group_id,
             at: entry.at,
             eff: entry.eff,
             author: entry.author,
@@ -231,7 +233,7 @@ pub struct EventsQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<GroupName>,
+    pub group: Option<GroupKey>,
 }
 
 /// Something that happened.
@@ -385,7 +387,7 @@ pub struct Users {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsersQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<GroupName>,
+    pub group: Option<GroupKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<String>,
 }
@@ -394,7 +396,7 @@ pub struct UsersQuery {
 pub struct TextQuery {
     pub text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<GroupName>,
+    pub group: Option<GroupKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
     /// Rows before and after each hit.
@@ -465,6 +467,7 @@ mod tests {
         Row {
             id: ChangeHash([1; 32]),
             group: "rust".parse().unwrap(),
+            group_id: GroupId([4; 32]),
             at: Timestamp::from_millis(1_700_000_000_123).unwrap(),
             eff: 1_700_000_000_124,
             author: PeerId([2; 32]),
@@ -489,7 +492,7 @@ mod tests {
         assert_eq!(
             json,
             serde_json::json!({
-                "id": "01".repeat(32), "group": "rust", "at": "2023-11-14T22:13:20.123Z", "eff": 1_700_000_000_124_i64, "author": "02".repeat(32),
+                "id": "01".repeat(32), "group": "rust", "group_id": "04".repeat(32), "at": "2023-11-14T22:13:20.123Z", "eff": 1_700_000_000_124_i64, "author": "02".repeat(32),
                 "name": null, "from": null, "kind": "message", "body": "hi", "late": false, "arrival": 7,
             })
         );

@@ -106,7 +106,7 @@ async fn follow(
     context: &mut Context,
 ) -> Result<()> {
     context.out.flush()?;
-    let query = EventsQuery { after: Some(cursor), group: Some(group.clone()) };
+    let query = EventsQuery { after: Some(cursor), group: Some(group.clone().into()) };
     let mut events = client.events(&query).await?;
     while let Some(event) = events.next().await? {
         match event.what {

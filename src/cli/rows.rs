@@ -57,12 +57,13 @@ fn indented(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use peer_engine::id::{ChangeHash, PeerId};
+    use peer_engine::id::{ChangeHash, GroupId, PeerId};
 
     fn base() -> Row {
         Row {
             id: ChangeHash([1; 32]),
             group: "rust".parse().unwrap(),
+            group_id: GroupId([2; 32]),
             at: Timestamp::parse("2026-01-31T14:03:59.999Z").unwrap(),
             eff: 0,
             author: PeerId([0xAB; 32]),

@@ -26,7 +26,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
     let query = TextQuery {
         text: args.text,
-        group: args.group,
+        group: args.group.map(Into::into),
         limit: Some(args.limit.into()),
         context: Some(args.context.into()),
     };

@@ -18,7 +18,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &mut Context) -> Result<()> {
     let client = context.client().await?;
-    let answer = client.users(&UsersQuery { group: args.group, search: args.search }).await;
+    let answer = client.users(&UsersQuery { group: args.group.map(Into::into), search: args.search }).await;
     client.close().await;
     let users = answer?;
     if context.out.is_json() {

@@ -1,7 +1,7 @@
 //! One peer's data directory: `secrets.json`, `peer.db`, and the lock that keeps a second process out.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -12,38 +12,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::error::DataDirError;
+use super::private::{make_private, write_private};
+
 const SECRETS: &str = "secrets.json";
 const DATABASE: &str = "peer.db";
 const LOCK: &str = "lock";
-
-/// Nothing was written, unless the variant says otherwise.
-#[derive(Debug, thiserror::Error)]
-pub enum DataDirError {
-    #[error("{path} is in use by another peer process; stop that one, or choose another --data directory")]
-    Locked { path: PathBuf },
-    #[error("{path} belongs to another mesh than the ticket; use another --data directory to join that one")]
-    OtherMesh { path: PathBuf },
-    #[error("the ticket's mesh secret is not the one in {path}; ask a member for a new ticket")]
-    OtherSecret { path: PathBuf },
-    #[error("{path} can be read by others on this machine; make it private: chmod {mode} {path}")]
-    NotPrivate { path: PathBuf, mode: &'static str },
-    #[error("{path} is not readable as this program's secrets; restore it from a copy of the data directory")]
-    Damaged { path: PathBuf },
-    #[error("{path} is missing though there is a database; restore it from a copy of the data directory")]
-    Missing { path: PathBuf },
-    #[error(
-        "{path} is missing or empty; restore a copy of the data directory, or join the mesh with a new one"
-    )]
-    NoDatabase { path: PathBuf },
-    #[error(
-        "{path} is the database of another peer or mesh than the secrets beside it; restore the two together"
-    )]
-    OtherDatabase { path: PathBuf },
-    #[error("cannot use {path}: {source}; check that the directory exists and may be written")]
-    Io { path: PathBuf, source: io::Error },
-    #[error("the system gives no random numbers: {0}")]
-    Random(String),
-}
 
 /// An open, locked data directory.
 #[derive(Debug)]
@@ -221,46 +195,6 @@ fn create_private_dir(path: &Path) -> Result<(), DataDirError> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(io_error(path))?;
     check_private(path, 0o077, "700")
-}
-
-/// Makes a file that only its owner can read, unless it is there. One that is there is closed to others, and not
-/// opened: that would take SQLite's locks away.
-pub(super) fn make_private(path: &Path) -> io::Result<()> {
-    match fs::metadata(path) {
-        Ok(_metadata) => {
-            // It may be of a time, or a copy, that was less strict.
-            #[cfg(unix)]
-            if std::os::unix::fs::PermissionsExt::mode(&_metadata.permissions()) & 0o077 != 0 {
-                fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-            }
-            Ok(())
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut options = File::options();
-            options.create(true).truncate(false).write(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            options.open(path).map(drop)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Writes a file that only its owner can read, whole or not at all, and durably.
-pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    let mut options = File::options();
-    options.create(true).truncate(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    if let Some(dir) = path.parent().filter(|_| cfg!(unix)) {
-        File::open(dir)?.sync_all()?;
-    }
-    Ok(())
 }
 
 #[cfg(unix)]

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use peer_engine::id::{MeshId, PeerId};
 
-use super::NodeError;
-use super::data_dir::make_private;
+use super::error::{DataDirError, NodeError};
+use super::private::make_private;
 use crate::store::{Bytes, Salvaged, SqliteStore, StoreError};
 
 /// Being made: of no use until it is whole.
@@ -153,5 +153,5 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 fn io_error(path: &Path, source: io::Error) -> NodeError {
-    super::DataDirError::Io { path: path.to_owned(), source }.into()
+    DataDirError::Io { path: path.to_owned(), source }.into()
 }

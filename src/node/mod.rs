@@ -4,66 +4,62 @@
 //! the time it looks is one transaction. Sockets live in tasks; faces read on connections of their own.
 
 mod checkpoints;
+mod clock;
 mod data_dir;
 mod database;
 mod error;
 mod gate;
+mod group_key;
 mod handshakes;
 mod input;
 mod links;
+mod news;
+mod observer;
 mod outbox;
 mod previews;
+mod private;
 mod probe;
 mod readers;
 mod snapshots;
+mod start;
 mod status;
 mod writer;
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use data_dir::Secrets;
-pub use data_dir::{DataDir, DataDirError, write_private};
-pub use error::NodeError;
+pub use clock::wall_clock;
+pub use data_dir::DataDir;
+pub use error::{DataDirError, NodeError};
+pub use group_key::GroupKey;
+pub use news::{Following, News, OwnMessage, Spread};
 pub use peer_engine::engine::{CommandError, Draft};
+pub use previews::Previews;
+pub use private::write_private;
 pub use probe::probe;
+pub use start::Options;
 pub use status::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
 
-use crate::store::{Entry, Reader, SqliteStore, StoreError};
-use crate::transport::{Transport, TransportError};
-use database::{Database, Opened};
+use crate::store::{Entry, GroupSummary, Reader, StoreError};
 use input::Input;
 use links::Links;
-use peer_engine::change::Genesis;
-use peer_engine::engine::{Command, Outcome, Settings};
+use news::{Notice, Reporter};
+use peer_engine::engine::{Command, Outcome};
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use peer_engine::kinds;
-use peer_engine::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, TOPIC_BYTES_MAX};
-use peer_engine::store::Store;
-use peer_engine::time::Timestamp;
+use peer_engine::limits::{NAME_BYTES_MAX, TOPIC_BYTES_MAX};
 use peer_engine::wire::ticket::Ticket;
-use previews::{Preview, Previews};
+use previews::Preview;
 use readers::Readers;
 use writer::Writer;
 
-/// How a node takes part.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    pub listen: Vec<SocketAddr>,
-    /// Where others can dial this peer, `host:port`; empty: the addresses that it listens on.
-    pub advertise: Vec<String>,
-    pub join: Vec<Ticket>,
-    /// The display name to take on.
-    pub name: Option<String>,
-    /// Without it no socket is opened at all.
-    pub network: bool,
-}
+/// Names that may have been meant by one that is not known.
+const SUGGESTIONS: usize = 3;
 
 /// A running peer. Clones are handles to the same one.
 #[derive(Clone)]
@@ -76,127 +72,22 @@ struct Inner {
     ticket: Ticket,
     writer: Writer,
     readers: Readers,
-    previews: Previews,
-    changed: watch::Receiver<u64>,
-    /// Counts how often a read mark was moved.
-    marks: watch::Sender<u64>,
+    news: watch::Receiver<News>,
+    reporter: Reporter,
     links: Links,
-    tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
     /// Held until the node is gone: it locks the data directory.
     _dir: DataDir,
 }
 
 impl Node {
-    /// Opens the database, listens, and dials whom it knows.
-    pub async fn start(dir: DataDir, options: Options) -> Result<Self, NodeError> {
-        let secrets = dir.secrets()?;
-        let peer = secrets.identity.peer();
-        for address in &options.advertise {
-            peer_engine::wire::address::check(address).map_err(TransportError::from)?;
-        }
-        if let Some(bytes) = options.name.as_ref().map(String::len)
-            && !(1..=NAME_BYTES_MAX).contains(&bytes)
-        {
-            return Err(NodeError::Name { bytes });
-        }
-        let database = Database::new(dir.database(), peer, secrets.mesh);
-        let transport = Transport::new(&secrets.identity, secrets.secret.clone())?;
-        let mut listeners = Vec::new();
-        for address in options.listen.iter().filter(|_| options.network) {
-            listeners.push(transport.bind(*address).await?);
-        }
-        let mut listen = Vec::new();
-        for listener in &listeners {
-            listen.push(listener.local_addr().map_err(NodeError::Socket)?);
-        }
-        let reachable = match options.network {
-            false => None,
-            true if options.advertise.is_empty() => Some(dialable(&listen)),
-            true => Some(options.advertise.clone()),
-        };
-        let (opened, addresses) = match take(&database, &dir, &secrets, reachable.as_deref()) {
-            Err(NodeError::Store(error)) if error.is_damage() => {
-                drop(database.salvage(&error)?);
-                let (opened, addresses) = take(&database, &dir, &secrets, reachable.as_deref())?;
-                (Opened { is_clean: false, ..opened }, addresses)
-            }
-            taken => taken?,
-        };
-        let readers = Readers::new(dir.database(), secrets.mesh);
-        let ticket = Ticket { mesh: secrets.mesh, secret: secrets.secret.clone(), peer, addresses };
-
-        let settings = Settings {
-            identity: secrets.identity,
-            mesh: secrets.mesh,
-            writer_stamp: if opened.is_clean { dir.writer_stamp()? } else { data_dir::random()? },
-            seed: data_dir::random()?,
-        };
-        let links = Links::new(transport, ticket.addresses.clone(), options.network);
-        let (growth, refresher) = snapshots::channel(readers.clone());
-        let previews = Previews::default();
-        let (writer, changed) = Writer::spawn(
-            opened,
-            database,
-            settings,
-            links.clone(),
-            growth,
-            readers.clone(),
-            previews.clone(),
-        )?;
-        readers.attach(writer.input());
-        let mut tasks = Vec::new();
-        // A single command does not live long enough to make any.
-        if options.network {
-            tasks.push(tokio::spawn(refresher.run(writer.input())));
-        }
-        for listener in listeners {
-            tasks.push(tokio::spawn(links.clone().accept_all(listener)));
-        }
-        let inner = Inner {
-            peer,
-            mesh: secrets.mesh,
-            listen,
-            ticket,
-            writer,
-            readers,
-            previews,
-            changed,
-            marks: watch::Sender::new(0),
-            links,
-            tasks: std::sync::Mutex::new(tasks),
-            _dir: dir,
-        };
-        let node = Self(Arc::new(inner));
-        for ticket in options.join {
-            let command = Command::Introduce { peer: ticket.peer, addresses: ticket.addresses };
-            node.insist(command).await?;
-        }
-        node.take_name(options.name).await?;
-        Ok(node)
-    }
-
-    /// Everybody has a name from the first start on.
-    async fn take_name(&self, wanted: Option<String>) -> Result<(), NodeError> {
-        let current = self.name().await?;
-        match (wanted, current) {
-            (Some(name), current) if current.as_ref() != Some(&name) => {
-                self.insist(Command::SetName { name }).await
-            }
-            (None, None) => {
-                let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
-                let usable = |name: &String| (1..=NAME_BYTES_MAX).contains(&name.len());
-                let name =
-                    user.ok().filter(usable).unwrap_or_else(|| format!("peer-{}", self.0.peer.short()));
-                self.insist(Command::SetName { name }).await
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Ends all links, and waits until all that was queued is committed and the database is closed.
     pub async fn stop(self) {
-        for task in self.0.tasks.lock().unwrap_or_else(|broken| broken.into_inner()).drain(..) {
+        let tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
             task.abort();
+            // Until it lets go of what it holds. It ends with an error, since it was aborted.
+            let _ = task.await;
         }
         self.0.readers.close().await;
         self.0.writer.stop().await;
@@ -226,16 +117,32 @@ impl Node {
         self.read(move |reader| reader.display_name(&peer)).await
     }
 
+    /// The group of this name or id. All that is done with it takes the answer, so that it is looked up once.
+    pub async fn group(&self, key: &GroupKey) -> Result<GroupSummary, NodeError> {
+        let wanted = key.clone();
+        let read = self.read(move |reader| match &wanted {
+            GroupKey::Name(name) => reader.group(name),
+            GroupKey::Id(id) => reader.group_with_id(id),
+        });
+        if let Some(group) = read.await? {
+            return Ok(group);
+        }
+        let nearest = match key.clone() {
+            GroupKey::Name(name) => {
+                self.read(move |reader| reader.nearest(name.as_str(), SUGGESTIONS)).await?
+            }
+            GroupKey::Id(_) => Vec::new(),
+        };
+        Err(NodeError::UnknownGroup { group: key.clone(), nearest })
+    }
+
     /// Writes entries, each on top of the one before; they are durable when it returns. All or none.
-    pub async fn send(&self, group: &GroupName, drafts: Vec<Draft>) -> Result<Vec<ChangeHash>, NodeError> {
-        let id = Genesis::public(self.0.mesh, group.clone()).id();
-        match self.command(Command::Write { group: id, drafts }).await {
+    pub async fn send(&self, group: &GroupSummary, drafts: Vec<Draft>) -> Result<Vec<ChangeHash>, NodeError> {
+        match self.command(Command::Write { group: group.id, drafts }).await {
             Ok(Outcome::Written(ids)) => Ok(ids),
             Ok(_) => Err(NodeError::Stopped),
             Err(NodeError::Command(CommandError::NotJoined)) => {
-                self.joined(group).await?;
-                // It has been joined since.
-                Err(NodeError::NotJoined { name: group.clone() })
+                Err(NodeError::NotJoined { name: group.name.clone() })
             }
             Err(error) => Err(error),
         }
@@ -248,12 +155,8 @@ impl Node {
         self.enter(name, !announced).await
     }
 
-    pub async fn join(&self, name: &GroupName) -> Result<GroupId, NodeError> {
-        let wanted = name.clone();
-        match self.read(move |reader| reader.group(&wanted)).await? {
-            Some(_) => self.enter(name, false).await,
-            None => Err(self.unknown(name).await?),
-        }
+    pub async fn join(&self, group: &GroupSummary) -> Result<GroupId, NodeError> {
+        self.enter(&group.name, false).await
     }
 
     async fn enter(&self, name: &GroupName, announce: bool) -> Result<GroupId, NodeError> {
@@ -263,12 +166,13 @@ impl Node {
         }
     }
 
-    pub async fn leave(&self, name: &GroupName) -> Result<(), NodeError> {
-        let group = self.joined(name).await?;
+    pub async fn leave(&self, group: &GroupSummary) -> Result<(), NodeError> {
+        let not_joined = || NodeError::NotJoined { name: group.name.clone() };
+        let group = group.no.filter(|_| group.joined).ok_or_else(not_joined)?;
         self.command(Command::Leave { group }).await.map(|_| ())
     }
 
-    pub async fn set_topic(&self, group: &GroupName, topic: &str) -> Result<ChangeHash, NodeError> {
+    pub async fn set_topic(&self, group: &GroupSummary, topic: &str) -> Result<ChangeHash, NodeError> {
         if topic.len() > TOPIC_BYTES_MAX {
             return Err(NodeError::Topic { bytes: topic.len() });
         }
@@ -289,34 +193,28 @@ impl Node {
     /// The person at this peer has read what arrived in the group up to here. Durable when it returns.
     pub async fn mark_read(&self, group: GroupNo, arrival: EntryNo) -> Result<(), NodeError> {
         self.command(Command::MarkRead { group, arrival }).await?;
-        self.0.marks.send_modify(|count| *count += 1);
+        self.0.reporter.publish(Notice::ReadMarks);
         Ok(())
-    }
-
-    /// Changes whenever a read mark was moved.
-    pub fn watch_marks(&self) -> watch::Receiver<u64> {
-        self.0.marks.subscribe()
     }
 
     /// On how many peers each entry is stored as far as is known here, this one included. Waits until every
     /// linked peer of the group has shown it, or `patience` is over.
     pub async fn stored_on(
         &self,
-        group: &GroupName,
+        group: GroupNo,
         ids: &[ChangeHash],
         patience: Duration,
     ) -> Result<Vec<u32>, NodeError> {
-        let group = self.joined(group).await?;
         let deadline = tokio::time::Instant::now() + patience;
-        let mut changed = self.0.changed.clone();
+        let mut news = self.watch();
         loop {
-            changed.mark_unchanged();
+            let seen = news.borrow().peers;
             let command = Command::StoredOn { group, entries: ids.to_vec() };
             let Outcome::StoredOn(answers) = self.command(command).await? else {
                 return Err(NodeError::Stopped);
             };
             let complete = answers.iter().all(|answer| answer.awaited == 0);
-            let waited = tokio::time::timeout_at(deadline, changed.changed());
+            let waited = tokio::time::timeout_at(deadline, news.wait_for(|news| news.peers != seen));
             if complete || waited.await.is_err() {
                 return Ok(answers.into_iter().map(|answer| answer.peers).collect());
             }
@@ -336,15 +234,11 @@ impl Node {
     /// The newest entries of a group that is still caught up with, without those that are in its history by now, and who
     /// sent them ahead. Their place in the history is not known yet.
     pub async fn preview(&self, group: GroupNo) -> Result<Option<(PeerId, Vec<Entry>)>, NodeError> {
-        let Some(Preview { from, changes }) = self.0.previews.of(group) else { return Ok(None) };
-        let entries = self.read(move |reader| reader.ahead(group, &changes)).await?;
+        let Some(Preview { from, changes }) = self.0.news.borrow().previews.of(group) else {
+            return Ok(None);
+        };
+        let entries = self.read(move |reader| reader.preview(group, &changes)).await?;
         Ok((!entries.is_empty()).then_some((from, entries)))
-    }
-
-    /// The groups whose preview has changed after so many changes, and how many there were until the last of these. After none,
-    /// those that have one. Without `with_ends` up to the first that has ended. [`Self::watch`] tells when to look.
-    pub fn previews_changed(&self, after: Option<u64>, with_ends: bool) -> (Vec<GroupNo>, u64) {
-        self.0.previews.changed_after(after, with_ends)
     }
 
     /// Reads from the database on a connection of its own, without waiting for the writer.
@@ -355,24 +249,14 @@ impl Node {
         self.0.readers.read(read).await
     }
 
-    /// Changes whenever something was stored or was learnt about other peers; closes when the node stops.
-    pub fn watch(&self) -> watch::Receiver<u64> {
-        self.0.changed.clone()
+    /// Changes whenever something is new; closes when the node stops.
+    pub fn watch(&self) -> watch::Receiver<News> {
+        self.0.news.clone()
     }
 
-    async fn joined(&self, name: &GroupName) -> Result<GroupNo, NodeError> {
-        let wanted = name.clone();
-        match self.read(move |reader| reader.group(&wanted)).await? {
-            Some(group) if group.joined => group.no.ok_or(NodeError::NotJoined { name: name.clone() }),
-            Some(_) => Err(NodeError::NotJoined { name: name.clone() }),
-            None => Err(self.unknown(name).await?),
-        }
-    }
-
-    async fn unknown(&self, name: &GroupName) -> Result<NodeError, NodeError> {
-        let text = name.as_str().to_owned();
-        let nearest = self.read(move |reader| reader.nearest(&text, 3)).await?;
-        Ok(NodeError::UnknownGroup { name: name.clone(), nearest })
+    /// Keeps [`News::spread`] up to date until it is dropped.
+    pub fn follow_spread(&self) -> Following {
+        Following::new(self.0.reporter.clone())
     }
 
     /// The first write may come upon damage; then there is another database to write to.
@@ -393,87 +277,5 @@ impl Node {
             Ok(Err(error)) => Err(NodeError::Command(error)),
             Err(_) => Err(NodeError::Stopped),
         }
-    }
-}
-
-/// Opens the database, which must be this peer's, and keeps in it where this peer is reachable now, or else reads
-/// where it last was.
-fn take(
-    database: &Database,
-    dir: &DataDir,
-    secrets: &Secrets,
-    reachable: Option<&[String]>,
-) -> Result<(Opened, Vec<String>), NodeError> {
-    let mut opened = database.open()?;
-    own(&mut opened.store, dir, secrets)?;
-    let addresses = match reachable {
-        None => remembered_addresses(&opened.store)?,
-        Some(addresses) => {
-            opened.store.set_value(ADDRESSES_KEY, &serde_json::to_vec(addresses).unwrap_or_default())?;
-            opened.store.commit()?;
-            addresses.to_vec()
-        }
-    };
-    Ok((opened, addresses))
-}
-
-/// A database belongs to one peer of one mesh from its first use on.
-fn own(store: &mut SqliteStore, dir: &DataDir, secrets: &Secrets) -> Result<(), NodeError> {
-    let owner = [secrets.identity.peer().as_bytes(), secrets.mesh.as_bytes()].concat();
-    match store.value(OWNER_KEY)? {
-        Some(found) if found == owner => {}
-        Some(_) => return Err(DataDirError::OtherDatabase { path: dir.database() }.into()),
-        None => {
-            store.set_value(OWNER_KEY, &owner)?;
-            store.commit()?;
-        }
-    }
-    Ok(dir.has_database(secrets)?)
-}
-
-const OWNER_KEY: &str = "owner";
-
-/// This machine's clock, within what can be written.
-pub fn wall_clock() -> Timestamp {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::clamped(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// Where this peer was last reachable: an invitation written while it is off names these.
-const ADDRESSES_KEY: &str = "addresses";
-
-fn remembered_addresses(store: &SqliteStore) -> Result<Vec<String>, StoreError> {
-    let value = store.value(ADDRESSES_KEY)?;
-    Ok(value.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default())
-}
-
-/// Addresses that others can dial: an unspecified one stands for every address of this machine.
-fn dialable(listen: &[SocketAddr]) -> Vec<String> {
-    let interfaces: Vec<IpAddr> = if_addrs::get_if_addrs()
-        .map(|found| found.into_iter().filter(|interface| !interface.is_loopback()).map(|i| i.ip()).collect())
-        .unwrap_or_default();
-    let mut addresses: BTreeMap<String, ()> = BTreeMap::new();
-    for address in listen {
-        if !address.ip().is_unspecified() {
-            addresses.insert(address.to_string(), ());
-            continue;
-        }
-        let matching = interfaces.iter().filter(|ip| ip.is_ipv4() || address.is_ipv6());
-        let global = matching.filter(|ip| !is_link_local(ip));
-        let before = addresses.len();
-        addresses.extend(global.map(|ip| (SocketAddr::new(*ip, address.port()).to_string(), ())));
-        if addresses.len() == before {
-            let local = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port());
-            addresses.insert(local.to_string(), ());
-        }
-    }
-    addresses.into_keys().take(ADDRESSES_MAX).collect()
-}
-
-/// Link-local addresses need a zone to be dialled, which no other machine knows.
-fn is_link_local(ip: &IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
     }
 }

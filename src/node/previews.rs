@@ -1,19 +1,15 @@
 //! The newest entries of groups that are still caught up with, as peers sent them ahead. In memory only.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use peer_engine::change::Verified;
 use peer_engine::group::GroupNo;
 use peer_engine::id::PeerId;
 use peer_engine::limits::PREVIEWS_MAX;
 
-/// Clones are handles to the same.
 #[derive(Clone, Default)]
-pub(super) struct Previews(Arc<Mutex<Held>>);
-
-#[derive(Default)]
-struct Held {
+pub struct Previews {
     previews: BTreeMap<GroupNo, Preview>,
     /// Which change was the last one of each group, of so many.
     changed: BTreeMap<GroupNo, u64>,
@@ -28,66 +24,52 @@ pub(super) struct Preview {
 
 impl Previews {
     /// Takes the place of what was shown of the group before; of too many groups, the oldest gives way.
-    pub fn show(&self, group: GroupNo, from: PeerId, changes: Vec<Verified>) {
-        let mut held = self.held();
-        held.note(group);
-        held.previews.insert(group, Preview { from, changes: changes.into() });
-        if held.previews.len() > PREVIEWS_MAX
-            && let Some(oldest) = held.previews.keys().min_by_key(|group| held.changed.get(group)).copied()
+    pub(super) fn show(&mut self, group: GroupNo, from: PeerId, changes: Vec<Verified>) {
+        self.note(group);
+        self.previews.insert(group, Preview { from, changes: changes.into() });
+        if self.previews.len() > PREVIEWS_MAX
+            && let Some(oldest) = self.previews.keys().min_by_key(|group| self.changed.get(group)).copied()
         {
-            held.end(oldest);
+            self.end(oldest);
         }
     }
 
-    pub fn end(&self, group: GroupNo) {
-        self.held().end(group);
+    pub(super) fn end(&mut self, group: GroupNo) {
+        if self.previews.remove(&group).is_some() {
+            self.note(group);
+        }
     }
 
-    pub fn end_all(&self) {
-        let mut held = self.held();
-        let groups: Vec<GroupNo> = held.previews.keys().copied().collect();
-        groups.into_iter().for_each(|group| held.end(group));
+    pub(super) fn end_all(&mut self) {
+        let groups: Vec<GroupNo> = self.previews.keys().copied().collect();
+        groups.into_iter().for_each(|group| self.end(group));
     }
 
-    pub fn of(&self, group: GroupNo) -> Option<Preview> {
-        self.held().previews.get(&group).cloned()
+    pub(super) fn of(&self, group: GroupNo) -> Option<Preview> {
+        self.previews.get(&group).cloned()
+    }
+
+    /// How often a preview has changed or ended.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The groups whose preview has changed after so many changes, and how many there were by now. After none, those that have
     /// one. Without `with_ends` up to the first that has ended.
     pub fn changed_after(&self, changes: Option<u64>, with_ends: bool) -> (Vec<GroupNo>, u64) {
-        let held = self.held();
-        let mut changed: Vec<(u64, GroupNo)> = match changes {
-            Some(changes) if changes == held.changes => return (Vec::new(), changes),
-            Some(changes) => {
-                let later = held.changed.iter().filter(|(_, last)| **last > changes);
-                later.map(|(group, last)| (*last, *group)).collect()
-            }
-            None => return (held.previews.keys().copied().collect(), held.changes),
-        };
+        let Some(changes) = changes else { return (self.previews.keys().copied().collect(), self.changes) };
+        let later = self.changed.iter().filter(|(_, last)| **last > changes);
+        let mut changed: Vec<(u64, GroupNo)> = later.map(|(group, last)| (*last, *group)).collect();
         changed.sort_unstable();
-        let end = |(_, group): &(u64, GroupNo)| !held.previews.contains_key(group);
+        let end = |(_, group): &(u64, GroupNo)| !self.previews.contains_key(group);
         let told = changed.iter().position(|change| !with_ends && end(change)).unwrap_or(changed.len());
-        let until = changed.get(told).map_or(held.changes, |(next, _)| next - 1);
+        let until = changed.get(told).map_or(self.changes, |(next, _)| next - 1);
         (changed[..told].iter().map(|(_, group)| *group).collect(), until)
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
-        // A panic while the lock was held leaves at worst a preview that is not told of.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Held {
     fn note(&mut self, group: GroupNo) {
         self.changes += 1;
         self.changed.insert(group, self.changes);
-    }
-
-    fn end(&mut self, group: GroupNo) {
-        if self.previews.remove(&group).is_some() {
-            self.note(group);
-        }
     }
 }
 
@@ -103,7 +85,7 @@ mod tests {
 
     #[test]
     fn of_too_many_groups_the_oldest_preview_gives_way() {
-        let previews = Previews::default();
+        let mut previews = Previews::default();
         for number in 0..PREVIEWS_MAX {
             previews.show(group(number), FROM, Vec::new());
         }
@@ -119,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_came_and_went_is_told_and_who_begins_is_told_what_is_there() {
-        let previews = Previews::default();
+        let mut previews = Previews::default();
         let (_, start) = previews.changed_after(None, true);
         previews.show(group(1), FROM, Vec::new());
         previews.show(group(2), FROM, Vec::new());

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use peer_engine::engine;
-use peer_engine::id::{ChangeHash, GroupName, MeshId, PeerId};
+use peer_engine::group::GroupNo;
+use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use peer_engine::sync::LinkId;
 use peer_engine::time::Timestamp;
 use schemars::JsonSchema;
@@ -34,6 +35,7 @@ pub struct Status {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct GroupStatus {
     pub name: GroupName,
+    pub id: GroupId,
     pub entries: u64,
     pub heads: Vec<ChangeHash>,
     /// Entries that wait here for something they depend on.
@@ -96,6 +98,13 @@ pub struct Flagged {
     pub at: Option<Timestamp>,
 }
 
+/// The groups that are held. The directory of the mesh is no group to anybody but the peers themselves.
+type Held = BTreeMap<GroupNo, (GroupName, GroupId)>;
+
+fn name_of(held: &Held, group: GroupNo) -> Option<GroupName> {
+    held.get(&group).map(|(name, _)| name.clone())
+}
+
 pub(super) fn describe(
     peer: PeerId,
     mesh: MeshId,
@@ -104,24 +113,44 @@ pub(super) fn describe(
     reader: &Reader,
     now: Timestamp,
 ) -> Result<Status, StoreError> {
-    // The directory of the mesh is no group to anybody but the peers themselves.
-    let mut names = BTreeMap::new();
-    for row in reader.held_groups()?.into_iter().filter(|row| !row.name.is_directory()) {
-        names.insert(row.no, row.name);
-    }
-    let group_name = |no| names.get(&no).cloned();
+    let held: Held = reader.held_groups()?.into_iter().map(|row| (row.no, (row.name, row.id))).collect();
+    let mut flagged = by_what_they_wrote(&held, reader, now)?;
+    flagged.extend(by_their_links(&held, engine, reader)?);
+    Ok(Status {
+        peer,
+        name: reader.display_name(&peer)?,
+        mesh,
+        groups: groups(&held, engine, reader)?,
+        links: links(&held, engine, traffic, reader)?,
+        unreachable: unreachable(engine),
+        flagged,
+        disk_bytes: reader.size(),
+        set_aside: super::database::set_aside(reader.path()),
+    })
+}
+
+fn groups(held: &Held, engine: &engine::Status, reader: &Reader) -> Result<Vec<GroupStatus>, StoreError> {
     let mut groups = Vec::new();
     for room in &engine.rooms {
-        let Some(name) = group_name(room.group) else { continue };
+        let Some((name, id)) = held.get(&room.group).cloned() else { continue };
         let (entries, heads, waiting) = (room.entries, room.heads.clone(), room.waiting);
         let stranded = reader.stranded(room.group)?;
-        groups.push(GroupStatus { name, entries, heads, waiting, stranded });
+        groups.push(GroupStatus { name, id, entries, heads, waiting, stranded });
     }
+    Ok(groups)
+}
+
+fn links(
+    held: &Held,
+    engine: &engine::Status,
+    traffic: &BTreeMap<LinkId, Bytes>,
+    reader: &Reader,
+) -> Result<Vec<LinkStatus>, StoreError> {
     let mut links = Vec::new();
     for link in &engine.links {
         let bytes = traffic.get(&link.link).copied().unwrap_or_default();
         let behind = link.behind.iter().filter_map(|behind| {
-            let group = group_name(behind.group)?;
+            let group = held.get(&behind.group)?.0.clone();
             Some(Behind { group, entries: behind.there, unknown_heads: behind.here })
         });
         links.push(LinkStatus {
@@ -135,23 +164,32 @@ pub(super) fn describe(
             behind: behind.collect(),
         });
     }
-    // Who named no address was never more than a visitor, such as a newcomer that tried its ticket.
-    let unreachable = engine.absent.iter().filter_map(|(key, addresses, refused)| {
+    Ok(links)
+}
+
+/// A peer that named no address was never more than a visitor, such as a newcomer that tried its ticket.
+fn unreachable(engine: &engine::Status) -> Vec<Unreachable> {
+    let named = engine.absent.iter().filter_map(|(key, addresses, refused)| {
         let reason = if *refused { "it refuses our mesh secret" } else { "no link" }.to_owned();
         Some(Unreachable { peer: Some(*key), address: addresses.first()?.clone(), reason })
     });
+    named.collect()
+}
+
+/// Authors of forks, and authors whose clock was far ahead.
+fn by_what_they_wrote(held: &Held, reader: &Reader, now: Timestamp) -> Result<Vec<Flagged>, StoreError> {
     let mut flagged = Vec::new();
     for fork in reader.forks()? {
         flagged.push(Flagged {
             peer: fork.author,
             name: reader.display_name(&fork.author)?,
-            group: group_name(fork.group),
+            group: name_of(held, fork.group),
             reason: format!("wrote {} and {} in one place", fork.entries.0, fork.entries.1),
             at: None,
         });
     }
     let bound = Timestamp::clamped(now.millis().saturating_add(CLOCK_AHEAD_MS_MAX));
-    for (&group, name) in &names {
+    for (&group, (name, _)) in held {
         let mut seen = BTreeSet::new();
         for entry in reader.stamped_after(group, bound)? {
             if seen.insert(entry.author) {
@@ -165,11 +203,17 @@ pub(super) fn describe(
             }
         }
     }
+    Ok(flagged)
+}
+
+/// Peers that did not send what they announced, or broke the rules of a link.
+fn by_their_links(held: &Held, engine: &engine::Status, reader: &Reader) -> Result<Vec<Flagged>, StoreError> {
+    let mut flagged = Vec::new();
     for (key, group) in &engine.withheld {
         flagged.push(Flagged {
             peer: *key,
             name: reader.display_name(key)?,
-            group: group_name(*group),
+            group: name_of(held, *group),
             reason: "announced entries that it has not sent when it was asked".to_owned(),
             at: None,
         });
@@ -184,15 +228,5 @@ pub(super) fn describe(
             at: Some(fault.at),
         });
     }
-    Ok(Status {
-        peer,
-        name: reader.display_name(&peer)?,
-        mesh,
-        groups,
-        links,
-        unreachable: unreachable.collect(),
-        flagged,
-        disk_bytes: reader.size(),
-        set_aside: super::database::set_aside(reader.path()),
-    })
+    Ok(flagged)
 }

@@ -18,14 +18,15 @@ use peer_engine::wire::CloseCode;
 use tokio::sync::{oneshot, watch};
 
 use super::checkpoints::Checkpoints;
+use super::clock::wall_clock;
 use super::database::{Database, Opened};
 use super::input::{Answer, Input, InputSender};
 use super::links::Links;
+use super::news::{News, Notice, Publisher, Reporter};
 use super::outbox::Outbox;
-use super::previews::Previews;
 use super::readers::Readers;
 use super::snapshots::Growth;
-use super::{NodeError, data_dir, wall_clock};
+use super::{NodeError, data_dir};
 use crate::limits::{COMMIT_EVENTS_MAX, RESTART_MS, SALVAGE_AGAIN_MS, TIDY_AFTER_MS, TIDY_EVERY_MS};
 use crate::store::{SqliteStore, StoreError};
 
@@ -41,10 +42,10 @@ impl Writer {
         links: Links,
         growth: Growth,
         readers: Readers,
-        previews: Previews,
-    ) -> Result<(Self, watch::Receiver<u64>), NodeError> {
+    ) -> Result<(Self, watch::Receiver<News>, Reporter), NodeError> {
         let (input, inputs) = InputSender::new();
-        let (changes, changed) = watch::channel(0);
+        let (publisher, news) = Publisher::new();
+        let reporter = publisher.reporter();
         // Before the first dial, which may fail at once: whatever becomes of it has to be heard.
         links.attach(input.clone());
         let engine = match Engine::new(opened.store, settings.clone()) {
@@ -66,9 +67,9 @@ impl Writer {
             outboxes: BTreeMap::new(),
             replies: BTreeMap::new(),
             next_token: 0,
-            changes,
+            publisher,
+            brought: false,
             growth,
-            previews,
             checkpoints: Checkpoints::default(),
             started: Instant::now(),
             committed: Instant::now(),
@@ -78,7 +79,7 @@ impl Writer {
             .name("writer".to_owned())
             .spawn(move || thread.run(engine))
             .map_err(NodeError::Thread)?;
-        Ok((Self { input }, changed))
+        Ok((Self { input }, news, reporter))
     }
 
     pub fn input(&self) -> InputSender {
@@ -108,9 +109,10 @@ struct Thread {
     outboxes: BTreeMap<LinkId, Outbox>,
     replies: BTreeMap<u64, oneshot::Sender<Answer>>,
     next_token: u64,
-    changes: watch::Sender<u64>,
+    publisher: Publisher,
+    /// The open transaction has changes of others: they may have mended damaged entries, which no effect tells.
+    brought: bool,
     growth: Growth,
-    previews: Previews,
     checkpoints: Checkpoints,
     started: Instant,
     /// When the last transaction ended.
@@ -172,6 +174,7 @@ impl Thread {
             engine.flush(self.now())?;
             self.committed = Instant::now();
             self.act_on_all(engine);
+            self.brought = false;
             self.move_log(engine, false);
         }
         // What was about to be pushed is pushed before the links end.
@@ -211,6 +214,7 @@ impl Thread {
             bytes += next.change_bytes();
             self.take(engine, next, self.now())?;
         }
+        self.brought = bytes > 0;
         Ok(())
     }
 
@@ -253,17 +257,14 @@ impl Thread {
     }
 
     fn act_on_all(&mut self, engine: &mut Engine<SqliteStore>) {
-        let mut changed = false;
+        let mut notices = Vec::new();
         while let Some(effect) = engine.poll_effect() {
-            changed |= self.act(effect);
+            self.act(effect, &mut notices);
         }
-        if changed {
-            self.changes.send_modify(|count| *count += 1);
-        }
+        self.publisher.publish(notices);
     }
 
-    /// Whether the effect is news for those who watch.
-    fn act(&mut self, effect: Effect) -> bool {
+    fn act(&mut self, effect: Effect, notices: &mut Vec<Notice>) {
         match effect {
             Effect::Send { link, frame } => {
                 if let Some(outbox) = self.outboxes.get(&link)
@@ -272,38 +273,34 @@ impl Thread {
                     // Its reader is wedged; the link task reports the end of the link.
                     self.outboxes.remove(&link);
                 }
-                false
             }
             Effect::Close { link, code } => {
                 if let Some(outbox) = self.outboxes.remove(&link) {
                     outbox.close(code);
                 }
-                true
+                notices.push(Notice::Peers);
             }
-            Effect::Dial { peer, address } => {
-                self.links.dial(peer, address);
-                false
-            }
+            Effect::Dial { peer, address } => self.links.dial(peer, address),
             Effect::Reply { token, result } => {
                 if let Some(reply) = self.replies.remove(&token) {
                     // Whoever asked may have gone.
                     let _ = reply.send(result);
                 }
-                false
             }
             Effect::Stored { group, last } => {
                 self.growth.stored(group, last);
-                true
+                notices.push(Notice::Entries);
             }
             Effect::Ahead { group, peer, changes } => {
-                self.previews.show(group, peer, changes);
-                true
+                notices.push(Notice::Preview { group, from: peer, changes });
             }
-            Effect::AheadOver { group } => {
-                self.previews.end(group);
-                true
+            Effect::AheadOver { group } => notices.push(Notice::PreviewOver { group }),
+            Effect::Changed => {
+                if self.brought {
+                    notices.push(Notice::Entries);
+                }
+                notices.push(Notice::Peers);
             }
-            Effect::Changed => true,
         }
     }
 
@@ -319,8 +316,7 @@ impl Thread {
             let _ = reply.send(Err(CommandError::Store(error.to_string())));
         }
         self.close_all(CloseCode::Fault);
-        self.previews.end_all();
-        self.changes.send_modify(|count| *count += 1);
+        self.publisher.publish(vec![Notice::Restarted]);
         let again = if damage { self.salvage(error) } else { self.reopen() };
         match again {
             Ok(engine) => Some(engine),

@@ -15,6 +15,7 @@ pub struct Entry {
     pub no: EntryNo,
     pub id: ChangeHash,
     pub group: GroupName,
+    pub group_id: GroupId,
     /// The author's own clock.
     pub at: Timestamp,
     /// Effective time in milliseconds: with the id, the place in the history.

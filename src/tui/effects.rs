@@ -176,7 +176,7 @@ async fn write_ticket(client: &Client, path: &Path) -> Result<Answer, EffectErro
 }
 
 async fn members(client: &Client, group: GroupName) -> Result<Vec<User>, ClientError> {
-    client.users(&UsersQuery { group: Some(group), search: None }).await
+    client.users(&UsersQuery { group: Some(group.into()), search: None }).await
 }
 
 fn query(part: Part) -> HistoryQuery {

@@ -31,7 +31,7 @@ impl Caller {
         let _ = stream.write_all(request.as_bytes());
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8(answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
         (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_owned(), body.to_owned())
     }
@@ -71,6 +71,47 @@ fn messages_are_sent_and_read_by_hand() {
         (&sent["messages"][0]["id"], &"b".into())
     );
     assert_eq!(page["arrival"], 3);
+    server.stop();
+}
+
+#[test]
+fn an_id_stands_wherever_the_name_of_a_group_does() {
+    let peer = Peer::created("anna");
+    let server = peer.serve(&[]);
+    let caller = Caller::new(&peer, &server);
+    let ask = |line: &str, body: &str| {
+        let (status, answer) = caller.ask(line, body);
+        assert_eq!(status, 200, "{line}: {answer}");
+        answer
+    };
+    let group = ask("GET /v1/groups/rust", "");
+    let id = group["id"].as_str().unwrap().to_owned();
+    let below = |method: &str, rest: &str| format!("{method} /v1/groups/{id}{rest}");
+    assert_eq!(ask(&below("GET", ""), ""), group);
+    assert_eq!(ask("GET /v1/status", "")["groups"][0]["id"], id);
+    let sent = ask(&below("POST", "/messages"), r#"{"messages":[{"body":"by its id"}]}"#);
+    let entry = sent["messages"][0]["id"].as_str().unwrap().to_owned();
+    let row = ask(&below("GET", &format!("/entries/{entry}")), "");
+    assert_eq!((&row["group"], &row["group_id"]), (&"rust".into(), &id.as_str().into()));
+    ask(&below("PUT", "/topic"), r#"{"topic":"all"}"#);
+    ask(&below("PUT", "/read"), r#"{"arrival":2}"#);
+    for page in ["history", "late", "preview"] {
+        assert_eq!(
+            ask(&below("GET", &format!("/{page}")), ""),
+            ask(&format!("GET /v1/groups/rust/{page}"), "")
+        );
+    }
+    for of_all in ["users?", "search?text=id&"] {
+        let by_name = ask(&format!("GET /v1/{of_all}group=rust"), "");
+        assert_eq!(ask(&format!("GET /v1/{of_all}group={id}"), ""), by_name);
+    }
+    assert_eq!(caller.ask(&below("GET", "/export"), "").0, 200);
+    assert_eq!(ask(&below("POST", "/leave"), "")["name"], "rust");
+    caller.refused(&below("POST", "/leave"), "", 409, "not-joined");
+    caller.refused(&below("POST", "/messages"), r#"{"messages":[{"body":"a"}]}"#, 409, "not-joined");
+    assert_eq!(ask(&below("POST", "/join"), "")["id"], id);
+    caller.refused(&format!("GET /v1/groups/{}", "07".repeat(32)), "", 404, "unknown-group");
+    caller.refused(&format!("GET /v1/groups/{}", "zz".repeat(32)), "", 400, "bad-request");
     server.stop();
 }
 

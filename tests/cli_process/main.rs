@@ -6,6 +6,7 @@ mod commands;
 mod described;
 mod events;
 mod follow;
+mod grows;
 mod hostile_text;
 mod limits;
 mod login;

@@ -88,7 +88,7 @@ async fn what_comes_ahead_is_shown_apart_until_its_place_is_known() {
     assert_eq!(shown.err, "newer messages of rust exist, and are on their way\n");
     assert_eq!(newcomer.member.run(&["history", GROUP, "--json"]).rows().len(), 1);
     // Who begins to listen is told of it, if he listens to this group.
-    let only = EventsQuery { group: Some(group()), ..EventsQuery::default() };
+    let only = EventsQuery { group: Some(group().into()), ..EventsQuery::default() };
     let mut listener = newcomer.client.events(&only).await.unwrap();
     assert_eq!(listener.next().await.unwrap().unwrap().what, What::Preview { group: group() });
 

@@ -17,7 +17,7 @@ use peer_engine::wire::Ticket;
 use tempfile::TempDir;
 use tokio::task::{JoinSet, LocalSet};
 
-use crate::support::{group, history, join, message, start, until};
+use crate::support::{group, history, join, message, send, start, summary, until};
 
 const SEEDS: u64 = 60;
 const AT_ONCE: usize = 4;
@@ -207,16 +207,16 @@ async fn build() -> Home {
                 _ => format!("{who} {number} says something of the usual length, {part}"),
             };
             let drafts: Vec<Draft> = (0..3).map(|part| message(bodies(part))).collect();
-            node.send(&name, drafts).await.expect("send");
+            send(node, &name, drafts).await;
         }
     }
-    ann.set_topic(&name, "what is left").await.expect("a topic");
+    ann.set_topic(&summary(&ann, &name).await, "what is left").await.expect("a topic");
     until(&bob, "bob has all", async |bob| history(bob, &name).await.len() == 363).await;
     until(&ann, "ann has all", async |ann| history(ann, &name).await.len() == 363).await;
     bob.stop().await;
     let mut only_here = Vec::new();
     for number in 0..10 {
-        only_here.extend(ann.send(&name, vec![message(format!("alone {number}"))]).await.expect("send"));
+        only_here.extend(send(&ann, &name, vec![message(format!("alone {number}"))]).await);
     }
     let mut truth = Truth::of(&history(&ann, &name).await, only_here);
     copy(&ann_home.path().join("data"), &dir.path().join("crashed"));

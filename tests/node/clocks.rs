@@ -3,7 +3,7 @@
 use peer::node::Draft;
 use peer_engine::time::Timestamp;
 
-use crate::support::{group, history, join, message, start, until};
+use crate::support::{group, history, join, message, send, start, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_author_whose_clock_is_far_ahead_is_flagged_and_nobody_else_is() {
@@ -17,10 +17,10 @@ async fn an_author_whose_clock_is_far_ahead_is_flagged_and_nobody_else_is() {
     assert!(ann.status().await.expect("status").flagged.is_empty());
 
     let future = Draft { at: Some(Timestamp::MAX), ..message("from the year 9999") };
-    bob.send(&rust, vec![future]).await.expect("send");
+    send(&bob, &rust, vec![future]).await;
     until(&ann, "ann has it", async |node| history(node, &rust).await.len() == 3).await;
     // Ann answers, and is shown below it by no fault of hers.
-    ann.send(&rust, vec![message("what year is it there?")]).await.expect("send");
+    send(&ann, &rust, vec![message("what year is it there?")]).await;
     let flagged = ann.status().await.expect("status").flagged;
     assert_eq!(flagged.len(), 1, "{flagged:?}");
     assert_eq!((flagged[0].peer, flagged[0].group.clone()), (bob.peer(), Some(rust.clone())));

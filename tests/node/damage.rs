@@ -3,7 +3,7 @@
 use peer::node::Node;
 use peer_engine::id::ChangeHash;
 
-use crate::support::{group, history, join, message, start, until};
+use crate::support::{group, history, join, message, send, start, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_entry_is_served_to_nobody_and_the_peer_goes_on() {
@@ -13,7 +13,7 @@ async fn a_damaged_entry_is_served_to_nobody_and_the_peer_goes_on() {
     let ann = start(&first, "ann", None).await;
     ann.create(&rust).await.expect("create");
     for number in 0..20 {
-        ann.send(&rust, vec![message(format!("number {number}"))]).await.expect("send");
+        send(&ann, &rust, vec![message(format!("number {number}"))]).await;
     }
     ann.stop().await;
 
@@ -30,8 +30,8 @@ async fn a_damaged_entry_is_served_to_nobody_and_the_peer_goes_on() {
     // Ann's join, bob's join, and numbers 0 to 8.
     until(&bob, "all that is intact below the damage", async |node| history(node, &rust).await.len() == 11)
         .await;
-    ann.send(&rust, vec![message("still here")]).await.expect("ann goes on");
-    bob.send(&rust, vec![message("so is bob")]).await.expect("bob goes on");
+    send(&ann, &rust, vec![message("still here")]).await;
+    send(&bob, &rust, vec![message("so is bob")]).await;
     until(&ann, "ann has what bob wrote", async |node| {
         node.read(|reader| Ok(reader.search("bob", None, 10, 0)?.len())).await.expect("search") == 1
     })
@@ -53,7 +53,7 @@ async fn damaged_entries_are_fetched_again_from_a_peer_that_has_them() {
     let bob = start(&second, "bob", Some(&ann.ticket())).await;
     join(&bob, &rust).await;
     for number in 0..20 {
-        ann.send(&rust, vec![message(format!("number {number}"))]).await.expect("send");
+        send(&ann, &rust, vec![message(format!("number {number}"))]).await;
     }
     until(&bob, "bob has everything", async |node| history(node, &rust).await.len() == 22).await;
     ann.stop().await;
@@ -73,7 +73,7 @@ async fn damaged_entries_are_fetched_again_from_a_peer_that_has_them() {
     }
     drop(database);
     // Others build on the head that ann has lost.
-    bob.send(&rust, vec![message("on top of number 19")]).await.expect("send");
+    send(&bob, &rust, vec![message("on top of number 19")]).await;
 
     let ann = start(&first, "ann", Some(&bob.ticket())).await;
     assert!(history(&ann, &rust).await.len() < 22, "nothing damaged is shown");
@@ -85,7 +85,7 @@ async fn damaged_entries_are_fetched_again_from_a_peer_that_has_them() {
 
     // Ann alone can give all of it to others again, and goes on writing on top.
     bob.stop().await;
-    ann.send(&rust, vec![message("after the repair")]).await.expect("send");
+    send(&ann, &rust, vec![message("after the repair")]).await;
     let cid = start(&third, "cid", Some(&ann.ticket())).await;
     join(&cid, &rust).await;
     until(&cid, "cid has everything from ann", async |node| history(node, &rust).await.len() == 25).await;

@@ -2,7 +2,7 @@
 
 use peer_engine::id::GroupName;
 
-use crate::support::{group, history, join, message, start, until};
+use crate::support::{group, history, join, message, send, start, until};
 
 const GROUPS: usize = 20;
 /// In every group, of 2,000 bytes each: far more in all than may wait for one link.
@@ -24,7 +24,7 @@ async fn a_peer_behind_in_many_groups_catches_up_over_one_link() {
     for name in &names {
         let drafts: Vec<_> = (0..MESSAGES).map(|_| message(noise(&mut state))).collect();
         sent_bytes += drafts.iter().map(|draft| draft.body.len() as u64).sum::<u64>();
-        ann.send(name, drafts).await.expect("send");
+        send(&ann, name, drafts).await;
     }
     assert!(sent_bytes / 2 > peer_engine::limits::LINK_QUEUE_BYTES_MAX as u64);
 

@@ -4,7 +4,7 @@ use peer::node::Node;
 use peer_engine::id::PeerId;
 use tempfile::TempDir;
 
-use crate::support::{group, history, join, message, start, until};
+use crate::support::{group, history, join, message, send, start, until};
 
 /// The peers at the other end of all links, in order: who is linked twice stands there twice.
 async fn linked(node: &Node) -> Vec<PeerId> {
@@ -41,7 +41,7 @@ async fn five_peers_from_any_ticket_end_in_a_full_mesh_and_agree() {
     }
     for (index, node) in nodes.iter().enumerate() {
         for number in 0..20 {
-            node.send(&rust, vec![message(format!("{index}.{number}"))]).await.expect("send");
+            send(node, &rust, vec![message(format!("{index}.{number}"))]).await;
         }
     }
     let expected = 5 + 5 * 20;

@@ -7,7 +7,7 @@ use peer::node::Node;
 use peer::store::Snapshot;
 use peer_engine::id::GroupName;
 
-use crate::support::{group, history, message, start, until};
+use crate::support::{group, history, message, send, start, until};
 
 async fn snapshot(node: &Node, group: &GroupName) -> Option<Snapshot> {
     let group = group.clone();
@@ -21,7 +21,7 @@ async fn snapshot(node: &Node, group: &GroupName) -> Option<Snapshot> {
 
 async fn say(node: &Node, group: &GroupName, numbers: std::ops::Range<u32>) {
     let messages = numbers.map(|number| message(format!("message {number}"))).collect();
-    node.send(group, messages).await.expect("send");
+    send(node, group, messages).await;
 }
 
 /// Whether the document is what the whole history is.

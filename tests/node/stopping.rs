@@ -3,7 +3,7 @@
 use peer::store::Reader;
 use tempfile::TempDir;
 
-use crate::support::{group, history, message, start};
+use crate::support::{group, history, message, send, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_in_the_log_when_a_peer_stops_while_it_is_read() {
@@ -20,7 +20,7 @@ async fn nothing_is_left_in_the_log_when_a_peer_stops_while_it_is_read() {
             })
             .collect();
         for number in 0..20 {
-            node.send(&name, vec![message(format!("{round} {number}"))]).await.expect("send");
+            send(&node, &name, vec![message(format!("{round} {number}"))]).await;
         }
         assert!(log.exists());
         node.stop().await;

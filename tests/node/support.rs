@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use peer::node::{DataDir, Draft, Node, Options};
-use peer::store::{Entry, Page};
-use peer_engine::id::GroupName;
+use peer::store::{Entry, GroupSummary, Page};
+use peer_engine::id::{ChangeHash, GroupName};
 use peer_engine::wire::Ticket;
 use tempfile::TempDir;
 
@@ -48,6 +48,15 @@ pub async fn until<F: AsyncFn(&Node) -> bool>(node: &Node, what: &str, done: F) 
     }
 }
 
+/// What a node knows of a group that it knows.
+pub async fn summary(node: &Node, name: &GroupName) -> GroupSummary {
+    node.group(&name.clone().into()).await.expect("a known group")
+}
+
+pub async fn send(node: &Node, name: &GroupName, drafts: Vec<Draft>) -> Vec<ChangeHash> {
+    node.send(&summary(node, name).await, drafts).await.expect("send")
+}
+
 pub async fn history(node: &Node, group: &GroupName) -> Vec<Entry> {
     let group = group.clone();
     node.read(move |reader| match reader.group(&group)?.and_then(|summary| summary.no) {
@@ -65,5 +74,5 @@ pub async fn join(node: &Node, name: &GroupName) {
         node.read(move |reader| reader.is_announced(&name)).await.expect("read")
     })
     .await;
-    node.join(name).await.expect("join");
+    node.join(&summary(node, name).await).await.expect("join");
 }

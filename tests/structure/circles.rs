@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::sources::{CRATES, Definitions, sources, used};
 
 /// Still to be untied.
-const TANGLED: &[&str] = &["src/api/", "src/node/", "src/store/sqlite/", "crates/engine/src/engine/"];
+const TANGLED: &[&str] = &["src/store/sqlite/", "crates/engine/src/engine/", "crates/engine/src/sync/"];
 
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
@@ -49,6 +49,7 @@ fn reached<'a>(imports: &'a Imports, file: &str) -> BTreeSet<&'a str> {
 
 #[test]
 fn no_files_import_each_other_in_a_circle() {
+    let mut all = Vec::new();
     for (name, _) in CRATES {
         let imports = imports(name);
         assert!(
@@ -57,8 +58,9 @@ fn no_files_import_each_other_in_a_circle() {
         );
         let mut found = circles(&imports);
         found.retain(|circle| !circle.iter().all(|file| TANGLED.iter().any(|place| file.starts_with(place))));
-        assert!(found.is_empty(), "{name}: {found:#?}");
+        all.extend(found.into_iter().map(|circle| circle.into_iter().map(str::to_owned).collect::<Vec<_>>()));
     }
+    assert!(all.is_empty(), "{all:#?}");
 }
 
 #[test]

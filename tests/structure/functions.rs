@@ -12,8 +12,6 @@ const TABLES: &[&str] = &["src/api/routes.rs: table"];
 
 /// Still to be cut.
 const LONG: &[&str] = &[
-    "src/node/mod.rs: start",
-    "src/node/status.rs: describe",
     "src/store/sqlite/salvage/found.rs: collect",
     "crates/engine/src/engine/delivery.rs: receive",
     "crates/engine/src/engine/mesh.rs: link_up",

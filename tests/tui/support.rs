@@ -43,6 +43,7 @@ pub fn row(number: u64, author: PeerId, body: &str) -> Row {
     Row {
         id: id(number),
         group: name_of("rust"),
+        group_id: GroupId([7; 32]),
         at: at("2026-01-31T12:00:00Z", number),
         eff: at("2026-01-31T12:00:00Z", number).millis(),
         author,

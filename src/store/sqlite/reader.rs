@@ -398,6 +398,7 @@ impl Reader {
             no: stored.no,
             id: stored.hash,
             group: source.name.clone(),
+            group_id: source.group.id,
             at: content.at,
             eff: stored.eff,
             author,

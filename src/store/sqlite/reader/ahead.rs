@@ -11,8 +11,8 @@ use crate::store::sqlite::log::Stored;
 use crate::store::{Entry, StoreError};
 
 impl Reader {
-    /// Entries of changes that came ahead, in their order and without a number. What is stored by now is left out.
-    pub fn ahead(&self, group: GroupNo, changes: &[Verified]) -> Result<Vec<Entry>, StoreError> {
+    /// The preview that these changes make: their entries, in their order and without a number. What is stored by now is left out.
+    pub fn preview(&self, group: GroupNo, changes: &[Verified]) -> Result<Vec<Entry>, StoreError> {
         self.in_one_state(|| {
             let source = self.source(group)?;
             let (mut entries, mut names) = (Vec::new(), HashMap::new());

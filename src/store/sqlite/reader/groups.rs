@@ -56,6 +56,17 @@ impl Reader {
         })
     }
 
+    /// The group of this id, held or only named in the directory.
+    pub fn group_with_id(&self, id: &GroupId) -> Result<Option<GroupSummary>, StoreError> {
+        self.in_one_state(|| {
+            if let Some(row) = self.held_groups()?.into_iter().find(|row| row.id == *id) {
+                return self.summary(row).map(Some);
+            }
+            let name = self.directory_names()?.into_iter().find(|name| self.public_id(name) == *id);
+            Ok(name.map(|name| named_only(*id, name)))
+        })
+    }
+
     /// Whether the directory names this group.
     pub fn is_announced(&self, name: &GroupName) -> Result<bool, StoreError> {
         let mut statement = self.conn.prepare_cached(

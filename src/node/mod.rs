@@ -24,28 +24,27 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use data_dir::Secrets;
 pub use data_dir::{DataDir, DataDirError, write_private};
 pub use error::NodeError;
-pub use peer_engine::engine::{CommandError, Draft};
+pub use peer_engine::engine::{Draft, Refusal};
 pub use probe::probe;
 pub use status::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
 
 use crate::store::{Entry, Reader, SqliteStore, StoreError};
 use crate::transport::{Transport, TransportError};
 use database::{Database, Opened};
-use input::Input;
 use links::Links;
 use peer_engine::change::Genesis;
-use peer_engine::engine::{Command, Outcome, Settings};
+use peer_engine::engine::{Answer, Engine, Settings};
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use peer_engine::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, TOPIC_BYTES_MAX};
 use peer_engine::store::Store;
-use peer_engine::time::Timestamp;
+use peer_engine::time::{Now, Timestamp};
 use peer_engine::wire::ticket::Ticket;
 use previews::{Preview, Previews};
 use readers::Readers;
@@ -167,8 +166,8 @@ impl Node {
         };
         let node = Self(Arc::new(inner));
         for ticket in options.join {
-            let command = Command::Introduce { peer: ticket.peer, addresses: ticket.addresses };
-            node.insist(command).await?;
+            let (peer, addresses) = (ticket.peer, ticket.addresses);
+            node.insist(move |engine, now| engine.introduce(peer, addresses, now)).await?;
         }
         node.take_name(options.name).await?;
         Ok(node)
@@ -179,14 +178,14 @@ impl Node {
         let current = self.name().await?;
         match (wanted, current) {
             (Some(name), current) if current.as_ref() != Some(&name) => {
-                self.insist(Command::SetName { name }).await
+                self.insist(move |engine, now| engine.set_name(&name, now)).await
             }
             (None, None) => {
                 let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
                 let usable = |name: &String| (1..=NAME_BYTES_MAX).contains(&name.len());
                 let name =
                     user.ok().filter(usable).unwrap_or_else(|| format!("peer-{}", self.0.peer.short()));
-                self.insist(Command::SetName { name }).await
+                self.insist(move |engine, now| engine.set_name(&name, now)).await
             }
             _ => Ok(()),
         }
@@ -228,15 +227,13 @@ impl Node {
     /// Writes entries, each on top of the one before; they are durable when it returns. All or none.
     pub async fn send(&self, group: &GroupName, drafts: Vec<Draft>) -> Result<Vec<ChangeHash>, NodeError> {
         let id = Genesis::public(self.0.mesh, group.clone()).id();
-        match self.command(Command::Write { group: id, drafts }).await {
-            Ok(Outcome::Written(ids)) => Ok(ids),
-            Ok(_) => Err(NodeError::Stopped),
-            Err(NodeError::Command(CommandError::NotJoined)) => {
+        match self.ask(move |engine, now| engine.write(id, drafts, now)).await {
+            Err(NodeError::Command(Refusal::NotJoined)) => {
                 self.joined(group).await?;
                 // It has been joined since.
                 Err(NodeError::NotJoined { name: group.clone() })
             }
-            Err(error) => Err(error),
+            answer => answer,
         }
     }
 
@@ -256,15 +253,13 @@ impl Node {
     }
 
     async fn enter(&self, name: &GroupName, announce: bool) -> Result<GroupId, NodeError> {
-        match self.command(Command::Join { name: name.clone(), announce }).await? {
-            Outcome::Joined(id) => Ok(id),
-            _ => Err(NodeError::Stopped),
-        }
+        let name = name.clone();
+        self.ask(move |engine, now| engine.join(name, announce, now)).await
     }
 
     pub async fn leave(&self, name: &GroupName) -> Result<(), NodeError> {
         let group = self.joined(name).await?;
-        self.command(Command::Leave { group }).await.map(|_| ())
+        self.ask(move |engine, now| engine.leave(group, now)).await
     }
 
     pub async fn set_topic(&self, group: &GroupName, topic: &str) -> Result<ChangeHash, NodeError> {
@@ -274,7 +269,8 @@ impl Node {
         let kind = Some(peer_engine::group::kind::TOPIC.to_owned());
         let draft = Draft { kind, body: topic.to_owned(), ..Draft::default() };
         let ids = self.send(group, vec![draft]).await?;
-        ids.first().copied().ok_or(NodeError::Stopped)
+        // One draft, one entry.
+        Ok(ids[0])
     }
 
     /// The display name that others see.
@@ -282,12 +278,13 @@ impl Node {
         if !(1..=NAME_BYTES_MAX).contains(&name.len()) {
             return Err(NodeError::Name { bytes: name.len() });
         }
-        self.command(Command::SetName { name: name.to_owned() }).await.map(|_| ())
+        let name = name.to_owned();
+        self.ask(move |engine, now| engine.set_name(&name, now)).await
     }
 
     /// The person at this peer has read what arrived in the group up to here. Durable when it returns.
     pub async fn mark_read(&self, group: GroupNo, arrival: EntryNo) -> Result<(), NodeError> {
-        self.command(Command::MarkRead { group, arrival }).await?;
+        self.ask(move |engine, _| engine.mark_read(group, arrival)).await?;
         self.0.marks.send_modify(|count| *count += 1);
         Ok(())
     }
@@ -310,10 +307,8 @@ impl Node {
         let mut changed = self.0.changed.clone();
         loop {
             changed.mark_unchanged();
-            let command = Command::StoredOn { group, entries: ids.to_vec() };
-            let Outcome::StoredOn(answers) = self.command(command).await? else {
-                return Err(NodeError::Stopped);
-            };
+            let entries = ids.to_vec();
+            let answers = self.ask(move |engine, _| engine.stored_on(group, &entries)).await?;
             let complete = answers.iter().all(|answer| answer.awaited == 0);
             let waited = tokio::time::timeout_at(deadline, changed.changed());
             if complete || waited.await.is_err() {
@@ -323,9 +318,7 @@ impl Node {
     }
 
     pub async fn status(&self) -> Result<Status, NodeError> {
-        let Outcome::Status(engine) = self.command(Command::Status).await? else {
-            return Err(NodeError::Stopped);
-        };
+        let engine = self.ask(|engine, now| engine.status(now)).await?;
         let traffic = self.0.links.traffic();
         let (peer, mesh) = (self.0.peer, self.0.mesh);
         let now = wall_clock();
@@ -375,23 +368,21 @@ impl Node {
     }
 
     /// The first write may come upon damage; then there is another database to write to.
-    async fn insist(&self, command: Command) -> Result<(), NodeError> {
-        let first = self.command(command.clone()).await;
-        if let Err(NodeError::NotSaved(_)) = first {
-            return self.command(command).await.map(drop);
+    async fn insist(
+        &self,
+        command: impl FnOnce(&mut Engine<SqliteStore>, Now) -> Answer<(), StoreError> + Clone + Send + 'static,
+    ) -> Result<(), NodeError> {
+        match self.ask(command.clone()).await {
+            Err(NodeError::NotSaved(_)) => self.ask(command).await,
+            answer => answer,
         }
-        first.map(drop)
     }
 
-    async fn command(&self, command: Command) -> Result<Outcome, NodeError> {
-        let (reply, answer) = oneshot::channel();
-        self.0.writer.input().send(Input::Command { command, reply })?;
-        match answer.await {
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(CommandError::Store(reason))) => Err(NodeError::NotSaved(reason)),
-            Ok(Err(error)) => Err(NodeError::Command(error)),
-            Err(_) => Err(NodeError::Stopped),
-        }
+    async fn ask<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut Engine<SqliteStore>, Now) -> Answer<T, StoreError> + Send + 'static,
+    ) -> Result<T, NodeError> {
+        self.0.writer.input().ask(command).await
     }
 }
 

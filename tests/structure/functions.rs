@@ -17,8 +17,6 @@ const LONG: &[&str] = &[
     "src/store/sqlite/salvage/found.rs: collect",
     "src/tui/effects.rs: answer",
     "src/tui/update/answers.rs: answer",
-    "crates/engine/src/engine/delivery.rs: receive",
-    "crates/engine/src/engine/mesh.rs: link_up",
 ];
 
 struct Lengths(Vec<(String, usize)>);

@@ -89,8 +89,8 @@ pub const PREVIEW_FROM: u64 = 1_000;
 pub const PREVIEWS_MAX: usize = 16;
 /// Sent ahead to one link in all its groups, in bytes; then so much more each second. It is not shown to have arrived, so
 /// it must fit into `LINK_QUEUE_BYTES_MAX` with all that is in flight.
-pub const AHEAD_BYTES_MAX: u64 = (PREVIEWS_MAX * PREVIEW_BYTES_SENT) as u64;
-pub const AHEAD_BYTES_PER_S: u64 = PULL_BYTES_PER_S_MIN;
+pub const PREVIEW_LINK_BYTES_MAX: u64 = (PREVIEWS_MAX * PREVIEW_BYTES_SENT) as u64;
+pub const PREVIEW_LINK_BYTES_PER_S: u64 = PULL_BYTES_PER_S_MIN;
 /// Entries looked at, for each group of each link, to count what a peer lacks for a status.
 pub const STATUS_VISITS_MAX: usize = 4096;
 /// Links taken from one key in a row, then one more every `LINK_EVERY_MS`: a link costs a handshake and a look at every

@@ -8,13 +8,17 @@
 //!
 //! Nothing here stores, sends or reads a clock.
 
+mod budget;
 mod orphans;
 mod pull;
+mod ration;
 mod reconcile;
 mod session;
 
+pub use budget::LinkBudget;
 pub use orphans::{OrphanSpace, Orphans};
 pub use pull::{Pull, Request, Step};
+pub use ration::Ration;
 pub use reconcile::{Owed, bloom_since, owed};
 pub use session::{Heads, Marks, Session};
 

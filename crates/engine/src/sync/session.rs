@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::{LinkBudget, Owed, owed};
+use super::{Heads, LinkBudget, Owed, owed};
 use crate::group::{ChangeGraph, EntryNo, GroupNo, missing_within};
 use crate::id::ChangeHash;
 use crate::limits::{
@@ -20,46 +20,6 @@ const NEAR_MAX: usize = 64;
 const NEAR_VISITS_MAX: usize = 4 * NEAR_MAX;
 /// Entries visited when looking for what a peer's heads acknowledge.
 const ACKNOWLEDGE_VISITS_MAX: usize = 2048;
-
-/// The heads a peer announced, as far as they are stored here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Heads {
-    pub known: Vec<EntryNo>,
-    pub unknown: Vec<ChangeHash>,
-}
-
-impl Heads {
-    pub fn resolve<G: ChangeGraph>(
-        graph: &G,
-        group: GroupNo,
-        hashes: &[ChangeHash],
-    ) -> Result<Self, G::Error> {
-        let mut heads = Self::default();
-        for hash in hashes {
-            match graph.find(group, hash)? {
-                Some(no) => heads.known.push(no),
-                None => heads.unknown.push(*hash),
-            }
-        }
-        heads.known.sort_unstable();
-        heads.known.dedup();
-        Ok(heads)
-    }
-
-    /// Looks again for the unknown ones, after something was stored.
-    fn refresh<G: ChangeGraph>(&mut self, graph: &G, group: GroupNo) -> Result<(), G::Error> {
-        let unknown = std::mem::take(&mut self.unknown);
-        for hash in unknown {
-            match graph.find(group, &hash)? {
-                Some(no) => self.known.push(no),
-                None => self.unknown.push(hash),
-            }
-        }
-        self.known.sort_unstable();
-        self.known.dedup();
-        Ok(())
-    }
-}
 
 /// Entries sent in one message, until the other side's heads show that they arrived.
 #[derive(Debug)]

@@ -8,7 +8,9 @@ use peer::store::Page;
 use peer_engine::change::Unverified;
 use peer_engine::group::{EntryNo, Verdict, admit};
 use peer_engine::store::{MemoryStore, Store};
-use peer_engine::sync::{Marks, Session};
+use peer_engine::sync::{LinkBudget, Marks, Session};
+use peer_engine::time::Now;
+use peer_engine::wire::SyncMessage;
 
 use history::{Author, Disk, genesis, sizes};
 
@@ -106,10 +108,14 @@ fn serve_missing<const MISSING: u64>(bencher: Bencher<'_, '_>, entries: u64) {
     let theirs = disk.hash(entries - MISSING);
     let wanted = disk.hash(entries);
     let ours = [EntryNo(entries)];
+    let asked: SyncMessage =
+        SyncMessage { heads: vec![theirs], need: vec![wanted], have: Vec::new(), changes: Vec::new() };
     bencher.bench_local(|| {
         let mut session = Session::new(Vec::new(), Marks::default());
-        session.hear(&disk.store, disk.group, &ours, &[theirs], &[], &[wanted]).unwrap();
-        let sent = session.take_batch(|no| disk.store.change(disk.group, no).map(Some)).unwrap();
+        let mut budget = LinkBudget::new(Now::default());
+        session.hear(&disk.store, disk.group, &ours, &asked, &mut budget, Now::default()).unwrap();
+        let read = |no| disk.store.change(disk.group, no).map(|bytes| Some(bytes.into()));
+        let sent = session.take_batch(&mut budget, Now::default(), read).unwrap();
         assert_eq!(sent.len() as u64, MISSING);
     });
 }

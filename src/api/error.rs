@@ -10,7 +10,7 @@ use peer_engine::id::GroupName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::node::{CommandError, GroupKey, NodeError};
+use crate::node::{GroupKey, NodeError, Refusal};
 use crate::store::StoreError;
 
 /// What went wrong, as it is sent.
@@ -94,7 +94,7 @@ impl From<NodeError> for ApiError {
         match error {
             NodeError::UnknownGroup { group, nearest } => Self::unknown_group(&group, nearest),
             NodeError::NotJoined { name } => Self::not_joined(&name),
-            NodeError::Command(CommandError::KeyTaken { .. }) => {
+            NodeError::Command(Refusal::KeyTaken { .. }) => {
                 Self::new(StatusCode::CONFLICT, "key-taken", message)
             }
             NodeError::Name { .. } | NodeError::Topic { .. } | NodeError::Command(_) => {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use peer_engine::engine::CommandError;
+use peer_engine::engine::Refusal;
 use peer_engine::id::GroupName;
 use peer_engine::limits::{NAME_BYTES_MAX, TOPIC_BYTES_MAX};
 
@@ -52,7 +52,7 @@ pub enum NodeError {
     #[error("a topic is at most {TOPIC_BYTES_MAX} bytes; this one has {bytes}")]
     Topic { bytes: usize },
     #[error(transparent)]
-    Command(CommandError),
+    Command(Refusal),
     #[error("nothing was saved: {0}")]
     NotSaved(String),
     #[error("{0}, again, though it has just been made anew: the disk is not to be trusted; check it")]

@@ -33,7 +33,7 @@ impl Gate {
     }
 
     /// Decodes and verifies the changes of one message. `None` if any of them fails.
-    pub async fn verify(&self, group: GroupId, changes: Vec<Vec<u8>>) -> Option<Vec<Verified>> {
+    pub async fn verify(&self, group: GroupId, changes: Vec<Arc<[u8]>>) -> Option<Vec<Verified>> {
         if changes.len() <= ALONE_MAX {
             return verify_some(group, &changes);
         }
@@ -48,7 +48,7 @@ impl Gate {
         verified.map(|parts| parts.into_iter().flatten().collect())
     }
 
-    async fn verify_part(&self, group: GroupId, part: Vec<Vec<u8>>) -> Option<Vec<Verified>> {
+    async fn verify_part(&self, group: GroupId, part: Vec<Arc<[u8]>>) -> Option<Vec<Verified>> {
         let place = self.places.clone().acquire_owned().await.ok()?;
         let verifying = tokio::task::spawn_blocking(move || {
             let verified = verify_some(group, &part);
@@ -59,7 +59,7 @@ impl Gate {
     }
 }
 
-fn verify_some(group: GroupId, changes: &[Vec<u8>]) -> Option<Vec<Verified>> {
+fn verify_some(group: GroupId, changes: &[Arc<[u8]>]) -> Option<Vec<Verified>> {
     let changes: Option<Vec<_>> = changes.iter().map(|bytes| Unverified::decode(bytes).ok()).collect();
     let changes = changes?;
     let mut seed = [0; 32];
@@ -78,7 +78,7 @@ mod tests {
     use peer_engine::identity::Identity;
     use peer_engine::time::Timestamp;
 
-    fn changes(count: u64) -> (GroupId, Vec<Vec<u8>>) {
+    fn changes(count: u64) -> (GroupId, Vec<Arc<[u8]>>) {
         let group = Genesis::public(MeshId([1; 16]), "rust".parse().unwrap()).id();
         let author = Identity::from_seed(&[1; 32]);
         let mut deps = vec![group.genesis()];
@@ -90,7 +90,7 @@ mod tests {
             let content = Content { at: Timestamp::MIN, kind: None, body, re: None, from: None };
             let change = Change::sign(group, header, content, &author).unwrap();
             deps = vec![change.hash()];
-            changes.push(change.bytes().to_vec());
+            changes.push(change.bytes().clone());
         }
         (group, changes)
     }
@@ -101,11 +101,11 @@ mod tests {
         for count in [0, 1, ALONE_MAX, ALONE_MAX + 1, 5 * VERIFIED_IN_ONE_GO_MAX + 3] {
             let (group, changes) = changes(count as u64);
             let verified = gate.verify(group, changes.clone()).await.unwrap();
-            let verified: Vec<Vec<u8>> = verified.iter().map(|change| change.bytes().to_vec()).collect();
+            let verified: Vec<Arc<[u8]>> = verified.iter().map(|change| change.bytes().clone()).collect();
             assert!(verified == changes, "{count}");
             for bad in [0, count / 2, count.saturating_sub(1)].into_iter().filter(|bad| *bad < count) {
                 let mut changes = changes.clone();
-                *changes[bad].last_mut().unwrap() ^= 1;
+                *Arc::make_mut(&mut changes[bad]).last_mut().unwrap() ^= 1;
                 assert!(gate.verify(group, changes).await.is_none(), "{bad} of {count}");
             }
         }

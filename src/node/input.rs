@@ -3,17 +3,59 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use peer_engine::engine::{Command, CommandError, Event, Outcome};
+use peer_engine::change::Verified;
+use peer_engine::engine::{self, CommandError, Engine, Event};
 use peer_engine::group::GroupNo;
 use peer_engine::limits::BATCH_BYTES;
+use peer_engine::time::Now;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::NodeError;
 use super::outbox::Outbox;
 use crate::limits::{CATCH_UP_COALESCE_MS, COALESCE_MS};
-use crate::store::{Snapshot, StoreError};
+use crate::store::{Snapshot, SqliteStore, StoreError};
 
-pub(super) type Answer = Result<Outcome, CommandError>;
+/// What somebody on this machine wants of the engine.
+pub(super) trait Command: Send {
+    /// Has the engine carry it out. An error is the store's, which has failed.
+    fn run(self: Box<Self>, engine: &mut Engine<SqliteStore>, now: Now) -> (Answer, Result<(), StoreError>);
+
+    /// Answers that it cannot be carried out.
+    fn fail(self: Box<Self>, why: &str);
+}
+
+/// Answers a command, once all is durable that it has done, or with the reason why the store has failed.
+pub(super) type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
+
+struct Asked<F, T> {
+    command: F,
+    reply: oneshot::Sender<Result<T, NodeError>>,
+}
+
+impl<F, T> Command for Asked<F, T>
+where
+    F: FnOnce(&mut Engine<SqliteStore>, Now) -> engine::Answer<T, StoreError> + Send,
+    T: Send + 'static,
+{
+    fn run(self: Box<Self>, engine: &mut Engine<SqliteStore>, now: Now) -> (Answer, Result<(), StoreError>) {
+        let Self { command, reply } = *self;
+        let (answer, stored) = match command(engine, now) {
+            Ok(value) => (Ok(value), Ok(())),
+            Err(CommandError::Refused(refusal)) => (Err(NodeError::Command(refusal)), Ok(())),
+            Err(CommandError::Store(error)) => (Err(NodeError::NotSaved(error.to_string())), Err(error)),
+        };
+        let tell = move |stored: Result<(), &str>| {
+            // Whoever asked may have gone.
+            let _ = reply.send(stored.map_err(|why| NodeError::NotSaved(why.to_owned())).and(answer));
+        };
+        (Box::new(tell), stored)
+    }
+
+    fn fail(self: Box<Self>, why: &str) {
+        // Whoever asked may have gone.
+        let _ = self.reply.send(Err(NodeError::NotSaved(why.to_owned())));
+    }
+}
 
 pub(super) enum Input {
     LinkUp {
@@ -25,10 +67,7 @@ pub(super) enum Input {
         event: Event,
         room: Option<OwnedSemaphorePermit>,
     },
-    Command {
-        command: Command,
-        reply: oneshot::Sender<Answer>,
-    },
+    Command(Box<dyn Command>),
     Snapshot {
         group: GroupNo,
         snapshot: Snapshot,
@@ -47,25 +86,27 @@ pub(super) enum Input {
 impl Input {
     /// How long it may wait to be committed together with others, counted from the commit before.
     pub fn patience(&self) -> Duration {
-        let Self::Event { event: Event::Sync { incoming, .. }, .. } = self else { return Duration::ZERO };
-        if !incoming.need.is_empty() || !incoming.have.is_empty() {
+        let Self::Event { event: Event::Sync { message, .. }, .. } = self else { return Duration::ZERO };
+        if message.pulls() {
             // Somebody waits for the answer.
             return Duration::ZERO;
         }
-        let full = incoming.bytes() >= BATCH_BYTES;
+        let full = bytes_of(&message.changes) >= BATCH_BYTES;
         Duration::from_millis(if full { CATCH_UP_COALESCE_MS } else { COALESCE_MS })
     }
 
     /// Of changes, which the transaction that takes it in will hold.
     pub fn change_bytes(&self) -> usize {
         match self {
-            Self::Event { event: Event::Sync { incoming, .. }, .. } => incoming.bytes(),
-            Self::Event { event: Event::Ahead { changes, .. }, .. } => {
-                changes.iter().map(|change| change.bytes().len()).sum()
-            }
+            Self::Event { event: Event::Sync { message, .. }, .. } => bytes_of(&message.changes),
+            Self::Event { event: Event::Preview { changes, .. }, .. } => bytes_of(changes),
             _ => 0,
         }
     }
+}
+
+fn bytes_of(changes: &[Verified]) -> usize {
+    changes.iter().map(|change| change.bytes().len()).sum()
 }
 
 /// The way in. Clones are cheap.
@@ -80,5 +121,15 @@ impl InputSender {
 
     pub fn send(&self, input: Input) -> Result<(), NodeError> {
         self.0.send(input).map_err(|_| NodeError::Stopped)
+    }
+
+    /// Has the engine carry out a command, and waits until what it has done is durable.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut Engine<SqliteStore>, Now) -> engine::Answer<T, StoreError> + Send + 'static,
+    ) -> Result<T, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Input::Command(Box::new(Asked { command, reply })))?;
+        answer.await.map_err(|_| NodeError::Stopped)?
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
-use peer_engine::engine::{Event, Incoming, Misconduct};
+use peer_engine::engine::{Event, Misconduct};
 use peer_engine::id::PeerId;
 use peer_engine::limits::ADDRESSES_MAX;
 use peer_engine::sync::LinkId;
@@ -228,14 +228,14 @@ async fn check(
         Frame::Control(Control::Close { .. }) => return Err(None),
         Frame::Control(Control::Hello { .. }) => return Err(Some(CloseCode::Protocol)),
         Frame::Control(control) => Event::Control { link, control },
-        Frame::Sync { group, message } => {
-            let changes = gate.verify(group, message.changes).await.ok_or(Some(CloseCode::Change))?;
-            let (heads, need, have) = (message.heads, message.need, message.have);
-            Event::Sync { link, group, incoming: Incoming { heads, need, have, changes } }
-        }
-        Frame::Ahead { group, changes } => {
+        Frame::Sync { group, mut message } => {
+            let changes = std::mem::take(&mut message.changes);
             let changes = gate.verify(group, changes).await.ok_or(Some(CloseCode::Change))?;
-            Event::Ahead { link, group, changes }
+            Event::Sync { link, group, message: message.with_changes(changes) }
+        }
+        Frame::Preview { group, changes } => {
+            let changes = gate.verify(group, changes).await.ok_or(Some(CloseCode::Change))?;
+            Event::Preview { link, group, changes }
         }
     };
     Ok(Input::Event { event, room: Some(room) })

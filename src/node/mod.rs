@@ -29,7 +29,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use clock::wall_clock;
@@ -37,22 +37,22 @@ pub use data_dir::DataDir;
 pub use error::{DataDirError, NodeError};
 pub use group_key::GroupKey;
 pub use news::{Following, News, OwnMessage, Spread};
-pub use peer_engine::engine::{CommandError, Draft};
+pub use peer_engine::engine::{Draft, Refusal};
 pub use previews::Previews;
 pub use private::write_private;
 pub use probe::probe;
 pub use start::Options;
 pub use status::{Behind, Flagged, GroupStatus, LinkStatus, Status, Unreachable};
 
-use crate::store::{Entry, GroupSummary, Reader, StoreError};
-use input::Input;
+use crate::store::{Entry, GroupSummary, Reader, SqliteStore, StoreError};
 use links::Links;
 use news::{Notice, Reporter};
-use peer_engine::engine::{Command, Outcome};
+use peer_engine::engine::{Answer, Engine};
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use peer_engine::kinds;
 use peer_engine::limits::{NAME_BYTES_MAX, TOPIC_BYTES_MAX};
+use peer_engine::time::Now;
 use peer_engine::wire::ticket::Ticket;
 use previews::Preview;
 use readers::Readers;
@@ -138,13 +138,12 @@ impl Node {
 
     /// Writes entries, each on top of the one before; they are durable when it returns. All or none.
     pub async fn send(&self, group: &GroupSummary, drafts: Vec<Draft>) -> Result<Vec<ChangeHash>, NodeError> {
-        match self.command(Command::Write { group: group.id, drafts }).await {
-            Ok(Outcome::Written(ids)) => Ok(ids),
-            Ok(_) => Err(NodeError::Stopped),
-            Err(NodeError::Command(CommandError::NotJoined)) => {
+        let id = group.id;
+        match self.ask(move |engine, now| engine.write(id, drafts, now)).await {
+            Err(NodeError::Command(Refusal::NotJoined)) => {
                 Err(NodeError::NotJoined { name: group.name.clone() })
             }
-            Err(error) => Err(error),
+            answer => answer,
         }
     }
 
@@ -160,16 +159,14 @@ impl Node {
     }
 
     async fn enter(&self, name: &GroupName, announce: bool) -> Result<GroupId, NodeError> {
-        match self.command(Command::Join { name: name.clone(), announce }).await? {
-            Outcome::Joined(id) => Ok(id),
-            _ => Err(NodeError::Stopped),
-        }
+        let name = name.clone();
+        self.ask(move |engine, now| engine.join(name, announce, now)).await
     }
 
     pub async fn leave(&self, group: &GroupSummary) -> Result<(), NodeError> {
         let not_joined = || NodeError::NotJoined { name: group.name.clone() };
         let group = group.no.filter(|_| group.joined).ok_or_else(not_joined)?;
-        self.command(Command::Leave { group }).await.map(|_| ())
+        self.ask(move |engine, now| engine.leave(group, now)).await
     }
 
     pub async fn set_topic(&self, group: &GroupSummary, topic: &str) -> Result<ChangeHash, NodeError> {
@@ -179,7 +176,8 @@ impl Node {
         let kind = Some(kinds::topic::TOPIC.to_owned());
         let draft = Draft { kind, body: topic.to_owned(), ..Draft::default() };
         let ids = self.send(group, vec![draft]).await?;
-        ids.first().copied().ok_or(NodeError::Stopped)
+        // One draft, one entry.
+        Ok(ids[0])
     }
 
     /// The display name that others see.
@@ -187,12 +185,13 @@ impl Node {
         if !(1..=NAME_BYTES_MAX).contains(&name.len()) {
             return Err(NodeError::Name { bytes: name.len() });
         }
-        self.command(Command::SetName { name: name.to_owned() }).await.map(|_| ())
+        let name = name.to_owned();
+        self.ask(move |engine, now| engine.set_name(&name, now)).await
     }
 
     /// The person at this peer has read what arrived in the group up to here. Durable when it returns.
     pub async fn mark_read(&self, group: GroupNo, arrival: EntryNo) -> Result<(), NodeError> {
-        self.command(Command::MarkRead { group, arrival }).await?;
+        self.ask(move |engine, _| engine.mark_read(group, arrival)).await?;
         self.0.reporter.publish(Notice::ReadMarks);
         Ok(())
     }
@@ -209,10 +208,8 @@ impl Node {
         let mut news = self.watch();
         loop {
             let seen = news.borrow().peers;
-            let command = Command::StoredOn { group, entries: ids.to_vec() };
-            let Outcome::StoredOn(answers) = self.command(command).await? else {
-                return Err(NodeError::Stopped);
-            };
+            let entries = ids.to_vec();
+            let answers = self.ask(move |engine, _| engine.stored_on(group, &entries)).await?;
             let complete = answers.iter().all(|answer| answer.awaited == 0);
             let waited = tokio::time::timeout_at(deadline, news.wait_for(|news| news.peers != seen));
             if complete || waited.await.is_err() {
@@ -222,9 +219,7 @@ impl Node {
     }
 
     pub async fn status(&self) -> Result<Status, NodeError> {
-        let Outcome::Status(engine) = self.command(Command::Status).await? else {
-            return Err(NodeError::Stopped);
-        };
+        let engine = self.ask(|engine, now| engine.status(now)).await?;
         let traffic = self.0.links.traffic();
         let (peer, mesh) = (self.0.peer, self.0.mesh);
         let now = wall_clock();
@@ -260,22 +255,20 @@ impl Node {
     }
 
     /// The first write may come upon damage; then there is another database to write to.
-    async fn insist(&self, command: Command) -> Result<(), NodeError> {
-        let first = self.command(command.clone()).await;
-        if let Err(NodeError::NotSaved(_)) = first {
-            return self.command(command).await.map(drop);
+    async fn insist(
+        &self,
+        command: impl FnOnce(&mut Engine<SqliteStore>, Now) -> Answer<(), StoreError> + Clone + Send + 'static,
+    ) -> Result<(), NodeError> {
+        match self.ask(command.clone()).await {
+            Err(NodeError::NotSaved(_)) => self.ask(command).await,
+            answer => answer,
         }
-        first.map(drop)
     }
 
-    async fn command(&self, command: Command) -> Result<Outcome, NodeError> {
-        let (reply, answer) = oneshot::channel();
-        self.0.writer.input().send(Input::Command { command, reply })?;
-        match answer.await {
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(CommandError::Store(reason))) => Err(NodeError::NotSaved(reason)),
-            Ok(Err(error)) => Err(NodeError::Command(error)),
-            Err(_) => Err(NodeError::Stopped),
-        }
+    async fn ask<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut Engine<SqliteStore>, Now) -> Answer<T, StoreError> + Send + 'static,
+    ) -> Result<T, NodeError> {
+        self.0.writer.input().ask(command).await
     }
 }

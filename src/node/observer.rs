@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;
 
-use peer_engine::engine::{Command, Outcome};
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupName};
 use tokio::sync::watch;
@@ -47,9 +46,7 @@ pub(super) async fn observe(node: Weak<Inner>, mut news: watch::Receiver<News>, 
 
 impl Node {
     async fn spread(&self) -> Result<Spread, NodeError> {
-        let Outcome::Status(engine) = self.command(Command::Status).await? else {
-            return Err(NodeError::Stopped);
-        };
+        let engine = self.ask(|engine, now| engine.status(now)).await?;
         let own = self.peer();
         let (names, recent) = self
             .read(move |reader| Ok((reader.held_groups()?, reader.recent_of(&own, OWN_RECENT_MAX)?)))

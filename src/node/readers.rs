@@ -89,7 +89,7 @@ impl Readers {
             if let Some(input) = readers.input.get() {
                 for (group, no) in reader.take_damage() {
                     // An error means that the node is stopping.
-                    let _ = input.send(Input::Event { event: Event::Damaged { group, no }, room: None });
+                    let _ = input.send(Input::Event { event: Event::Unreadable { group, no }, room: None });
                 }
             }
             let mut idle = readers.idle();

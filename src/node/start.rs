@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use peer_engine::engine::{Command, Settings};
+use peer_engine::engine::Settings;
 use peer_engine::limits::{ADDRESSES_MAX, NAME_BYTES_MAX};
 use peer_engine::store::Store;
 use peer_engine::wire::ticket::Ticket;
@@ -121,8 +121,8 @@ impl Node {
         let observing = observe(Arc::downgrade(&node.0), node.watch(), node.0.reporter.clone());
         node.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(tokio::spawn(observing));
         for ticket in options.join {
-            let command = Command::Introduce { peer: ticket.peer, addresses: ticket.addresses };
-            node.insist(command).await?;
+            let (peer, addresses) = (ticket.peer, ticket.addresses);
+            node.insist(move |engine, now| engine.introduce(peer, addresses, now)).await?;
         }
         node.take_name(options.name).await?;
         Ok(node)
@@ -133,14 +133,14 @@ impl Node {
         let current = self.name().await?;
         match (wanted, current) {
             (Some(name), current) if current.as_ref() != Some(&name) => {
-                self.insist(Command::SetName { name }).await
+                self.insist(move |engine, now| engine.set_name(&name, now)).await
             }
             (None, None) => {
                 let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
                 let usable = |name: &String| (1..=NAME_BYTES_MAX).contains(&name.len());
                 let name =
                     user.ok().filter(usable).unwrap_or_else(|| format!("peer-{}", self.0.peer.short()));
-                self.insist(Command::SetName { name }).await
+                self.insist(move |engine, now| engine.set_name(&name, now)).await
             }
             _ => Ok(()),
         }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use peer_engine::engine::{CommandError, Effect, Engine, Event, Settings};
+use peer_engine::engine::{Effect, Engine, Event, Settings};
 use peer_engine::limits::{COMMIT_BYTES, PUSH_EVERY_MS};
 use peer_engine::sync::LinkId;
 use peer_engine::time::Now;
@@ -65,8 +65,7 @@ impl Writer {
             inputs,
             links,
             outboxes: BTreeMap::new(),
-            replies: BTreeMap::new(),
-            next_token: 0,
+            answers: Vec::new(),
             publisher,
             brought: false,
             growth,
@@ -107,8 +106,8 @@ struct Thread {
     inputs: mpsc::Receiver<Input>,
     links: Links,
     outboxes: BTreeMap<LinkId, Outbox>,
-    replies: BTreeMap<u64, oneshot::Sender<Answer>>,
-    next_token: u64,
+    /// Of commands that wait for the flush.
+    answers: Vec<Answer>,
     publisher: Publisher,
     /// The open transaction has changes of others: they may have mended damaged entries, which no effect tells.
     brought: bool,
@@ -174,6 +173,7 @@ impl Thread {
             engine.flush(self.now())?;
             self.committed = Instant::now();
             self.act_on_all(engine);
+            self.answers.drain(..).for_each(|answer| answer(Ok(())));
             self.brought = false;
             self.move_log(engine, false);
         }
@@ -232,10 +232,10 @@ impl Thread {
                 drop(room);
                 handled
             }
-            Input::Command { command, reply } => {
-                self.next_token += 1;
-                self.replies.insert(self.next_token, reply);
-                engine.handle(Event::Command { token: self.next_token, command }, now)
+            Input::Command(command) => {
+                let (answer, stored) = command.run(engine, now);
+                self.answers.push(answer);
+                stored
             }
             Input::Snapshot { group, snapshot } => {
                 engine.write_beside_log(|store| store.put_snapshot(group, &snapshot))
@@ -281,20 +281,14 @@ impl Thread {
                 notices.push(Notice::Peers);
             }
             Effect::Dial { peer, address } => self.links.dial(peer, address),
-            Effect::Reply { token, result } => {
-                if let Some(reply) = self.replies.remove(&token) {
-                    // Whoever asked may have gone.
-                    let _ = reply.send(result);
-                }
-            }
             Effect::Stored { group, last } => {
                 self.growth.stored(group, last);
                 notices.push(Notice::Entries);
             }
-            Effect::Ahead { group, peer, changes } => {
+            Effect::Preview { group, peer, changes } => {
                 notices.push(Notice::Preview { group, from: peer, changes });
             }
-            Effect::AheadOver { group } => notices.push(Notice::PreviewOver { group }),
+            Effect::PreviewOver { group } => notices.push(Notice::PreviewOver { group }),
             Effect::Changed => {
                 if self.brought {
                     notices.push(Notice::Entries);
@@ -307,14 +301,12 @@ impl Thread {
     /// Begins again from what is on disk, if that is possible.
     fn restart(&mut self, error: &StoreError) -> Option<Engine<SqliteStore>> {
         let damage = error.is_damage();
-        if self.replies.is_empty() && !damage {
+        if self.answers.is_empty() && !damage {
             tracing::error!("{error}");
         }
         // Who waits for an answer is told; else the log is.
-        for (_, reply) in std::mem::take(&mut self.replies) {
-            // Whoever asked may have gone.
-            let _ = reply.send(Err(CommandError::Store(error.to_string())));
-        }
+        let why = error.to_string();
+        self.answers.drain(..).for_each(|answer| answer(Err(&why)));
         self.close_all(CloseCode::Fault);
         self.publisher.publish(vec![Notice::Restarted]);
         let again = if damage { self.salvage(error) } else { self.reopen() };
@@ -324,8 +316,8 @@ impl Thread {
                 tracing::error!("the peer cannot go on: {again}");
                 // What has come meanwhile is told why, and not only that the peer has stopped.
                 while let Ok(input) = self.inputs.try_recv() {
-                    if let Input::Command { reply, .. } = input {
-                        let _ = reply.send(Err(CommandError::Store(again.to_string())));
+                    if let Input::Command(command) = input {
+                        command.fail(&again.to_string());
                     }
                 }
                 None

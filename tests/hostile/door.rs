@@ -1,8 +1,10 @@
 //! The way that bytes from the network take into a peer, without the network: frame, sync message, the gate, the
 //! engine and its store.
 
+use std::sync::Arc;
+
 use peer_engine::change::{Genesis, Unverified, Verified};
-use peer_engine::engine::{Effect, Engine, Event, Incoming, Settings};
+use peer_engine::engine::{Effect, Engine, Event, Settings};
 use peer_engine::group::{GroupNo, Verdict, admit};
 use peer_engine::id::{GroupId, MeshId};
 use peer_engine::identity::Identity;
@@ -79,8 +81,8 @@ pub enum Fate {
 }
 
 /// The first two stages of the gate.
-fn verify(group: GroupId, changes: &[Vec<u8>]) -> Result<Vec<Verified>, Fate> {
-    let verify = |bytes: &Vec<u8>| {
+fn verify(group: GroupId, changes: &[Arc<[u8]>]) -> Result<Vec<Verified>, Fate> {
+    let verify = |bytes: &Arc<[u8]>| {
         let change = Unverified::decode(bytes).map_err(|_| Fate::NoChange)?;
         change.verify(group).map_err(|_| Fate::NotSigned)
     };
@@ -122,8 +124,8 @@ impl Door {
         let event = match Frame::decode(message) {
             Err(error) => return Fate::NoFrame(error),
             Ok(Frame::Control(control)) => Event::Control { link: LINK, control },
-            Ok(Frame::Ahead { group, changes }) => match verify(group, &changes) {
-                Ok(changes) => Event::Ahead { link: LINK, group, changes },
+            Ok(Frame::Preview { group, changes }) => match verify(group, &changes) {
+                Ok(changes) => Event::Preview { link: LINK, group, changes },
                 Err(fate) => return fate,
             },
             Ok(Frame::Sync { group, message }) => {
@@ -131,9 +133,7 @@ impl Door {
                     Ok(changes) => changes,
                     Err(fate) => return fate,
                 };
-                let incoming =
-                    Incoming { heads: message.heads, need: message.need, have: message.have, changes };
-                Event::Sync { link: LINK, group, incoming }
+                Event::Sync { link: LINK, group, message: message.with_changes(changes) }
             }
         };
         match self.handle(event) {

@@ -34,13 +34,13 @@ impl Newcomer {
         let chain = raw.writer(0).write_many(1_000, "said");
         let mut link = raw.link(&member).await;
         link.announce(&[chain[chain.len() - 1].hash()]).await;
-        while link.next().await.unwrap() != Frame::Control(Control::Newest { group: raw.group() }) {}
+        while link.next().await.unwrap() != Frame::Control(Control::Preview { group: raw.group() }) {}
         Self { member, client, events, raw, link, chain }
     }
 
     async fn send_ahead(&mut self, changes: &[Verified]) {
-        let changes = changes.iter().map(|change| change.bytes().to_vec()).collect();
-        assert!(self.link.try_frame(Frame::Ahead { group: self.raw.group(), changes }).await);
+        let changes = changes.iter().map(|change| change.bytes().clone()).collect();
+        assert!(self.link.try_frame(Frame::Preview { group: self.raw.group(), changes }).await);
     }
 
     /// Until the stream of events says that the preview is another, or gone.
@@ -130,7 +130,7 @@ async fn what_its_author_has_not_signed_is_not_shown() {
     let mut forged = newcomer.chain[999].bytes().to_vec();
     let signature = forged.len() - 1;
     forged[signature] ^= 1;
-    let frame = Frame::Ahead { group: newcomer.raw.group(), changes: vec![forged] };
+    let frame = Frame::Preview { group: newcomer.raw.group(), changes: vec![forged.into()] };
     assert!(newcomer.link.try_frame(frame).await);
     assert_eq!(newcomer.link.closed().await, CloseCode::Change);
     flagged_for(&newcomer.member, &newcomer.raw.key(), "invalid change");
@@ -142,8 +142,8 @@ async fn who_sends_ahead_unasked_loses_the_link() {
     let [ann, _bob] = two_members();
     let raw = Raw::new(&ann, 73);
     let mut link = raw.link(&ann).await;
-    let changes = vec![raw.writer(0).write("look here").bytes().to_vec()];
-    assert!(link.try_frame(Frame::Ahead { group: raw.group(), changes }).await);
+    let changes = vec![raw.writer(0).write("look here").bytes().clone()];
+    assert!(link.try_frame(Frame::Preview { group: raw.group(), changes }).await);
     assert_eq!(link.closed().await, CloseCode::Protocol);
     flagged_for(&ann, &raw.key(), "no frame of the protocol");
     assert!(!ann.bodies(GROUP).contains(&"look here".to_owned()));

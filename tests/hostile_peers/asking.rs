@@ -30,7 +30,7 @@ async fn asking_for_everything_again_and_again_costs_the_link() {
         }
         // Reads what has come so far; what is on its way already is not sent twice.
         match tokio::time::timeout(Duration::from_millis(50), link.next_sync()).await {
-            Ok(Ok(message)) => received += message.changes.iter().map(Vec::len).sum::<usize>(),
+            Ok(Ok(message)) => received += message.changes.iter().map(|change| change.len()).sum::<usize>(),
             Ok(Err(code)) => break code,
             Err(_) => {}
         }

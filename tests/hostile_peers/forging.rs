@@ -39,7 +39,7 @@ async fn what_is_forged_or_replayed_costs_the_link_and_is_nowhere() {
     for (raw, attack) in raws.iter().zip(attacks) {
         let mut link = raw.link(&members[0]).await;
         link.next_sync().await.unwrap();
-        link.sync(SyncMessage { changes: vec![attack], ..SyncMessage::default() }).await;
+        link.sync(SyncMessage { changes: vec![attack.into()], ..SyncMessage::default() }).await;
         assert_eq!(link.closed().await, CloseCode::Change);
         flagged_for(&members[0], &raw.key(), "invalid change");
     }

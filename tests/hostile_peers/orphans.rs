@@ -29,7 +29,7 @@ async fn flood(raw: &Raw, member: &crate::support::Member) -> usize {
     for turn in 0.. {
         let at = turn % chains.len();
         let batch = chains[at].write_many(BATCH, "adrift");
-        let changes = batch.iter().map(|change| change.bytes().to_vec()).collect();
+        let changes = batch.iter().map(|change| change.bytes().clone()).collect();
         let message = SyncMessage { changes, ..SyncMessage::default() };
         if !link.try_frame(Frame::Sync { group: groups[at], message }).await {
             break;

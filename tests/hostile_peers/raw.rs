@@ -147,7 +147,7 @@ impl RawLink {
     /// Sends changes, the last of which is the head.
     pub async fn push(&mut self, changes: &[Verified]) -> bool {
         let heads = changes.last().map(Verified::hash).into_iter().collect();
-        let changes = changes.iter().map(|change| change.bytes().to_vec()).collect();
+        let changes = changes.iter().map(|change| change.bytes().clone()).collect();
         self.sync(SyncMessage { heads, changes, ..SyncMessage::default() }).await
     }
 

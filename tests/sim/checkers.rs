@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use automerge::legacy::{Key, OpType};
 use automerge::{Automerge, ROOT, ReadDoc, ScalarValue};
 use peer_engine::change::Genesis;
-use peer_engine::engine::{Command, Outcome, Status};
+use peer_engine::engine::Status;
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupId, GroupName};
 use peer_engine::limits::{BATCH_BYTES, CHANGE_BYTES_MAX, IN_FLIGHT_BYTES_MAX, ORPHANS_MAX};
@@ -310,10 +310,7 @@ impl World {
     }
 
     pub fn status(&mut self, index: usize) -> Result<Status, String> {
-        match self.ask(index, Command::Status) {
-            Some(Outcome::Status(status)) => Ok(*status),
-            _ => Err(format!("peer {index} does not tell its status")),
-        }
+        self.ask_status(index).ok_or_else(|| format!("peer {index} does not tell its status"))
     }
 
     /// In a mesh without faults, every body crosses every link about once.

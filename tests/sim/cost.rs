@@ -1,13 +1,12 @@
 //! What things cost: bytes on the wire, and work in the store, in small meshes without faults. `cargo test --test sim cost
 //! -- --nocapture` prints the figures.
 
-use peer_engine::engine::{Command, Draft};
+use peer_engine::engine::Draft;
 use peer_engine::id::PeerId;
 
 use crate::QUIET_US;
 use crate::faults::Plant;
 use crate::options::Options;
-use crate::workload::Asked;
 use crate::world::{Happening, World};
 
 pub fn options(peers: usize) -> Options {
@@ -78,14 +77,13 @@ impl World {
             .collect();
         for part in bodies.chunks(1000) {
             let drafts = part.iter().map(|body| Draft { body: body.clone(), ..Draft::default() }).collect();
-            self.command(peer, Command::Write { group: id, drafts }, Asked::Write { group: id });
+            self.write_drafts(peer, id, drafts);
         }
         self.run_until(self.now_us + 100_000);
     }
 
     pub fn meet(&mut self, guest: usize, host: usize) {
-        let (peer, addresses) = (self.peers[host].identity.peer(), vec![self.peers[host].address.clone()]);
-        self.command(guest, Command::Introduce { peer, addresses }, Asked::Other);
+        self.invite(host, guest);
     }
 
     pub fn entries(&self, peer: usize) -> u64 {
@@ -268,7 +266,7 @@ fn cost_of_talk_in_a_healthy_mesh() {
                 let Some((_, id)) = world.group(peer, 0) else { panic!("in no group") };
                 let body = format!("message {round} of peer {peer}, as long as people write on the average");
                 let drafts = vec![Draft { body, ..Draft::default() }];
-                world.command(peer, Command::Write { group: id, drafts }, Asked::Write { group: id });
+                world.write_drafts(peer, id, drafts);
                 let pause = world.rng.between(0, 5_000);
                 world.run_until(world.now_us + pause);
             }

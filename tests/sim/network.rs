@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use peer_engine::change::Unverified;
-use peer_engine::engine::{Event, Incoming, Misconduct};
+use peer_engine::change::{Unverified, Verified};
+use peer_engine::engine::{Event, Misconduct};
 use peer_engine::id::{GroupId, PeerId};
 use peer_engine::limits::LINK_QUEUE_BYTES_MAX;
 use peer_engine::sync::LinkId;
@@ -139,8 +139,8 @@ impl World {
                 return;
             }
             if self.plant == Plant::FalseReceipts && !message.changes.is_empty() {
-                let incoming = Incoming { heads: message.heads.clone(), ..Incoming::default() };
-                self.tell(from, Event::Sync { link, group: *group, incoming });
+                let message = SyncMessage { heads: message.heads.clone(), ..SyncMessage::default() };
+                self.tell(from, Event::Sync { link, group: *group, message });
             }
             if self.plant == Plant::ReorderFrames && !message.changes.is_empty() && self.rng.chance(50) {
                 // The next frames overtake this one.
@@ -156,7 +156,7 @@ impl World {
                 self.transmit(link, end, bytes.clone());
             }
         }
-        if let Frame::Ahead { group, changes } = frame {
+        if let Frame::Preview { group, changes } = frame {
             let message = SyncMessage { changes: changes.clone(), ..SyncMessage::default() };
             self.check_durable(from, *group, &message);
         }
@@ -289,13 +289,15 @@ impl World {
             Ok(Frame::Control(Control::Close { .. })) => {}
             Ok(Frame::Control(control)) => self.tell(at, Event::Control { link, control }),
             Ok(Frame::Sync { group, message }) => match self.verify(group, message) {
-                Some(incoming) => self.tell(at, Event::Sync { link, group, incoming }),
+                Some(message) => self.tell(at, Event::Sync { link, group, message }),
                 None => self.tell(at, Event::Misconduct { link, what: Misconduct::Change }),
             },
-            Ok(Frame::Ahead { group, changes }) => {
+            Ok(Frame::Preview { group, changes }) => {
                 let message = SyncMessage { changes, ..SyncMessage::default() };
                 match self.verify(group, message) {
-                    Some(Incoming { changes, .. }) => self.tell(at, Event::Ahead { link, group, changes }),
+                    Some(SyncMessage { changes, .. }) => {
+                        self.tell(at, Event::Preview { link, group, changes })
+                    }
                     None => self.tell(at, Event::Misconduct { link, what: Misconduct::Change }),
                 }
             }
@@ -307,7 +309,7 @@ impl World {
     }
 
     /// The first two stages of the gate.
-    fn verify(&mut self, group: GroupId, message: SyncMessage) -> Option<Incoming> {
+    fn verify(&mut self, group: GroupId, message: SyncMessage) -> Option<SyncMessage<Verified>> {
         let mut changes = Vec::with_capacity(message.changes.len());
         for bytes in &message.changes {
             let unverified = Unverified::decode(bytes).ok()?;
@@ -322,7 +324,7 @@ impl World {
             };
             changes.push(verified);
         }
-        Some(Incoming { heads: message.heads, need: message.need, have: message.have, changes })
+        Some(message.with_changes(changes))
     }
 
     /// This side drops the link; the other is told, if anything arrives there.
@@ -397,7 +399,7 @@ pub fn describe(frame: &Frame) -> String {
     match frame {
         Frame::Control(Control::Peers { peers }) => format!("{} peers", peers.len()),
         Frame::Control(control) => format!("{control:?}"),
-        Frame::Ahead { group, changes } => format!("{:.4} ahead {}", group.to_string(), changes.len()),
+        Frame::Preview { group, changes } => format!("{:.4} preview {}", group.to_string(), changes.len()),
         Frame::Sync { group, message } => {
             let short = |hashes: &[peer_engine::id::ChangeHash]| {
                 let short: Vec<String> =

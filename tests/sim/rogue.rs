@@ -1,6 +1,8 @@
 //! A member that does not keep to the protocol. It runs an engine like everybody, so that it is up to date, and lies,
 //! keeps silent and floods where that engine speaks.
 
+use std::sync::Arc;
+
 use peer_engine::change::{Body, Change, Content, Genesis, Header};
 use peer_engine::id::{ActorId, ChangeHash, GroupId, PeerId};
 use peer_engine::sync::LinkId;
@@ -80,7 +82,7 @@ impl World {
             // Sends ahead what it was not asked for, or instead of what it was.
             58..61 => {
                 let changes = vec![self.write_on(group, group.genesis(), 0, 11)];
-                return self.transmit(link, end, Frame::Ahead { group, changes }.encode());
+                return self.transmit(link, end, Frame::Preview { group, changes }.encode());
             }
             // Says nothing more on this link, ever.
             56..58 => {
@@ -110,8 +112,8 @@ impl World {
     }
 
     /// A change by the rogue that is valid by itself.
-    fn write_on(&self, group: GroupId, dep: ChangeHash, at: i64, actor: u8) -> Vec<u8> {
-        let Some(rogue) = self.rogue.map(|rogue| &self.peers[rogue].identity) else { return Vec::new() };
+    fn write_on(&self, group: GroupId, dep: ChangeHash, at: i64, actor: u8) -> Arc<[u8]> {
+        let Some(rogue) = self.rogue.map(|rogue| &self.peers[rogue].identity) else { return Arc::default() };
         let actor = ActorId::new(rogue.peer(), [actor; 8]);
         let header = Header { deps: vec![dep], actor, seq: 1, start_op: Genesis::MAX_OP + 1 };
         let content = Content {
@@ -121,6 +123,6 @@ impl World {
             re: None,
             from: None,
         };
-        Change::sign(group, header, content, rogue).map(|change| change.bytes().to_vec()).unwrap_or_default()
+        Change::sign(group, header, content, rogue).map(|change| change.bytes().clone()).unwrap_or_default()
     }
 }

@@ -1,18 +1,20 @@
 //! What the people at the peers do: join groups, write, leave.
 
-use peer_engine::engine::{Command, CommandError, Draft, Event, Outcome};
+use peer::store::StoreError;
+use peer_engine::engine::{Answer, Draft, Engine, Refusal};
 use peer_engine::group::GroupNo;
 use peer_engine::id::{ChangeHash, GroupId, GroupName};
+use peer_engine::time::Now;
 
+use crate::disk::SimStore;
 use crate::faults::Plant;
-use crate::world::{Happening, World};
+use crate::world::{Happening, Input, World};
 
-/// What was asked of an engine, until it answers.
-#[derive(Debug)]
-pub enum Asked {
-    Write { group: GroupId },
-    Other,
-}
+/// What was written in which group; nothing by other commands.
+pub type Done = Option<(GroupId, Vec<ChangeHash>)>;
+
+/// What a person asks of an engine.
+pub type Command = Box<dyn FnOnce(&mut Engine<SimStore>, Now) -> Answer<Done, StoreError>>;
 
 #[derive(Clone, Debug)]
 pub struct Say {
@@ -43,14 +45,26 @@ impl World {
         }
     }
 
-    pub fn command(&mut self, peer: usize, command: Command, asked: Asked) {
-        if self.peers[peer].engine.is_none() {
-            return;
+    fn command(
+        &mut self,
+        peer: usize,
+        command: impl FnOnce(&mut Engine<SimStore>, Now) -> Answer<Done, StoreError> + 'static,
+    ) {
+        if self.peers[peer].engine.is_some() {
+            self.commands += 1;
+            self.put_in(peer, Input::Command(Box::new(command)));
         }
-        self.next_token += 1;
-        let token = self.next_token;
-        self.peers[peer].asked.insert(token, asked);
-        self.tell(peer, Event::Command { token, command });
+    }
+
+    pub fn write_drafts(&mut self, peer: usize, group: GroupId, drafts: Vec<Draft>) {
+        self.command(peer, move |engine, now| Ok(Some((group, engine.write(group, drafts, now)?))));
+    }
+
+    /// The guest takes a ticket from its host.
+    pub fn invite(&mut self, host: usize, guest: usize) {
+        let host = &self.peers[host];
+        let (peer, addresses) = (host.identity.peer(), vec![host.address.clone()]);
+        self.command(guest, move |engine, now| engine.introduce(peer, addresses, now).map(|()| None));
     }
 
     /// What a person does at the start: takes a ticket from anybody who runs, and joins the groups.
@@ -66,12 +80,6 @@ impl World {
         for group in 0..self.options.groups {
             self.join(index, group);
         }
-    }
-
-    fn invite(&mut self, inviter: usize, guest: usize) {
-        let inviter = &self.peers[inviter];
-        let (peer, addresses) = (inviter.identity.peer(), vec![inviter.address.clone()]);
-        self.command(guest, Command::Introduce { peer, addresses }, Asked::Other);
     }
 
     /// Who knows nobody that is left, because nobody was there at the start or the inviter has gone, takes
@@ -101,14 +109,14 @@ impl World {
 
     pub fn join(&mut self, index: usize, group: usize) {
         let announce = self.rng.chance(50);
-        self.command(index, Command::Join { name: group_name(group), announce }, Asked::Other);
+        self.command(index, move |engine, now| engine.join(group_name(group), announce, now).map(|_| None));
     }
 
     /// Leaves the last group, and comes back after a while.
     pub fn leave_group(&mut self, index: usize) {
         let last = self.options.groups - 1;
         if let Some((group, _)) = self.group(index, last) {
-            self.command(index, Command::Leave { group }, Asked::Other);
+            self.command(index, move |engine, now| engine.leave(group, now).map(|()| None));
             let back = Say { peer: index, group: last, messages: 0, body_bytes: 0, together: true };
             let at_us = self.now_us + self.rng.between(0, 5_000_000);
             self.at(at_us, Happening::Say(back));
@@ -129,7 +137,7 @@ impl World {
         let Some((_, id)) = self.group(peer, group) else { return };
         let mut drafts = Vec::new();
         for number in 0..messages {
-            let mut body = format!("{}:{}:{number} ", peer, self.next_token);
+            let mut body = format!("{}:{}:{number} ", peer, self.commands);
             body.extend(std::iter::repeat_n('x', body_bytes as usize));
             self.record.given.insert((peer, body.clone()));
             drafts.push(Draft { body, ..Draft::default() });
@@ -137,28 +145,18 @@ impl World {
         if self.plant == Plant::ForgeAuthor {
             drafts[0].body.push_str(" forged");
         }
-        if together {
-            self.command(peer, Command::Write { group: id, drafts }, Asked::Write { group: id });
-        } else {
-            for draft in drafts {
-                self.command(
-                    peer,
-                    Command::Write { group: id, drafts: vec![draft] },
-                    Asked::Write { group: id },
-                );
-            }
+        let parts =
+            if together { vec![drafts] } else { drafts.into_iter().map(|draft| vec![draft]).collect() };
+        for drafts in parts {
+            self.write_drafts(peer, id, drafts);
         }
     }
 
-    pub fn replied(&mut self, peer: usize, token: u64, result: Result<Outcome, CommandError>) {
-        let asked = self.peers[peer].asked.remove(&token);
-        match (asked, result) {
-            (Some(Asked::Write { group }), Ok(Outcome::Written(entries))) => {
-                self.acknowledge(peer, group, entries)
-            }
-            (Some(_), Ok(_) | Err(CommandError::NotJoined)) => {}
-            (None, _) => self.record.fail(format!("peer {peer} answers what nobody asked")),
-            (_, Err(error)) => self.record.fail(format!("peer {peer} refuses: {error}")),
+    pub fn answered(&mut self, peer: usize, answer: Result<Done, Refusal>) {
+        match answer {
+            Ok(Some((group, entries))) => self.acknowledge(peer, group, entries),
+            Ok(None) | Err(Refusal::NotJoined) => {}
+            Err(refusal) => self.record.fail(format!("peer {peer} refuses: {refusal}")),
         }
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use peer::store::StoreError;
 use peer_engine::change::Verified;
-use peer_engine::engine::{Effect, Engine, Event, Settings};
+use peer_engine::engine::{CommandError, Effect, Engine, Event, Settings, Status};
 use peer_engine::id::{ChangeHash, GroupId, MeshId};
 use peer_engine::identity::Identity;
 use peer_engine::sync::LinkId;
@@ -18,7 +18,7 @@ use crate::network::Wire;
 use crate::options::Options;
 use crate::record::Record;
 use crate::rng::Rng;
-use crate::workload::{Asked, Say};
+use crate::workload::{Command, Say};
 
 /// The wall clock of the simulation at its start.
 const EPOCH_MS: i64 = 1_760_000_000_000;
@@ -71,6 +71,12 @@ pub enum Arrival {
     Down,
 }
 
+/// What a process takes in.
+pub enum Input {
+    Event(Event),
+    Command(Command),
+}
+
 pub struct Peer {
     pub identity: Identity,
     pub address: String,
@@ -84,10 +90,9 @@ pub struct Peer {
     pub started: bool,
     /// Will never run again.
     pub gone: bool,
-    inbox: VecDeque<Event>,
+    inbox: VecDeque<Input>,
     working: bool,
     alarm_us: Option<u64>,
-    pub asked: BTreeMap<u64, Asked>,
     pub backup: Option<Disk>,
     /// Was restored from a backup that lacks some of what it had acknowledged.
     pub may_lack: bool,
@@ -109,7 +114,8 @@ pub struct World {
     pub dials_open: u64,
     pub record: Record,
     pub plant: Plant,
-    pub next_token: u64,
+    /// Commands given.
+    pub commands: u64,
     /// Signatures are checked once per change, not once per peer.
     pub verified: HashMap<(GroupId, ChangeHash), Verified>,
     agenda: BTreeMap<(u64, u64), Happening>,
@@ -155,7 +161,7 @@ impl World {
             dials_open: 0,
             record: Record::default(),
             plant,
-            next_token: 0,
+            commands: 0,
             verified: HashMap::new(),
             agenda: BTreeMap::new(),
             order: 0,
@@ -266,7 +272,6 @@ impl World {
         peer.inbox.clear();
         peer.working = false;
         peer.alarm_us = None;
-        peer.asked.clear();
         if let Err(error) = peer.disk.borrow_mut().crash() {
             self.record.fail(format!("peer {index} left what cannot be opened: {error}"));
         }
@@ -277,14 +282,18 @@ impl World {
         self.lose_process(index);
     }
 
-    /// Something for the process to take in.
     pub fn tell(&mut self, index: usize, event: Event) {
+        self.put_in(index, Input::Event(event));
+    }
+
+    /// Something for the process to take in.
+    pub fn put_in(&mut self, index: usize, input: Input) {
         let delay = self.rng.between(10, self.options.commit_us_max);
         let peer = &mut self.peers[index];
         if peer.engine.is_none() {
             return;
         }
-        peer.inbox.push_back(event);
+        peer.inbox.push_back(input);
         if !std::mem::replace(&mut peer.working, true) {
             let boot = peer.boot;
             self.at(self.now_us + delay, Happening::Work { peer: index, boot });
@@ -295,11 +304,18 @@ impl World {
         let now = self.now(index);
         let peer = &mut self.peers[index];
         peer.working = false;
-        let events = std::mem::take(&mut peer.inbox);
+        let inputs = std::mem::take(&mut peer.inbox);
         let Some(mut engine) = peer.engine.take() else { return };
-        let mut result = Ok(());
-        for event in events {
-            result = result.and_then(|()| engine.handle(event, now));
+        let (mut result, mut answers) = (Ok(()), Vec::new());
+        for input in inputs {
+            result = result.and_then(|()| match input {
+                Input::Event(event) => engine.handle(event, now),
+                Input::Command(command) => match command(&mut engine, now) {
+                    Ok(done) => Ok(answers.push(Ok(done))),
+                    Err(CommandError::Refused(refusal)) => Ok(answers.push(Err(refusal))),
+                    Err(CommandError::Store(error)) => Err(error),
+                },
+            });
         }
         match result.and_then(|()| engine.commit(now)) {
             Ok(()) => {}
@@ -322,6 +338,9 @@ impl World {
         for effect in effects {
             self.perform(index, effect);
         }
+        for answer in answers {
+            self.answered(index, answer);
+        }
         if self.plant == Plant::Chatter {
             crate::teeth::chatter(self, index);
         }
@@ -332,32 +351,23 @@ impl World {
             Effect::Send { link, frame } => self.send(index, link, &frame),
             Effect::Close { link, code } => self.close(index, link, code),
             Effect::Dial { peer, address } => self.dial(index, peer, address),
-            Effect::Reply { token, result } => self.replied(index, token, result),
-            Effect::Ahead { group, changes, .. } => self.see_ahead(index, group, &changes),
-            Effect::AheadOver { group } => self.see_ahead_end(index, group),
+            Effect::Preview { group, changes, .. } => self.see_ahead(index, group, &changes),
+            Effect::PreviewOver { group } => self.see_ahead_end(index, group),
             Effect::Stored { .. } | Effect::Changed => {}
         }
     }
 
-    /// Asks a running engine something that changes nothing, outside the course of events.
-    pub fn ask(
-        &mut self,
-        index: usize,
-        command: peer_engine::engine::Command,
-    ) -> Option<peer_engine::engine::Outcome> {
+    /// The status of a running engine, outside the course of events.
+    pub fn ask_status(&mut self, index: usize) -> Option<Status> {
         let now = self.now(index);
         let engine = self.peers[index].engine.as_mut()?;
-        engine.handle(Event::Command { token: u64::MAX, command }, now).ok()?;
+        let status = engine.status(now).ok()?;
         engine.commit(now).ok()?;
-        let mut outcome = None;
         let effects: Vec<Effect> = std::iter::from_fn(|| engine.poll_effect()).collect();
         for effect in effects {
-            match effect {
-                Effect::Reply { token: u64::MAX, result } => outcome = result.ok(),
-                other => self.perform(index, other),
-            }
+            self.perform(index, effect);
         }
-        outcome
+        Some(status)
     }
 
     pub fn running(&self) -> Vec<usize> {
@@ -387,7 +397,6 @@ impl Peer {
             inbox: VecDeque::new(),
             working: false,
             alarm_us: None,
-            asked: BTreeMap::new(),
             backup: None,
             may_lack: false,
         }

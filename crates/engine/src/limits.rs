@@ -75,22 +75,22 @@ pub const DEFLATE_BYTES_MIN: usize = 2048;
 /// How much longer a sync message may be than what was sent for it. Talk shrinks to a half or a third; what shrinks
 /// more is sent as it is, so that nobody makes others work with few bytes.
 pub const DEFLATE_GROWTH_MAX: usize = 16;
-/// Entries of a group that are sent ahead to who has nothing of it: a page, as a face shows it first.
+/// Most entries of a preview, which is sent to who has nothing of a group: a page, as a face shows it first.
 pub const PREVIEW_ENTRIES: usize = 50;
 /// The same in bytes, as they are taken.
 pub const PREVIEW_BYTES_MAX: usize = 256 * 1024;
 /// The same in bytes, as they are sent, but for a single longer one: a slow line gets them through before the pull that
 /// waits behind them counts as stalled.
 pub const PREVIEW_BYTES_SENT: usize = 16 * 1024;
-/// Entries of a group from which on it has the newest sent ahead: fewer are all there in 20 ms, or in a few seconds on a
+/// Entries of a group from which on a preview of it is sent: fewer are all there in 20 ms, or in a few seconds on a
 /// slow line. Who holds as many does not ask.
 pub const PREVIEW_FROM: u64 = 1_000;
-/// Groups of which the newest entries are held apart; the oldest gives way. Memory in proportion.
+/// Groups of which a preview is held; the oldest gives way. Memory in proportion.
 pub const PREVIEWS_MAX: usize = 16;
-/// Sent ahead to one link in all its groups, in bytes; then so much more each second. It is not shown to have arrived, so
+/// Previews sent to one link in all its groups, in bytes; then so much more each second. It is not shown to have arrived, so
 /// it must fit into `LINK_QUEUE_BYTES_MAX` with all that is in flight.
-pub const AHEAD_BYTES_MAX: u64 = (PREVIEWS_MAX * PREVIEW_BYTES_SENT) as u64;
-pub const AHEAD_BYTES_PER_S: u64 = PULL_BYTES_PER_S_MIN;
+pub const PREVIEW_LINK_BYTES_MAX: u64 = (PREVIEWS_MAX * PREVIEW_BYTES_SENT) as u64;
+pub const PREVIEW_LINK_BYTES_PER_S: u64 = PULL_BYTES_PER_S_MIN;
 /// Entries looked at, for each group of each link, to count what a peer lacks for a status.
 pub const STATUS_VISITS_MAX: usize = 4096;
 /// Links taken from one key in a row, then one more every `LINK_EVERY_MS`: a link costs a handshake and a look at every

@@ -28,7 +28,7 @@ fn samples() -> Vec<(&'static str, Frame)> {
         heads: vec![held[1]],
         need: vec![ChangeHash([0x55; 32])],
         have: vec![Have { last_sync: vec![held[0]], bloom: Bloom::from_hashes(held) }],
-        changes: vec![b"not looked at".to_vec(), vec![0xee; 130]],
+        changes: vec![b"not looked at"[..].into(), vec![0xee; 130].into()],
     };
     let heads_only = SyncMessage { heads: held.to_vec(), ..SyncMessage::default() };
     let controls = [
@@ -37,7 +37,7 @@ fn samples() -> Vec<(&'static str, Frame)> {
         ("peers", Control::Peers { peers: vec![PeerRecord { key: PeerId([0xcd; 32]), addresses }] }),
         ("subscribe", Control::Subscribe { groups: groups.clone() }),
         ("unsubscribe", Control::Unsubscribe { groups }),
-        ("newest", Control::Newest { group: GroupId([0x66; 32]) }),
+        ("newest", Control::Preview { group: GroupId([0x66; 32]) }),
         ("ping", Control::Ping { nonce: u64::MAX, digest: Some(u64::MAX) }),
         ("pong", Control::Pong { nonce: 1, wall_ms: 253_402_300_799_999, digest: None }),
         ("close", Control::close(CloseCode::Duplicate)),
@@ -50,11 +50,12 @@ fn samples() -> Vec<(&'static str, Frame)> {
 }
 
 fn ahead(changes: Vec<Vec<u8>>) -> Frame {
-    Frame::Ahead { group: GroupId([0x66; 32]), changes }
+    Frame::Preview { group: GroupId([0x66; 32]), changes: changes.into_iter().map(Into::into).collect() }
 }
 
 fn long() -> Frame {
-    let change = |number: u32| format!("change {} looks like the others", number * number).into_bytes();
+    let change =
+        |number: u32| format!("change {} looks like the others", number * number).into_bytes().into();
     let message = SyncMessage { changes: (0..100).map(change).collect(), ..SyncMessage::default() };
     Frame::Sync { group: GroupId([0x66; 32]), message }
 }
@@ -214,7 +215,7 @@ fn entries_that_come_ahead_are_all_that_their_frame_holds() {
         let mut bytes = Frame::Sync { group: GroupId([0x66; 32]), message }.encode();
         bytes[0] = 3;
         let error = Frame::decode(&bytes).unwrap_err();
-        assert_eq!((error, error.close_code()), (FrameError::Ahead, CloseCode::Protocol));
+        assert_eq!((error, error.close_code()), (FrameError::Preview, CloseCode::Protocol));
     }
     assert_eq!(Frame::decode(&[3; 32]), Err(FrameError::Group));
 }

@@ -22,8 +22,12 @@ fn have() -> impl Strategy<Value = Have> {
 }
 
 fn message() -> impl Strategy<Value = SyncMessage> {
-    (hashes(), hashes(), vec(have(), 0..3), vec(vec(any::<u8>(), 10..300), 0..6))
-        .prop_map(|(heads, need, have, changes)| SyncMessage { heads, need, have, changes })
+    (hashes(), hashes(), vec(have(), 0..3), vec(vec(any::<u8>(), 10..300), 0..6)).prop_map(
+        |(heads, need, have, changes)| {
+            let changes = changes.into_iter().map(Into::into).collect();
+            SyncMessage { heads, need, have, changes }
+        },
+    )
 }
 
 fn theirs(hashes: &[ChangeHash]) -> Vec<automerge::ChangeHash> {
@@ -39,7 +43,7 @@ fn to_library(message: &SyncMessage, flags: Option<library::MessageFlags>) -> li
         heads: theirs(&message.heads),
         need: theirs(&message.need),
         have: have.collect(),
-        changes: message.changes.clone().into(),
+        changes: message.changes.iter().map(|change| change.to_vec()).collect::<Vec<_>>().into(),
         flags,
         version: library::MessageVersion::V1,
     }

@@ -5,14 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::ration::Ration;
-use super::{Effect, Engine};
 use crate::id::PeerId;
 use crate::limits::{
     CONDUCTS_MAX, FAULT_WAIT_MS_MAX, FAULT_WAIT_MS_MIN, FAULTS_FORGIVEN_MS, LINK_EVERY_MS, LINKS_IN_A_ROW_MAX,
 };
-use crate::store::Store;
-use crate::sync::LinkId;
+use crate::sync::Ration;
 use crate::time::{Now, Timestamp};
 use crate::wire::close::CloseCode;
 
@@ -129,27 +126,6 @@ impl Conducts {
         let record = self.0.entry(peer).or_insert(Record { links, fault: None, touched_us: 0 });
         record.touched_us = now.ticks_us;
         record
-    }
-}
-
-impl<S: Store> Engine<S> {
-    /// Closes a link whose other side broke the rules, and keeps it away for a while.
-    pub(super) fn blame(&mut self, link: LinkId, what: Misconduct, now: Now) -> Result<(), S::Error> {
-        let Some(peer) = self.mesh.peer_of(link) else { return Ok(()) };
-        tracing::warn!(%peer, "closing a link: it {}", what.words());
-        let until_us = self.conducts.note(peer, what, now);
-        self.hang_up(link, what.code(), now)?;
-        self.mesh.avoid_until(&peer, until_us);
-        Ok(())
-    }
-
-    /// Whether a link that has just come up is refused for what its peer did before.
-    pub(super) fn turned_away(&mut self, link: LinkId, peer: PeerId, now: Now) -> bool {
-        let admitted = self.conducts.admits(peer, now);
-        if !admitted {
-            self.prepared.push_back(Effect::Close { link, code: CloseCode::Later });
-        }
-        !admitted
     }
 }
 

@@ -1,38 +1,163 @@
-//! Entries that the disk has damaged: other peers are asked for them by name.
+//! Entries that the disk has damaged: they are found when they are read, served to nobody, and asked for by name from other
+//! peers. All that the engine knows of damage is here.
 
-use super::Engine;
-use super::room::Room;
-use crate::group::{EntryNo, GroupNo};
-use crate::id::ChangeHash;
-use crate::store::Store;
-use crate::sync::{LinkId, Request, Session};
+use std::collections::{BTreeMap, BTreeSet};
 
-impl<S: Store> Engine<S> {
-    /// Entry `no` cannot be rebuilt from its row.
-    pub(super) fn note_damage(&mut self, group: GroupNo, no: EntryNo) -> Result<(), S::Error> {
-        let noted = |room: &Room| room.damaged.values().any(|known| *known == no);
-        let Some(room) = self.rooms.get_mut(&group).filter(|room| !noted(room)) else { return Ok(()) };
-        let Some(hash) = self.store.hash_by_order(group, no)? else { return Ok(()) };
-        if room.note_damaged(no, hash) {
-            self.awake.insert(group);
+use crate::change::Verified;
+use crate::group::{EntryNo, GroupNo, Node};
+use crate::id::{ChangeHash, GroupId};
+use crate::limits::NEED_MAX;
+use crate::store::{GroupRow, Store};
+use crate::sync::LinkId;
+
+/// What a write on top of a damaged entry is refused with.
+pub(super) const NOT_WRITABLE: &str = "the database is damaged where the group ends; start the peer again, and link it with one that has the rest";
+
+/// The damaged entries of one group.
+#[derive(Debug, Default)]
+pub(super) struct Repairs {
+    by_hash: BTreeMap<ChangeHash, EntryNo>,
+    /// Links that were asked for them, each once.
+    asked: BTreeSet<LinkId>,
+    /// Damaged heads, on which nothing is written.
+    left_out: BTreeSet<EntryNo>,
+}
+
+impl Repairs {
+    /// Reads the heads of a group: those that can be written on, and what is to be repaired.
+    pub fn load<S: Store>(
+        store: &S,
+        row: &GroupRow,
+    ) -> Result<(BTreeMap<EntryNo, ChangeHash>, Self), S::Error> {
+        let (mut heads, mut repairs) = (BTreeMap::new(), Self::default());
+        // A group without entries has the genesis for its head, which is nobody's row.
+        for &no in row.heads.iter().filter(|no| **no != EntryNo::GENESIS) {
+            match node(store, row.no, no)? {
+                Some(node) => drop(heads.insert(no, node.hash)),
+                None => drop(repairs.left_out.insert(no)),
+            }
         }
-        Ok(())
+        for no in repairs.left_out.clone() {
+            repairs.note(store, row.no, row.id, no)?;
+        }
+        Ok((heads, repairs))
+    }
+
+    /// Entry `no` cannot be rebuilt from its row. Says whether that is news, and there is something to ask for.
+    pub fn note<S: Store>(
+        &mut self,
+        store: &S,
+        group: GroupNo,
+        id: GroupId,
+        no: EntryNo,
+    ) -> Result<bool, S::Error> {
+        if self.is_noted(no) {
+            return Ok(false);
+        }
+        let hash = store.hash_by_order(group, no)?;
+        Ok(hash.is_some_and(|hash| self.want(id, no, hash)))
+    }
+
+    pub fn is_noted(&self, no: EntryNo) -> bool {
+        self.by_hash.values().any(|known| *known == no)
+    }
+
+    fn want(&mut self, group: GroupId, no: EntryNo, hash: ChangeHash) -> bool {
+        let news = self.by_hash.len() < NEED_MAX && self.by_hash.insert(hash, no).is_none();
+        if news {
+            tracing::error!(%group, %hash, "an entry is damaged in the database; other peers are asked for it");
+            self.asked.clear();
+        }
+        news
+    }
+
+    /// Looks at the dependencies of a change: those that are damaged, which are asked for from now on.
+    pub fn check_deps<S: Store>(
+        &mut self,
+        store: &S,
+        group: GroupNo,
+        change: &Verified,
+    ) -> Result<Vec<ChangeHash>, S::Error> {
+        let deps = &change.header().deps;
+        for hash in deps {
+            if let Some(no) = store.find(group, hash)?
+                && no != EntryNo::GENESIS
+                && bytes(store, group, no)?.is_none()
+            {
+                self.want(change.group(), no, *hash);
+            }
+        }
+        Ok(deps.iter().filter(|hash| self.by_hash.contains_key(hash)).copied().collect())
+    }
+
+    /// The entry that this change repairs.
+    pub fn repaired_by(&self, change: &Verified) -> Option<EntryNo> {
+        self.by_hash.get(&change.hash()).copied()
+    }
+
+    /// The row of entry `no` was written anew. Says whether it is a head again.
+    pub fn done(&mut self, no: EntryNo, hash: ChangeHash) -> bool {
+        self.by_hash.remove(&hash);
+        self.left_out.remove(&no)
+    }
+
+    /// Something was stored on top of these: they are no heads any more.
+    pub fn built_on(&mut self, deps: &[EntryNo]) {
+        for dep in deps {
+            self.left_out.remove(dep);
+        }
+    }
+
+    /// What to ask this link for, once.
+    pub fn ask(&mut self, link: LinkId) -> Option<Vec<ChangeHash>> {
+        let first = !self.by_hash.is_empty() && self.asked.insert(link);
+        first.then(|| self.by_hash.keys().copied().collect())
+    }
+
+    pub fn forget_link(&mut self, link: LinkId) {
+        self.asked.remove(&link);
     }
 }
 
-/// Asks every link that has spoken, once, for what is damaged.
-pub(super) fn ask_for_damaged(room: &mut Room) {
-    if room.damaged.is_empty() {
-        return;
+/// The bytes of a change; `None` where its row fails its hash check. Such a change is served to nobody: who lacks it asks
+/// another peer.
+pub(super) fn bytes<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<Option<Vec<u8>>, S::Error> {
+    match store.change(group, no) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) => none_if_damaged::<S, _>(error),
     }
-    let spoken = |(_, session): &(&LinkId, &Session)| session.theirs().is_some();
-    let links: Vec<LinkId> = room.sessions.iter().filter(spoken).map(|(link, _)| *link).collect();
-    let need: Vec<ChangeHash> = room.damaged.keys().copied().collect();
-    for link in links {
-        let due = room.due.entry(link).or_default();
-        // A pull goes first; this is asked with the next commit.
-        if due.request.is_none() && room.asked_for_damaged.insert(link) {
-            due.request = Some((Request::ByName, need.clone()));
+}
+
+/// A node; `None` where its row fails its hash check. Nothing is written on top of what no other peer can get from here.
+pub(super) fn node<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<Option<Node>, S::Error> {
+    match store.change(group, no).and_then(|_| store.node(group, no)) {
+        Ok(node) => Ok(node),
+        Err(error) => none_if_damaged::<S, _>(error),
+    }
+}
+
+fn none_if_damaged<S: Store, T>(error: S::Error) -> Result<Option<T>, S::Error> {
+    if !S::is_one_row(&error) {
+        return Err(error);
+    }
+    tracing::debug!("{error}");
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_head_is_one_again_unless_something_was_built_on_it() {
+        let (first, second) = (EntryNo(1), EntryNo(2));
+        let hash = |no: EntryNo| ChangeHash([no.0 as u8; 32]);
+        let mut repairs = Repairs { left_out: BTreeSet::from([first, second]), ..Repairs::default() };
+        for no in [first, second] {
+            assert!(repairs.want(GroupId([9; 32]), no, hash(no)) && repairs.is_noted(no));
         }
+        repairs.built_on(&[second]);
+        assert!(repairs.done(first, hash(first)) && !repairs.done(second, hash(second)));
+        assert!(!repairs.is_noted(first) && !repairs.is_noted(second));
     }
 }

@@ -1,386 +1,163 @@
 //! Entries coming in, entries going out: the sync sessions of all groups over all links.
 //!
-//! While events are handled, sessions only take note; what is to be said is decided once per commit, so that
-//! a hundred messages in one commit are acknowledged with one set of heads.
+//! While events are handled, sessions only take note; what is to be said is decided once per commit.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::ahead::drive_ahead;
-use super::damage::ask_for_damaged;
-use super::entropy::Entropy;
-use super::intake::{Intake, take_in};
-use super::pulling::{describe, drive_pull};
+use super::Engine;
+use super::conduct::Misconduct;
+use super::damage;
+use super::event::Effect;
 use super::room::Room;
-use super::{Effect, Engine, Incoming, Misconduct, StoredOn};
-use crate::group::{EntryNo, GroupNo, reached, reaches};
-use crate::id::{ChangeHash, GroupId};
-use crate::limits::{ANNOUNCE_AFTER_MS, ANNOUNCE_PEERS_MAX, HEADS_FREE_MAX, PUSH_EVERY_MS, VISIT_BYTES};
+use crate::change::Verified;
+use crate::group::{EntryNo, GroupNo};
+use crate::id::GroupId;
 use crate::store::Store;
-use crate::sync::{LinkId, Pull, Session};
+use crate::sync::{LinkId, Session};
 use crate::time::Now;
 use crate::wire::close::CloseCode;
-use crate::wire::frame::Frame;
+use crate::wire::frame::Control;
 use crate::wire::sync_message::SyncMessage;
 
 impl<S: Store> Engine<S> {
-    /// Starts a session of `group` on every link whose other side wants one.
-    pub(super) fn open_sessions(&mut self, group: GroupNo) -> Result<(), S::Error> {
-        let Some(id) = self.rooms.get(&group).map(|room| room.id) else { return Ok(()) };
-        for link in self.mesh.subscribers(&id) {
-            self.open_session(group, link)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn open_session(&mut self, group: GroupNo, link: LinkId) -> Result<(), S::Error> {
-        let Some(peer) = self.mesh.peer_of(link) else { return Ok(()) };
-        let Some(room) = self.rooms.get_mut(&group).filter(|room| room.active()) else { return Ok(()) };
-        if room.sessions.contains_key(&link) {
+    /// Starts a session of `group` on a link whose other side wants one.
+    pub(super) fn open_session(&mut self, group: GroupNo, id: LinkId) -> Result<(), S::Error> {
+        let Some(link) = self.links.get(id) else { return Ok(()) };
+        if !self.rooms.get(group).is_some_and(|room| room.active() && room.session(id).is_none()) {
             return Ok(());
         }
         let mut shared = Vec::new();
-        for hash in self.store.shared_heads(&peer, group)? {
+        for hash in self.store.shared_heads(&link.peer(), group)? {
             shared.extend(self.store.find(group, &hash)?);
         }
-        let marks = self.mesh.links.get(&link).and_then(|state| state.marks.get(&group).copied());
-        room.sessions.insert(link, Session::new(shared, marks.unwrap_or_default()));
-        room.due(link).heads = true;
-        self.awake.insert(group);
+        if let Some(room) = self.rooms.wake(group) {
+            room.open_session(id, Session::new(shared, link.marks(group)));
+        }
         Ok(())
     }
 
-    pub(super) fn close_session(&mut self, group: GroupNo, link: LinkId) -> Result<(), S::Error> {
-        self.save_shared(group, link)?;
-        let Some(room) = self.rooms.get_mut(&group) else { return Ok(()) };
-        if let Some(session) = room.sessions.get(&link) {
-            self.mesh.account(link, session.in_flight_bytes(), 0);
-            if let Some(state) = self.mesh.links.get_mut(&link) {
-                state.marks.insert(group, session.marks());
+    pub(super) fn close_session(&mut self, group: GroupNo, id: LinkId) -> Result<(), S::Error> {
+        if !self.rooms.get(group).is_some_and(|room| room.session(id).is_some()) {
+            return Ok(());
+        }
+        self.save_shared(group, id)?;
+        let (Some(room), Some(link)) = (self.rooms.wake(group), self.links.get_mut(id)) else {
+            return Ok(());
+        };
+        if let Some(closed) = room.close_session(id, link.budget_mut(), &mut self.orphan_space) {
+            link.set_marks(group, closed.marks);
+            if closed.preview_over {
+                self.effects.push(Effect::PreviewOver { group });
             }
-            room.drop_session(&mut self.orphan_space, link);
-            if room.ahead.forget_link(link) {
-                self.prepared.push_back(Effect::AheadOver { group });
-            }
-            self.awake.insert(group);
         }
         Ok(())
     }
 
     /// Keeps what the next link to this peer starts from. May be lost: it only saves bytes.
     pub(super) fn save_shared(&mut self, group: GroupNo, link: LinkId) -> Result<(), S::Error> {
-        let Some(peer) = self.mesh.peer_of(link) else { return Ok(()) };
-        let session = self.rooms.get_mut(&group).and_then(|room| room.sessions.get_mut(&link));
-        let Some(heads) = session.and_then(Session::take_unsaved) else { return Ok(()) };
-        let mut shared = Vec::with_capacity(heads.len());
-        for &no in heads {
-            shared.extend(self.store.node(group, no)?.map(|node| node.hash));
+        let Some(peer) = self.links.peer(link) else { return Ok(()) };
+        let unsaved = |room: &Room| room.session(link).is_some_and(Session::is_unsaved);
+        if !self.rooms.get(group).is_some_and(unsaved) {
+            return Ok(());
         }
-        self.store.set_shared_heads(&peer, group, &shared)
+        match self.rooms.wake(group) {
+            Some(room) => room.save_shared(&mut self.store, link, &peer),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn receive(
         &mut self,
-        link: LinkId,
+        id: LinkId,
         group: GroupId,
-        incoming: Incoming,
+        mut message: SyncMessage<Verified>,
         now: Now,
     ) -> Result<(), S::Error> {
-        let Some(&no) = self.by_id.get(&group) else { return Ok(()) };
-        let Some(room) = self.rooms.get_mut(&no) else { return Ok(()) };
-        if !room.sessions.contains_key(&link) {
-            return Ok(());
-        }
-        self.awake.insert(no);
-        let pulls = !incoming.need.is_empty() || !incoming.have.is_empty();
-        if pulls && !self.mesh.may_ask(link, now) {
-            return self.blame(link, Misconduct::AskedAgain, now);
-        }
-        if pulls {
-            // The answer holds what waits to be pushed: queued with it, it is sent once.
-            room.push_from_us = 0;
-        }
-        let brought_bytes = incoming.bytes();
-        let reset = incoming.have.iter().any(|have| have.last_sync.is_empty() && have.bloom.is_empty());
-        let before = (room.entries, room.orphans.len());
-        let pull = room.pull.as_ref().filter(|pull| pull.link() == link);
-        let unasked = pull
-            .is_some_and(|pull| incoming.changes.iter().any(|change| !pull.has_asked_for(&change.hash())));
-        let mut intake = Intake::default();
-        for change in incoming.changes {
-            take_in(&mut self.store, room, &mut self.orphan_space, link, change, &mut intake)?;
-            if intake.faults.contains_key(&link) {
-                break;
+        let Some(no) = self.rooms.number(&group) else { return Ok(()) };
+        let Some(budget) = self.links.budget(id) else { return Ok(()) };
+        let Some(room) = self.rooms.wake_on(no, id) else { return Ok(()) };
+        if message.pulls() {
+            if !budget.may_ask(now) {
+                return self.blame(id, Misconduct::AskedAgain, now);
             }
+            room.answer_now();
         }
-        let stored = room.entries > before.0;
-        if stored {
-            self.prepared.push_back(Effect::Stored { group: no, last: EntryNo(room.entries) });
-            for session in room.sessions.values_mut() {
-                session.refresh(&self.store, no)?;
-            }
+        let changes = std::mem::take(&mut message.changes);
+        let mut intake = room.take_in(&mut self.store, &mut self.orphan_space, id, changes)?;
+        if let Some(last) = intake.stored() {
+            self.effects.push(Effect::Stored { group: no, last });
         }
-        if !self.mesh.may_send_again(link, intake.again_bytes, now) {
-            intake.faults.entry(link).or_insert(Misconduct::SentAgain);
+        let mut faults = intake.take_faults();
+        if !budget.sent_again(intake.again_bytes(), now) {
+            faults.entry(id).or_insert(Misconduct::SentAgain);
         }
-        for (link, fault) in intake.faults {
+        for (link, fault) in faults {
             self.blame(link, fault, now)?;
         }
         while let Some(link) = self.orphan_space.overdrawn() {
             self.hang_up(link, CloseCode::Orphans, now)?;
         }
-        let Some(room) = self.rooms.get_mut(&no) else { return Ok(()) };
-        let ours = room.heads();
-        let Some(session) = room.sessions.get_mut(&link) else { return Ok(()) };
-        let before_bytes = session.in_flight_bytes();
-        session.hear(&self.store, no, &ours, &incoming.heads, &incoming.have, &incoming.need)?;
-        self.mesh.account(link, before_bytes, session.in_flight_bytes());
-        let looked_up = incoming.heads.len().saturating_sub(HEADS_FREE_MAX) as u64 * VISIT_BYTES;
-        self.mesh.charge(link, looked_up + session.take_again_bytes(), now);
-        let new = stored || room.orphans.len() > before.1;
-        if new {
-            room.unbacked.remove(&link);
-            room.stalled.remove(&link);
-        }
-        if let Some(pull) = room.pull.as_mut().filter(|pull| pull.link() == link) {
-            if new {
-                room.pulled |= stored;
-                pull.brought(intake.stored_bytes, unasked, now);
-            } else if reset && brought_bytes == 0 {
-                pull.was_reset();
-            }
-        }
-        room.touched = true;
-        if brought_bytes > 0 {
-            let pulled = room.pull.as_ref().is_some_and(|pull| pull.link() == link);
-            if let Some(session) = room.sessions.get_mut(&link) {
-                session.owe_acknowledgement(brought_bytes, pulled);
-            }
-        }
-        self.prepared.push_back(Effect::Changed);
+        let (Some(budget), Some(room)) = (self.links.budget(id), self.rooms.wake(no)) else { return Ok(()) };
+        room.hear(&self.store, id, &message, &intake, budget, now)?;
+        self.effects.push(Effect::Changed);
         Ok(())
     }
 
-    /// Decides what every session is to say, and says it.
+    /// Decides what the sessions of every group are to say, and says it.
     pub(super) fn speak(&mut self, now: Now) -> Result<(), S::Error> {
-        let (mut left, mut caught_up, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
-        for no in std::mem::take(&mut self.awake) {
-            let Some(room) = self.rooms.get_mut(&no) else { continue };
-            let touched = std::mem::take(&mut room.touched);
-            if !touched && room.due_us().is_some_and(|due| due > now.ticks_us) {
-                self.awake.insert(no);
-                continue;
-            }
-            push_fresh(room, now);
-            let pulled = room.pull.as_ref().map(Pull::link);
-            drive_pull(&mut self.store, room, now)?;
-            caught_up.extend(pulled.filter(|_| room.pull.is_none()).map(|link| (no, link)));
-            // The directory is not read by anybody.
-            if no != self.directory {
-                drive_ahead(room, pulled, &mut self.mesh, &mut self.prepared);
-            }
-            ask_for_damaged(room);
-            announce(room, now, &mut self.entropy);
-            let heads = room.head_hashes();
-            let links: Vec<LinkId> = room.sessions.keys().copied().collect();
-            for link in links {
-                let on_its_way = |room: &Room| room.sessions.get(&link).map_or(0, Session::in_flight_bytes);
-                let before = on_its_way(room);
-                let link_room = self.mesh.room_on(link);
-                let effects = &mut self.prepared;
-                let bad = speak_on(&self.store, room, link, &heads, link_room, effects, now)?;
-                damaged.extend(bad.into_iter().map(|bad| (no, bad)));
-                self.mesh.account(link, before, on_its_way(room));
-                let again = room.sessions.get_mut(&link).map_or(0, Session::take_again_bytes);
-                self.mesh.charge(link, again, now);
-            }
-            if room.fresh.is_empty() {
-                room.fresh_bytes.clear();
-            }
-            // What the link had no room for is tried again with every commit, for acknowledgements make room.
-            room.touched = room.sessions.values().any(Session::is_starved);
-            if room.touched {
-                self.awake.insert(no);
-            }
-            if room.has_news() {
-                room.announce_due_us.get_or_insert(now.in_ms(ANNOUNCE_AFTER_MS));
-            }
-            if room.due_us().is_some() {
-                self.awake.insert(no);
-            }
-            if let Some(farewell) = room.leaving
-                && elsewhere(&self.store, room, &farewell)?
-            {
-                left.push(no);
+        self.rooms.due(now).into_iter().try_for_each(|no| self.speak_of(no, now))
+    }
+
+    fn speak_of(&mut self, no: GroupNo, now: Now) -> Result<(), S::Error> {
+        let Some(room) = self.rooms.wake(no) else { return Ok(()) };
+        room.push(now);
+        let pulled = room.pull(&mut self.store, now)?;
+        // The directory is not read by anybody.
+        if no != self.directory {
+            room.end_preview(pulled, &mut self.effects);
+            let link = room.pulls_from();
+            if let Some((id, link)) = link.and_then(|id| Some((id, self.links.get_mut(id)?))) {
+                room.ask_for_preview(id, link.preview(), &mut self.effects);
             }
         }
-        for (group, link) in caught_up {
-            self.save_shared(group, link)?;
+        room.ask_for_repairs();
+        room.announce(now, &mut self.entropy);
+        let mut unreadable = Vec::new();
+        for (id, link) in self.links.iter_mut() {
+            let budget = link.budget_mut();
+            unreadable.extend(room.speak_on(&self.store, id, budget, &mut self.effects, now)?);
         }
-        for (group, no) in damaged {
-            self.note_damage(group, no)?;
+        room.spoke(now);
+        let over = pulled.filter(|_| room.pulls_from().is_none());
+        let left = room.is_farewell_elsewhere(&self.store)?;
+        self.rooms.rest(no);
+        over.map_or(Ok(()), |link| self.save_shared(no, link))?;
+        unreadable.into_iter().try_for_each(|entry| self.note_unreadable(no, entry))?;
+        if left { self.left(no) } else { Ok(()) }
+    }
+
+    /// Another peer has our farewell: the group is ours no more.
+    fn left(&mut self, group: GroupNo) -> Result<(), S::Error> {
+        let Some(room) = self.rooms.wake(group) else { return Ok(()) };
+        room.forget_farewell(&mut self.store)?;
+        let id = room.id();
+        let links: Vec<LinkId> = room.sessions().map(|(link, _)| link).collect();
+        for link in links {
+            self.close_session(group, link)?;
         }
-        for group in left {
-            self.left(group)?;
+        for unsubscribe in Control::unsubscribe(&[id]) {
+            self.tell_all(&unsubscribe);
         }
         Ok(())
     }
 
-    /// For each entry, on how many peers it is known to be stored, this one included.
-    pub(super) fn stored_on(
-        &self,
-        group: GroupNo,
-        entries: &[ChangeHash],
-    ) -> Result<Vec<StoredOn>, S::Error> {
-        let Some(room) = self.rooms.get(&group) else { return Ok(Vec::new()) };
-        // What each peer is known to have: by its link, or by what was kept of an earlier one.
-        let mut holdings: BTreeMap<_, (Vec<EntryNo>, bool)> = BTreeMap::new();
-        for key in self.mesh.known_keys() {
-            let mut known = Vec::new();
-            for hash in self.store.shared_heads(&key, group)? {
-                known.extend(self.store.find(group, &hash)?);
-            }
-            holdings.insert(key, (known, false));
+    /// Entry `no` may not be readable: if so, other peers are asked for it.
+    pub(super) fn note_unreadable(&mut self, group: GroupNo, no: EntryNo) -> Result<(), S::Error> {
+        let noted = |room: &Room| room.is_noted(no);
+        if self.rooms.get(group).is_none_or(noted) || damage::node(&self.store, group, no)?.is_some() {
+            return Ok(());
         }
-        for (link, session) in &room.sessions {
-            let Some(peer) = self.mesh.peer_of(*link) else { continue };
-            let known = session.theirs().map(|theirs| theirs.known.clone()).unwrap_or_default();
-            holdings.insert(peer, (known, true));
-        }
-        let mut numbers = Vec::with_capacity(entries.len());
-        for hash in entries {
-            numbers.push(self.store.find(group, hash)?);
-        }
-        let targets: BTreeSet<EntryNo> = numbers.iter().flatten().copied().collect();
-        let here = |no: &Option<EntryNo>| StoredOn { peers: no.is_some().into(), awaited: 0 };
-        let mut answers: Vec<StoredOn> = numbers.iter().map(here).collect();
-        for (known, linked) in holdings.values() {
-            let there = reached(&self.store, group, known, &targets)?;
-            for (no, answer) in numbers.iter().zip(&mut answers) {
-                let Some(no) = no else { continue };
-                if there.contains(no) {
-                    answer.peers += 1;
-                } else if *linked {
-                    answer.awaited += 1;
-                }
-            }
-        }
-        Ok(answers)
-    }
-}
-
-/// Entries written here go to every link at once, unless others have just gone.
-fn push_fresh(room: &mut Room, now: Now) {
-    if now.ticks_us < room.push_from_us {
-        return;
-    }
-    let fresh = std::mem::take(&mut room.fresh);
-    if fresh.is_empty() {
-        return;
-    }
-    room.push_from_us = now.in_ms(PUSH_EVERY_MS);
-    for session in room.sessions.values_mut() {
-        session.push(&fresh);
-    }
-}
-
-/// When its time has come, tells some of those whose last news of our heads is old. They may lack something; or they
-/// do not know that we have all they have, and will push.
-fn announce(room: &mut Room, now: Now, entropy: &mut Entropy) {
-    if room.announce_due_us.is_none_or(|due| due > now.ticks_us) {
-        return;
-    }
-    room.announce_due_us = None;
-    room.announced = room.head_hashes();
-    let untold = room.untold();
-    let links = if room.has_caught_up() {
-        // What had to be asked for did not reach everybody by itself.
-        room.pulled = false;
-        untold.into_iter().map(|(link, _)| link).collect()
-    } else {
-        let may_lack = untold.into_iter().filter(|(_, level)| !level).map(|(link, _)| link);
-        let live = |link: &LinkId| room.sessions.get(link).is_some_and(Session::is_live);
-        let (live, behind): (Vec<LinkId>, Vec<LinkId>) = may_lack.partition(live);
-        [entropy.choose(live, ANNOUNCE_PEERS_MAX), behind].concat()
-    };
-    for link in links {
-        room.due.entry(link).or_default().heads = true;
-    }
-}
-
-/// Sends what one session owes: an answer, a request, changes, or nothing. Gives the entries that could not be
-/// sent because they are damaged.
-fn speak_on<S: Store>(
-    store: &S,
-    room: &mut Room,
-    link: LinkId,
-    heads: &[ChangeHash],
-    link_room_bytes: usize,
-    effects: &mut std::collections::VecDeque<Effect>,
-    now: Now,
-) -> Result<Vec<EntryNo>, S::Error> {
-    let due = room.due.remove(&link).unwrap_or_default();
-    let ours = room.heads();
-    let (mut need, mut have) = (Vec::new(), Vec::new());
-    let mut silent = due.request.is_none();
-    if let Some(request) = due.request {
-        have = describe(store, room, link, &ours, request.0)?;
-        need = request.1;
-    }
-    let (no, id) = (room.no, room.id);
-    let Some(session) = room.sessions.get_mut(&link) else { return Ok(Vec::new()) };
-    session.settle(&ours);
-    let mut damaged = Vec::new();
-    let mut send = |session: &mut Session, need, have, changes| {
-        session.note_announced(heads, now);
-        let message = SyncMessage { heads: heads.to_vec(), need, have, changes };
-        effects.push_back(Effect::Send { link, frame: Frame::Sync { group: id, message } });
-    };
-    if !silent {
-        send(session, need, have, Vec::new());
-    }
-    let heads_due = due.heads || session.acknowledge_due_us().is_some_and(|due| due <= now.ticks_us);
-    let before = session.in_flight_bytes();
-    while session.is_starved() && session.in_flight_bytes() < before + link_room_bytes {
-        let change = |entry| {
-            let bytes = match room.fresh_bytes.get(&entry) {
-                Some(bytes) => Some(bytes.to_vec()),
-                None => intact(store, no, entry)?,
-            };
-            damaged.extend(bytes.is_none().then_some(entry));
-            Ok(bytes)
-        };
-        let changes = store.read_together(|| session.take_batch(change))?;
-        if changes.is_empty() {
-            break;
-        }
-        send(session, Vec::new(), Vec::new(), changes);
-        silent = false;
-    }
-    if heads_due && silent {
-        send(session, Vec::new(), Vec::new(), Vec::new());
-    }
-    Ok(damaged)
-}
-
-/// A damaged change is nobody's to have from here; whoever lacks it asks another peer.
-pub(super) fn intact<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<Option<Vec<u8>>, S::Error> {
-    match store.change(group, no) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if S::is_one_row(&error) => {
-            tracing::debug!("{error}");
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether another peer has shown that it has this entry.
-fn elsewhere<S: Store>(store: &S, room: &Room, entry: &ChangeHash) -> Result<bool, S::Error> {
-    let Some(no) = store.find(room.no, entry)? else { return Ok(false) };
-    for theirs in room.sessions.values().filter_map(Session::theirs) {
-        if reaches(store, room.no, &theirs.known, no)? {
-            return Ok(true);
+        match self.rooms.wake(group) {
+            Some(room) => room.note_unreadable(&self.store, no),
+            None => Ok(()),
         }
     }
-    Ok(false)
 }

@@ -5,24 +5,20 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Effect, Engine};
+use super::Engine;
+use super::event::Effect;
+use super::room::Room;
 use crate::group::GroupNo;
 use crate::store::Store;
 use crate::sync::LinkId;
+use crate::time::Now;
 
 impl<S: Store> Engine<S> {
-    fn rooms_on(&self, link: LinkId) -> Vec<GroupNo> {
-        let on = |no: &GroupNo| self.rooms.get(no).is_some_and(|room| room.sessions.contains_key(&link));
-        self.by_id.values().copied().filter(on).collect()
-    }
-
     /// Stands for our heads of all groups that sync on this link.
-    pub(super) fn digest(&mut self, link: LinkId) -> u64 {
+    pub(super) fn digest(&self, link: LinkId) -> u64 {
         let mut digest = Sha256::new();
-        for no in self.rooms_on(link) {
-            if let Some(room) = self.rooms.get_mut(&no) {
-                digest.update(room.digest());
-            }
+        for room in self.rooms.in_order_of_ids().filter(|room| room.session(link).is_some()) {
+            digest.update(room.digest());
         }
         let mut first = [0; 8];
         first.copy_from_slice(&digest.finalize()[..8]);
@@ -30,26 +26,18 @@ impl<S: Store> Engine<S> {
     }
 
     /// The other side has shown the same digest as ours, or another.
-    pub(super) fn compare(&mut self, link: LinkId, equal: bool) -> Result<(), S::Error> {
-        for no in self.rooms_on(link) {
-            let Some(room) = self.rooms.get_mut(&no) else { continue };
-            let (ours, hashes) = (room.heads(), room.head_hashes());
-            let Some(session) = room.sessions.get_mut(&link) else { continue };
-            if session.is_level(&ours) {
-                continue;
-            }
+    pub(super) fn compare(&mut self, link: LinkId, equal: bool, now: Now) -> Result<(), S::Error> {
+        let news = self.rooms.in_order_of_ids().filter(|room| room.is_news(link, equal));
+        let groups: Vec<GroupNo> = news.map(Room::no).collect();
+        for group in groups {
+            let Some(room) = self.rooms.wake(group) else { continue };
+            let Some(budget) = self.links.budget(link) else { return Ok(()) };
             if equal {
-                let before = session.in_flight_bytes();
-                session.hear(&self.store, no, &ours, &hashes, &[], &[])?;
-                self.mesh.account(link, before, session.in_flight_bytes());
-                room.touched = true;
-                self.prepared.push_back(Effect::Changed);
-            } else if !session.has_announced(&hashes) {
-                room.due(link).heads = true;
+                room.hear_level(&self.store, link, budget, now)?;
+                self.effects.push(Effect::Changed);
             } else {
-                continue;
+                room.hear_unlike(link);
             }
-            self.awake.insert(no);
         }
         Ok(())
     }

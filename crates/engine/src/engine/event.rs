@@ -1,30 +1,15 @@
 //! What goes into the engine and what comes out: closed lists.
 
-use super::Misconduct;
+use super::conduct::Misconduct;
+use super::damage;
 use crate::change::{SignError, Verified};
 use crate::group::{EntryNo, GroupNo};
-use crate::id::{ChangeHash, GroupId, GroupName, PeerId};
+use crate::id::{ChangeHash, GroupId, PeerId};
 use crate::sync::LinkId;
 use crate::time::Timestamp;
 use crate::wire::close::CloseCode;
 use crate::wire::frame::{Control, Frame};
-use crate::wire::sync_message::Have;
-
-/// A sync message whose changes have passed the two stages of the gate that need no state.
-#[derive(Clone, Debug, Default)]
-pub struct Incoming {
-    pub heads: Vec<ChangeHash>,
-    pub need: Vec<ChangeHash>,
-    pub have: Vec<Have>,
-    pub changes: Vec<Verified>,
-}
-
-impl Incoming {
-    /// The length of all changes together.
-    pub fn bytes(&self) -> usize {
-        self.changes.iter().map(|change| change.bytes().len()).sum()
-    }
-}
+use crate::wire::sync_message::SyncMessage;
 
 #[derive(Debug)]
 pub enum Event {
@@ -55,64 +40,25 @@ pub enum Event {
         link: LinkId,
         control: Control,
     },
+    /// Its changes have passed the two stages of the gate that need no state.
     Sync {
         link: LinkId,
         group: GroupId,
-        incoming: Incoming,
+        message: SyncMessage<Verified>,
     },
-    /// The newest entries of a group, ahead of what they stand on. They have passed the same two stages.
-    Ahead {
+    /// The newest entries of a group, without what they depend on. They have passed the same two stages.
+    Preview {
         link: LinkId,
         group: GroupId,
         changes: Vec<Verified>,
     },
-    /// A reader came upon an entry that is damaged on disk.
-    Damaged {
+    /// A reader came upon an entry that cannot be read.
+    Unreadable {
         group: GroupNo,
         no: EntryNo,
     },
-    /// Somebody on this machine wants something; answered by one [`Effect::Reply`] with this token.
-    Command {
-        token: u64,
-        command: Command,
-    },
     /// A time that [`super::Engine::next_timeout_us`] named has come.
     Tick,
-}
-
-#[derive(Debug, Clone)]
-pub enum Command {
-    /// Writes entries, each on top of the one before; all or none.
-    Write {
-        group: GroupId,
-        drafts: Vec<Draft>,
-    },
-    /// Joins a public group; `announce`: its name is new to the directory.
-    Join {
-        name: GroupName,
-        announce: bool,
-    },
-    Leave {
-        group: GroupNo,
-    },
-    SetName {
-        name: String,
-    },
-    /// Addresses from a ticket.
-    Introduce {
-        peer: PeerId,
-        addresses: Vec<String>,
-    },
-    /// The person at this peer has read what arrived up to here.
-    MarkRead {
-        group: GroupNo,
-        arrival: EntryNo,
-    },
-    StoredOn {
-        group: GroupNo,
-        entries: Vec<ChangeHash>,
-    },
-    Status,
 }
 
 /// What an author says; the engine adds the rest.
@@ -128,15 +74,6 @@ pub struct Draft {
     pub key: Option<String>,
 }
 
-#[derive(Debug)]
-pub enum Outcome {
-    Written(Vec<ChangeHash>),
-    Joined(GroupId),
-    Done,
-    StoredOn(Vec<StoredOn>),
-    Status(Box<super::Status>),
-}
-
 /// Where an entry is known to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredOn {
@@ -146,23 +83,45 @@ pub struct StoredOn {
     pub awaited: u32,
 }
 
-/// A command was refused. Nothing was written.
+/// What came of a command. It counts once the next [`super::Engine::flush`] has returned.
+pub type Answer<T, E> = Result<T, CommandError<E>>;
+
+/// Why a command was not carried out. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError<E> {
+    /// The engine works on.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The store has failed: the engine is to be dropped.
+    #[error("{0}")]
+    Store(E),
+}
+
+/// A rule that a command would break.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CommandError {
+pub enum Refusal {
     #[error(transparent)]
     Unwritable(#[from] SignError),
     #[error("this peer is not in that group")]
     NotJoined,
-    #[error(
-        "the database is damaged where the group ends; start the peer again, and link it with one that has the rest"
-    )]
-    Damaged,
+    #[error("{}", damage::NOT_WRITABLE)]
+    HeadsUnreadable,
     #[error("this peer is already in as many groups as it can hold")]
     TooManyGroups,
     #[error("another message was sent under the key {key} before; give each message a key of its own")]
     KeyTaken { key: String },
-    #[error("nothing was saved: {0}")]
-    Store(String),
+}
+
+impl<E> From<E> for CommandError<E> {
+    fn from(error: E) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl<E> CommandError<E> {
+    pub(super) fn refused(refusal: impl Into<Refusal>) -> Self {
+        Self::Refused(refusal.into())
+    }
 }
 
 /// What the driver is to do, in this order: what is news to readers once it is published, all else once it is flushed.
@@ -180,23 +139,19 @@ pub enum Effect {
         peer: PeerId,
         address: String,
     },
-    Reply {
-        token: u64,
-        result: Result<Outcome, CommandError>,
-    },
     /// Entries were stored, up to and including `last`.
     Stored {
         group: GroupNo,
         last: EntryNo,
     },
-    /// The newest entries of a group, as this peer has sent them ahead, oldest first: to be shown apart until that is over.
-    /// They replace what was shown of the group before.
-    Ahead {
+    /// The newest entries of a group as this peer has sent them, oldest first: to be shown apart until that is over. They
+    /// replace what was shown of the group before.
+    Preview {
         group: GroupNo,
         peer: PeerId,
         changes: Vec<Verified>,
     },
-    AheadOver {
+    PreviewOver {
         group: GroupNo,
     },
     /// What is known of other peers' holdings, or of the links, changed.
@@ -206,6 +161,6 @@ pub enum Effect {
 impl Effect {
     /// For those who look at the store, and see what is not durable yet. All others are told what must not be taken back.
     pub(super) fn is_news(&self) -> bool {
-        matches!(self, Self::Stored { .. } | Self::Ahead { .. } | Self::AheadOver { .. } | Self::Changed)
+        matches!(self, Self::Stored { .. } | Self::Preview { .. } | Self::PreviewOver { .. } | Self::Changed)
     }
 }

@@ -1,36 +1,36 @@
-//! The peer as a state machine: events in, effects out.
+//! The peer as a state machine: events and commands in, effects out.
 //!
-//! [`Engine::handle`] changes state and writes into the store's open transaction; [`Engine::publish`] ends that and
+//! [`Engine::handle`] and the commands change state and write into the store's open transaction; [`Engine::publish`] ends that and
 //! shows it to readers; [`Engine::flush`] makes it durable; only then does [`Engine::poll_effect`] hand out what others
 //! are told, so nothing is told to anybody before it is on disk. No socket, no thread, no clock, no randomness of its
 //! own: time and a seed come in as arguments, so that whole meshes run in one thread, in simulated time.
 
-mod ahead;
-mod author;
+mod commands;
 mod conduct;
 mod damage;
 mod delivery;
 mod digest;
+mod effects;
 mod entropy;
 mod event;
-mod intake;
 mod known;
-mod mesh;
+mod linking;
+mod links;
 mod once;
-mod pulling;
-mod ration;
+mod preview;
+mod previewing;
+mod pulse;
 mod room;
+mod rooms;
 mod status;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
 pub use conduct::{Fault, Misconduct};
-pub use event::{Command, CommandError, Draft, Effect, Event, Incoming, Outcome, StoredOn};
+pub use event::{Answer, CommandError, Draft, Effect, Event, Refusal, StoredOn};
 pub use status::{BehindStatus, LinkStatus, RoomStatus, Status};
 
 use crate::change::Genesis;
-use crate::group::{EntryNo, GroupNo, Node};
-use crate::id::{GroupId, GroupName, MeshId};
+use crate::group::GroupNo;
+use crate::id::{GroupName, MeshId};
 use crate::identity::Identity;
 use crate::limits::PUBLISHED_MS_MAX;
 use crate::store::{GroupRow, Store};
@@ -38,9 +38,12 @@ use crate::sync::{LinkId, OrphanSpace};
 use crate::time::Now;
 use crate::wire::frame::Control;
 use conduct::Conducts;
+use effects::Effects;
 use entropy::Entropy;
-use mesh::Mesh;
+use known::KnownPeers;
+use links::{Link, Links};
 use room::Room;
+use rooms::Rooms;
 
 /// What an engine is told once.
 #[derive(Clone)]
@@ -57,20 +60,16 @@ pub struct Settings {
 pub struct Engine<S: Store> {
     store: S,
     identity: Identity,
-    mesh_id: MeshId,
+    mesh: MeshId,
     writer_stamp: [u8; 32],
     entropy: Entropy,
-    rooms: BTreeMap<GroupNo, Room>,
-    by_id: BTreeMap<GroupId, GroupNo>,
-    /// Rooms in which something happened since the last commit, or a time is set: the others cost nothing.
-    awake: BTreeSet<GroupNo>,
+    rooms: Rooms,
     directory: GroupNo,
-    mesh: Mesh,
+    links: Links,
+    known: KnownPeers,
     conducts: Conducts,
     orphan_space: OrphanSpace,
-    /// Waiting for the flush; what is news, for the end of the transaction only.
-    prepared: VecDeque<Effect>,
-    effects: VecDeque<Effect>,
+    effects: Effects,
     /// By when what was published is to be durable.
     flush_due_us: Option<u64>,
 }
@@ -81,53 +80,30 @@ impl<S: Store> Engine<S> {
         let genesis = Genesis::public(settings.mesh, GroupName::directory());
         let directory = store.add_group(&genesis, true)?;
         store.commit()?;
-        let mesh = Mesh::new(settings.identity.peer(), store.peers()?);
+        let known = KnownPeers::new(settings.identity.peer(), store.peers()?);
         let mut engine = Self {
             store,
             identity: settings.identity,
-            mesh_id: settings.mesh,
+            mesh: settings.mesh,
             writer_stamp: settings.writer_stamp,
             entropy: Entropy::new(settings.seed),
-            rooms: BTreeMap::new(),
-            by_id: BTreeMap::new(),
-            awake: BTreeSet::new(),
+            rooms: Rooms::default(),
             directory,
-            mesh,
+            links: Links::default(),
+            known,
             conducts: Conducts::default(),
             orphan_space: OrphanSpace::default(),
-            prepared: VecDeque::new(),
-            effects: VecDeque::new(),
+            effects: Effects::default(),
             flush_due_us: None,
         };
-        for row in engine.store.groups()? {
-            engine.load_room(row)?;
-        }
+        engine.load_rooms(|_| true)?;
         Ok(engine)
     }
 
-    fn load_room(&mut self, row: GroupRow) -> Result<(), S::Error> {
-        let (mut heads, mut damaged) = (BTreeMap::new(), Vec::new());
-        for &no in &row.heads {
-            // A group without entries has the genesis for its head, which is nobody's row.
-            if no != EntryNo::GENESIS {
-                match intact_node(&self.store, row.no, no)? {
-                    Some(node) => drop(heads.insert(no, node.hash)),
-                    None => damaged.push(no),
-                }
-            }
-        }
-        if heads.is_empty() {
-            heads.insert(EntryNo::GENESIS, row.id.genesis());
-        }
-        let mut room = Room::new(row, heads);
-        room.writer = self.load_writer(room.no)?;
-        room.leaving = self.load_leaving(room.no)?;
-        room.left_out = damaged.iter().copied().collect();
-        let group = room.no;
-        self.by_id.insert(room.id, group);
-        self.rooms.insert(group, room);
-        for no in damaged {
-            self.note_damage(group, no)?;
+    fn load_rooms(&mut self, wanted: impl Fn(&GroupRow) -> bool) -> Result<(), S::Error> {
+        for row in self.store.groups()?.iter().filter(|row| wanted(row)) {
+            let room = Room::load(&self.store, row, &self.writer_stamp, self.identity.peer())?;
+            self.rooms.insert(room);
         }
         Ok(())
     }
@@ -136,35 +112,34 @@ impl<S: Store> Engine<S> {
     pub fn handle(&mut self, event: Event, now: Now) -> Result<(), S::Error> {
         match event {
             Event::LinkUp { link, peer, dialled, address, listen } => {
-                self.link_up(link, peer, dialled, address, listen, now)
+                self.link_up(link, Link::new(peer, dialled, address, now), listen, now)
             }
             Event::LinkDown { link } => self.link_down(link, now),
             Event::Misconduct { link, what } => self.blame(link, what, now),
             Event::DialFailed { peer, address, refused } => {
-                self.mesh.dial_failed(&peer, &address, refused, now, &mut self.entropy);
+                self.known.dial_failed(&peer, &address, refused, now, &mut self.entropy);
                 Ok(())
             }
-            Event::Control { link, control } => self.control(link, control, now),
-            Event::Sync { link, group, incoming } => {
-                self.mesh.heard_from(link, now);
-                self.receive(link, group, incoming, now)
+            Event::Control { link, control } => {
+                self.heard_from(link, now);
+                self.control(link, control, now)
             }
-            Event::Ahead { link, group, changes } => {
-                self.mesh.heard_from(link, now);
-                self.take_ahead(link, group, changes, now)
+            Event::Sync { link, group, message } => {
+                self.heard_from(link, now);
+                self.receive(link, group, message, now)
             }
-            Event::Damaged { group, no } => {
-                if intact_node(&self.store, group, no)?.is_none() {
-                    self.note_damage(group, no)?;
-                }
-                Ok(())
+            Event::Preview { link, group, changes } => {
+                self.heard_from(link, now);
+                self.take_preview(link, group, changes, now)
             }
-            Event::Command { token, command } => {
-                let result = self.command(command, now)?;
-                self.prepared.push_back(Effect::Reply { token, result });
-                Ok(())
-            }
+            Event::Unreadable { group, no } => self.note_unreadable(group, no),
             Event::Tick => Ok(()),
+        }
+    }
+
+    fn heard_from(&mut self, link: LinkId, now: Now) {
+        if let Some(link) = self.links.get_mut(link) {
+            link.pulse_mut().heard(now);
         }
     }
 
@@ -183,12 +158,7 @@ impl<S: Store> Engine<S> {
         if self.store.publish()? {
             self.flush_due_us.get_or_insert(now.in_ms(PUBLISHED_MS_MAX));
         }
-        if !self.prepared.iter().any(|effect| matches!(effect, Effect::Reply { .. })) {
-            let (mut news, promises) =
-                std::mem::take(&mut self.prepared).into_iter().partition(Effect::is_news);
-            self.effects.append(&mut news);
-            self.prepared = promises;
-        }
+        self.effects.publish();
         Ok(())
     }
 
@@ -196,23 +166,23 @@ impl<S: Store> Engine<S> {
     /// them told. After an error nobody is, and the engine is to be dropped.
     pub fn flush(&mut self, now: Now) -> Result<(), S::Error> {
         let overdue = self.flush_due_us.is_some_and(|due| due <= now.ticks_us);
-        if overdue || !self.prepared.is_empty() {
+        if overdue || self.effects.wait_for_flush() {
             self.store.commit()?;
             self.flush_due_us = None;
         }
-        self.effects.append(&mut self.prepared);
+        self.effects.flush();
         Ok(())
     }
 
     /// The next thing to do. What others are told is durable.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        self.effects.poll()
     }
 
     /// The tick, in microseconds, at which the engine wants an [`Event::Tick`], if nothing happens before.
     pub fn next_timeout_us(&self) -> Option<u64> {
-        let rooms = self.awake.iter().filter_map(|no| self.rooms.get(no)).map(Room::due_us);
-        rooms.chain([self.mesh.next_timeout_us(), self.flush_due_us]).flatten().min()
+        let dues = [self.links.next_timeout_us(), self.known.next_dial_us(), self.flush_due_us];
+        dues.into_iter().chain([self.rooms.next_timeout_us()]).flatten().min()
     }
 
     pub fn store(&self) -> &S {
@@ -231,7 +201,7 @@ impl<S: Store> Engine<S> {
         write: impl FnOnce(&mut S) -> Result<(), S::Error>,
     ) -> Result<(), S::Error> {
         write(&mut self.store)?;
-        self.prepared.push_back(Effect::Changed);
+        self.effects.push(Effect::Changed);
         Ok(())
     }
 
@@ -242,42 +212,15 @@ impl<S: Store> Engine<S> {
     }
 
     fn control(&mut self, link: LinkId, control: Control, now: Now) -> Result<(), S::Error> {
-        self.mesh.heard_from(link, now);
         match control {
             Control::Peers { peers } => self.learn_peers(link, peers, now),
             Control::Subscribe { groups } => self.subscribed(link, groups),
             Control::Unsubscribe { groups } => self.unsubscribed(link, groups),
-            Control::Newest { group } => self.send_ahead(link, group, now),
-            Control::Ping { nonce, digest } => {
-                let ours = self.mesh.may_compare(link, now).then(|| self.digest(link));
-                let pong = Control::Pong { nonce, wall_ms: now.wall.millis(), digest: ours };
-                self.prepared.push_back(Effect::Send { link, frame: pong.into() });
-                match ours {
-                    Some(ours) => self.compare(link, digest == Some(ours)),
-                    None => Ok(()),
-                }
-            }
-            Control::Pong { nonce, wall_ms, digest } => {
-                if !self.mesh.ponged(link, nonce, wall_ms, now) {
-                    return Ok(());
-                }
-                let ours = self.digest(link);
-                self.compare(link, digest == Some(ours))
-            }
+            Control::Preview { group } => self.send_preview(link, group, now),
+            Control::Ping { nonce, digest } => self.pinged(link, nonce, digest, now),
+            Control::Pong { nonce, wall_ms, digest } => self.ponged(link, nonce, wall_ms, digest, now),
             // The link's driver acts on these.
             Control::Hello { .. } | Control::Close { .. } | Control::Unknown => Ok(()),
         }
-    }
-}
-
-/// A node, unless its row is damaged: nothing is to be written on top of what nobody else can have.
-fn intact_node<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<Option<Node>, S::Error> {
-    match store.change(group, no).and_then(|_| store.node(group, no)) {
-        Ok(node) => Ok(node),
-        Err(error) if S::is_one_row(&error) => {
-            tracing::debug!("{error}");
-            Ok(None)
-        }
-        Err(error) => Err(error),
     }
 }

@@ -3,57 +3,63 @@
 
 use sha2::{Digest, Sha256};
 
-use super::author::Answer;
-use super::{CommandError, Draft, Engine, Outcome};
-use crate::group::GroupNo;
+use super::event::{Answer, CommandError, Draft, Refusal};
 use crate::id::{ChangeHash, GroupId};
 use crate::store::{Sent, Store};
-use crate::time::Now;
 
-impl<S: Store> Engine<S> {
-    /// Writes those whose key is new, and answers for the others what was written then.
-    pub(super) fn write_once(&mut self, group: GroupNo, drafts: Vec<Draft>, now: Now) -> Answer<S::Error> {
-        let Some(id) = self.rooms.get(&group).map(|room| room.id) else {
-            return Ok(Err(CommandError::NotJoined));
-        };
-        let (mut ids, mut fresh) = (Vec::new(), Vec::new());
-        let mut keys: Vec<Option<(String, [u8; 32])>> = Vec::new();
+/// What is to be written of a request, and what had been written of it before.
+#[derive(Default)]
+pub(super) struct Once {
+    /// In the order of the request; `None` for what is to be written.
+    ids: Vec<Option<ChangeHash>>,
+    fresh: Vec<Draft>,
+    /// Of each fresh one that has a key: the key, and what it stands for.
+    keys: Vec<Option<(String, [u8; 32])>>,
+}
+
+impl Once {
+    pub fn new<S: Store>(store: &S, group: GroupId, drafts: Vec<Draft>) -> Answer<Self, S::Error> {
+        let mut once = Self::default();
         for draft in drafts {
-            let named = draft.key.as_ref().map(|key| (key.clone(), digest(id, &draft)));
+            let named = draft.key.as_ref().map(|key| (key.clone(), digest(group, &draft)));
             let known = match &named {
-                Some((key, _)) => self.store.sent(key)?,
+                Some((key, _)) => store.sent(key)?,
                 None => None,
             };
+            let in_request = |key: &String| once.keys.iter().flatten().any(|(other, _)| other == key);
             match (known, named) {
-                (Some(sent), Some((_, digest))) if sent.digest == digest => ids.push(Some(sent.id)),
-                (Some(_), Some((key, _))) => return Ok(Err(CommandError::KeyTaken { key })),
+                (Some(sent), Some((_, digest))) if sent.digest == digest => once.ids.push(Some(sent.id)),
+                (known, Some((key, _))) if known.is_some() || in_request(&key) => {
+                    return Err(CommandError::refused(Refusal::KeyTaken { key }));
+                }
                 (_, named) => {
-                    if let Some((key, _)) = &named
-                        && keys.iter().flatten().any(|(other, _)| other == key)
-                    {
-                        return Ok(Err(CommandError::KeyTaken { key: key.clone() }));
-                    }
-                    ids.push(None);
-                    fresh.push(draft);
-                    keys.push(named);
+                    once.ids.push(None);
+                    once.fresh.push(draft);
+                    once.keys.push(named);
                 }
             }
         }
-        if fresh.is_empty() {
-            return Ok(Ok(Outcome::Written(ids.into_iter().flatten().collect())));
-        }
-        let written = match self.write(group, fresh, now)? {
-            Ok(written) => written,
-            Err(error) => return Ok(Err(error)),
-        };
-        for (id, named) in written.iter().zip(keys) {
+        Ok(once)
+    }
+
+    pub fn take_fresh(&mut self) -> Vec<Draft> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Remembers what was written of the fresh ones, and answers for all.
+    pub fn written<S: Store>(
+        self,
+        store: &mut S,
+        written: Vec<ChangeHash>,
+    ) -> Result<Vec<ChangeHash>, S::Error> {
+        debug_assert_eq!(written.len(), self.keys.len(), "all are written or none");
+        for (id, named) in written.iter().zip(self.keys) {
             if let Some((key, digest)) = named {
-                self.store.put_sent(&key, &Sent { digest, id: *id })?;
+                store.put_sent(&key, &Sent { digest, id: *id })?;
             }
         }
         let mut written = written.into_iter();
-        let ids = ids.into_iter().filter_map(|known| known.or_else(|| written.next()));
-        Ok(Ok(Outcome::Written(ids.collect::<Vec<ChangeHash>>())))
+        Ok(self.ids.into_iter().filter_map(|known| known.or_else(|| written.next())).collect())
     }
 }
 

@@ -1,11 +1,14 @@
 //! What the engine knows of itself, for people to look at.
 
-use super::{Engine, Fault};
-use crate::group::{EntryNo, GroupNo, missing_within};
+use super::conduct::{Conducts, Fault};
+use super::known::KnownPeers;
+use super::links::Links;
+use super::rooms::Rooms;
+use crate::group::{GroupNo, missing_within};
 use crate::id::{ChangeHash, PeerId};
-use crate::limits::{PULL_STALL_MS, STATUS_VISITS_MAX};
+use crate::limits::STATUS_VISITS_MAX;
 use crate::store::Store;
-use crate::sync::LinkId;
+use crate::sync::{LinkId, Session};
 use crate::time::Now;
 
 /// A snapshot of the engine's state.
@@ -53,52 +56,54 @@ pub struct BehindStatus {
     pub here: u64,
 }
 
-impl<S: Store> Engine<S> {
-    pub(super) fn status(&self, now: Now) -> Result<Status, S::Error> {
-        let rooms = self.rooms.values().map(|room| RoomStatus {
-            group: room.no,
-            entries: room.entries,
-            heads: room.head_hashes(),
-            waiting: room.orphans.len() as u64,
-        });
-        let mut status = Status { rooms: rooms.collect(), ..Status::default() };
-        for (&link, state) in &self.mesh.links {
+impl Status {
+    pub(super) fn of<S: Store>(
+        store: &S,
+        rooms: &Rooms,
+        links: &Links,
+        known: &KnownPeers,
+        conducts: &Conducts,
+        now: Now,
+    ) -> Result<Self, S::Error> {
+        let mut status = Self::default();
+        for room in rooms.iter() {
+            status.rooms.push(RoomStatus {
+                group: room.no(),
+                entries: room.entries(),
+                heads: room.head_hashes(),
+                waiting: room.waiting() as u64,
+            });
+            let withholding = room.withholding(now).filter_map(|link| links.peer(link));
+            status.withheld.extend(withholding.map(|peer| (peer, room.no())));
+        }
+        for (id, link) in links.iter() {
             status.links.push(LinkStatus {
-                link,
-                peer: state.peer,
-                address: state.address.clone(),
-                dialled: state.dialled,
-                rtt_us: state.rtt_us,
-                skew_ms: state.skew_ms,
-                behind: self.behind(link)?,
+                link: id,
+                peer: link.peer(),
+                address: link.address().to_owned(),
+                dialled: link.dialled(),
+                rtt_us: link.pulse().rtt_us(),
+                skew_ms: link.pulse().skew_ms(),
+                behind: behind(store, rooms, id)?,
             });
         }
-        let absent = self.mesh.absent();
+        let absent = known.absent();
         status.absent = absent.map(|(key, addresses, refused)| (key, addresses.to_vec(), refused)).collect();
-        status.faults = self.conducts.faults().collect();
-        for room in self.rooms.values() {
-            let long = |since: &u64| now.ticks_us.saturating_sub(*since) >= PULL_STALL_MS * 1000;
-            let links = room.stalled.iter().filter(|(_, since)| long(since));
-            let peers = links.filter_map(|(link, _)| self.mesh.peer_of(*link));
-            status.withheld.extend(peers.map(|peer| (peer, room.no)));
-        }
+        status.faults = conducts.faults().collect();
         Ok(status)
     }
+}
 
-    fn behind(&self, link: LinkId) -> Result<Vec<BehindStatus>, S::Error> {
-        let mut behind = Vec::new();
-        for room in self.rooms.values() {
-            let Some(theirs) = room.sessions.get(&link).and_then(|session| session.theirs()) else {
-                continue;
-            };
-            let ours: Vec<EntryNo> = room.heads();
-            let missing = missing_within(&self.store, room.no, &ours, &theirs.known, STATUS_VISITS_MAX)?;
-            let there = missing.map(|missing| missing.len() as u64);
-            let here = theirs.unknown.len() as u64;
-            if there != Some(0) || here > 0 {
-                behind.push(BehindStatus { group: room.no, there, here });
-            }
+fn behind<S: Store>(store: &S, rooms: &Rooms, link: LinkId) -> Result<Vec<BehindStatus>, S::Error> {
+    let mut behind = Vec::new();
+    for room in rooms.iter() {
+        let Some(theirs) = room.session(link).and_then(Session::theirs) else { continue };
+        let missing = missing_within(store, room.no(), &room.heads(), &theirs.known, STATUS_VISITS_MAX)?;
+        let there = missing.map(|missing| missing.len() as u64);
+        let here = theirs.unknown.len() as u64;
+        if there != Some(0) || here > 0 {
+            behind.push(BehindStatus { group: room.no(), there, here });
         }
-        Ok(behind)
     }
+    Ok(behind)
 }

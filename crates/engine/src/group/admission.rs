@@ -45,8 +45,8 @@ pub enum Verdict {
     Known(EntryNo),
     /// These dependencies are not stored: hold the change aside.
     Waiting(Verified, Vec<ChangeHash>),
-    /// No peer will ever admit it.
-    Refused(&'static str),
+    /// No peer will ever admit it, unless a dependency that is stored here cannot be read.
+    Refused(Verified, &'static str),
 }
 
 /// Judges `verified`, which was verified for the group that is stored as `group`. Changes nothing.
@@ -74,15 +74,15 @@ pub fn admit<G: ChangeGraph>(graph: &G, group: GroupNo, verified: Verified) -> R
     for &no in &deps {
         match graph.node(group, no)? {
             Some(node) => nodes.push(node),
-            None => return Ok(Verdict::Refused("a dependency is not readable")),
+            None => return Ok(Verdict::Refused(verified, "a dependency is not readable")),
         }
     }
     let (seq, start_op) = next_counters(&nodes, header.actor);
     if header.seq != seq {
-        return Ok(Verdict::Refused("the sequence number does not follow from the dependencies"));
+        return Ok(Verdict::Refused(verified, "the sequence number does not follow from the dependencies"));
     }
     if header.start_op != start_op {
-        return Ok(Verdict::Refused("the operation counter does not follow from the dependencies"));
+        return Ok(Verdict::Refused(verified, "the operation counter does not follow from the dependencies"));
     }
     let at = verified.content().at.millis();
     let eff = effective_time(at, &nodes);

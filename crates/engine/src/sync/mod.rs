@@ -8,15 +8,21 @@
 //!
 //! Nothing here stores, sends or reads a clock.
 
+mod budget;
+mod heads;
 mod orphans;
 mod pull;
+mod ration;
 mod reconcile;
 mod session;
 
+pub use budget::LinkBudget;
+pub use heads::Heads;
 pub use orphans::{OrphanSpace, Orphans};
 pub use pull::{Pull, Request, Step};
+pub use ration::Ration;
 pub use reconcile::{Owed, bloom_since, owed};
-pub use session::{Heads, Marks, Session};
+pub use session::{Marks, Session};
 
 /// One authenticated connection, numbered by its driver; never used twice in a process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

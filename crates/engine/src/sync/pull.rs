@@ -110,7 +110,7 @@ impl Pull {
     }
 
     /// The link has sent something else that it was asked for, once, and before the answer.
-    pub fn sent_ahead(&mut self, now: Now) {
+    pub fn sent_preview(&mut self, now: Now) {
         self.deadline_us = now.in_ms(PULL_STALL_MS);
     }
 

@@ -1,15 +1,17 @@
 //! One group over one link: what the other side has, what it is owed, what is on its way.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
-use super::{Owed, owed};
+use super::{Heads, LinkBudget, Owed, owed};
 use crate::group::{ChangeGraph, EntryNo, GroupNo, missing_within};
 use crate::id::ChangeHash;
 use crate::limits::{
-    ACKNOWLEDGE_EVERY_MS, BATCH_BYTES, BATCHES_IN_FLIGHT_MAX, IN_FLIGHT_BYTES_MAX, ORPHANS_MAX, VISIT_BYTES,
+    ACKNOWLEDGE_EVERY_MS, BATCH_BYTES, BATCHES_IN_FLIGHT_MAX, HEADS_FREE_MAX, IN_FLIGHT_BYTES_MAX,
+    ORPHANS_MAX, VISIT_BYTES,
 };
 use crate::time::Now;
-use crate::wire::sync_message::Have;
+use crate::wire::sync_message::SyncMessage;
 
 /// Entries that may wait to be sent before the link counts as behind and is served anew from its heads.
 const QUEUE_MAX: usize = 1 << 16;
@@ -18,46 +20,6 @@ const NEAR_MAX: usize = 64;
 const NEAR_VISITS_MAX: usize = 4 * NEAR_MAX;
 /// Entries visited when looking for what a peer's heads acknowledge.
 const ACKNOWLEDGE_VISITS_MAX: usize = 2048;
-
-/// The heads a peer announced, as far as they are stored here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Heads {
-    pub known: Vec<EntryNo>,
-    pub unknown: Vec<ChangeHash>,
-}
-
-impl Heads {
-    pub fn resolve<G: ChangeGraph>(
-        graph: &G,
-        group: GroupNo,
-        hashes: &[ChangeHash],
-    ) -> Result<Self, G::Error> {
-        let mut heads = Self::default();
-        for hash in hashes {
-            match graph.find(group, hash)? {
-                Some(no) => heads.known.push(no),
-                None => heads.unknown.push(*hash),
-            }
-        }
-        heads.known.sort_unstable();
-        heads.known.dedup();
-        Ok(heads)
-    }
-
-    /// Looks again for the unknown ones, after something was stored.
-    fn refresh<G: ChangeGraph>(&mut self, graph: &G, group: GroupNo) -> Result<(), G::Error> {
-        let unknown = std::mem::take(&mut self.unknown);
-        for hash in unknown {
-            match graph.find(group, &hash)? {
-                Some(no) => self.known.push(no),
-                None => self.unknown.push(hash),
-            }
-        }
-        self.known.sort_unstable();
-        self.known.dedup();
-        Ok(())
-    }
-}
 
 /// Entries sent in one message, until the other side's heads show that they arrived.
 #[derive(Debug)]
@@ -103,8 +65,6 @@ pub struct Session {
     /// What arrived last and may be an orphan there, which no heads show. No more can wait there.
     arrived: VecDeque<EntryNo>,
     marks: Marks,
-    /// What was looked at or sent a second time, in bytes.
-    again_bytes: u64,
 }
 
 impl Session {
@@ -113,13 +73,10 @@ impl Session {
         Self { shared, marks, ..Self::default() }
     }
 
-    pub fn marks(&self) -> Marks {
+    /// Ends it. Nothing of it is on its way any more.
+    pub fn close(self, budget: &mut LinkBudget) -> Marks {
+        budget.arrived(self.in_flight_bytes());
         self.marks
-    }
-
-    /// What it took, since this was last asked, to answer what had been answered before.
-    pub fn take_again_bytes(&mut self) -> u64 {
-        std::mem::take(&mut self.again_bytes)
     }
 
     pub fn theirs(&self) -> Option<&Heads> {
@@ -163,23 +120,57 @@ impl Session {
         (self.unacknowledged_bytes > 0).then_some(self.acknowledge_from_us)
     }
 
-    /// Takes in the other side's message; its changes are stored, or held aside, already.
-    pub fn hear<G: ChangeGraph>(
+    /// Takes in the other side's message; its changes are stored, or held aside, already. Beyond a few heads, looking them
+    /// up counts against what the link may ask for again.
+    pub fn hear<G: ChangeGraph, C>(
         &mut self,
         graph: &G,
         group: GroupNo,
         ours: &[EntryNo],
-        heads: &[ChangeHash],
-        have: &[Have],
-        need: &[ChangeHash],
+        message: &SyncMessage<C>,
+        budget: &mut LinkBudget,
+        now: Now,
     ) -> Result<(), G::Error> {
-        let theirs = Heads::resolve(graph, group, heads)?;
+        let looked_up = message.heads.len().saturating_sub(HEADS_FREE_MAX) as u64;
+        budget.asked_again(looked_up * VISIT_BYTES, now);
+        self.take_in(graph, group, ours, message, budget, now)
+    }
+
+    /// The other side has shown, without naming them, that its heads are ours.
+    pub fn hear_level<G: ChangeGraph>(
+        &mut self,
+        graph: &G,
+        group: GroupNo,
+        ours: &[EntryNo],
+        heads: Vec<ChangeHash>,
+        budget: &mut LinkBudget,
+        now: Now,
+    ) -> Result<(), G::Error> {
+        let message = SyncMessage::<()> { heads, ..SyncMessage::default() };
+        self.take_in(graph, group, ours, &message, budget, now)
+    }
+
+    fn take_in<G: ChangeGraph, C>(
+        &mut self,
+        graph: &G,
+        group: GroupNo,
+        ours: &[EntryNo],
+        message: &SyncMessage<C>,
+        budget: &mut LinkBudget,
+        now: Now,
+    ) -> Result<(), G::Error> {
+        let theirs = Heads::resolve(graph, group, &message.heads)?;
         if theirs.unknown.is_empty() {
             self.share(&theirs.known);
         }
-        self.acknowledge(graph, group, &theirs.known)?;
-        if !have.is_empty() || !need.is_empty() {
-            self.serve(graph, group, ours, &theirs, have, need)?;
+        let arrived = self.acknowledged(graph, group, &theirs.known)?;
+        self.note_arrived(arrived, budget);
+        if message.pulls() {
+            // Whoever asks is ready for more.
+            budget.arrived(self.in_flight_bytes());
+            self.in_flight.iter_mut().for_each(|batch| batch.bytes = 0);
+            let again = self.serve(graph, group, ours, &theirs, message)?;
+            budget.asked_again(again * VISIT_BYTES, now);
         }
         if !self.live && theirs.unknown.is_empty() {
             // They are about level: what they still lack they have been told of, and get as they got the rest.
@@ -210,32 +201,35 @@ impl Session {
         }
     }
 
-    /// The common heads, if they are not what was last kept.
-    pub fn take_unsaved(&mut self) -> Option<&[EntryNo]> {
-        std::mem::take(&mut self.unsaved).then_some(&self.shared)
+    /// The common heads are not what was last kept.
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved
+    }
+
+    /// The common heads, which are kept now.
+    pub fn save_shared(&mut self) -> &[EntryNo] {
+        self.unsaved = false;
+        &self.shared
     }
 
     /// Queues the answer to a pull. What is on its way, or may wait there for what is asked for, is not sent again unless
-    /// it is asked for by name: nothing gets lost on a link that stands.
-    fn serve<G: ChangeGraph>(
+    /// it is asked for by name: nothing gets lost on a link that stands. Says how many entries it looked at once more.
+    fn serve<G: ChangeGraph, C>(
         &mut self,
         graph: &G,
         group: GroupNo,
         ours: &[EntryNo],
         theirs: &Heads,
-        have: &[Have],
-        need: &[ChangeHash],
-    ) -> Result<(), G::Error> {
+        message: &SyncMessage<C>,
+    ) -> Result<u64, G::Error> {
         let mut needed: BTreeSet<EntryNo> = BTreeSet::new();
-        for hash in need {
+        for hash in &message.need {
             needed.extend(graph.find(group, hash)?.filter(|&no| no != EntryNo::GENESIS));
         }
-        // Whoever asks is ready for more.
-        self.in_flight.iter_mut().for_each(|batch| batch.bytes = 0);
-        match owed(graph, group, ours, theirs, have)? {
+        let mut again = 0;
+        match owed(graph, group, ours, theirs, &message.have)? {
             Some(Owed { entries: mut owed, visited }) => {
-                let again = visited.iter().filter(|no| **no <= self.marks.visited).count();
-                self.again_bytes += again as u64 * VISIT_BYTES;
+                again = visited.iter().filter(|no| **no <= self.marks.visited).count() as u64;
                 self.marks.visited = visited.into_iter().fold(self.marks.visited, EntryNo::max);
                 for no in self.in_flight.iter().flat_map(|batch| &batch.entries).chain(&self.arrived) {
                     owed.remove(no);
@@ -253,7 +247,7 @@ impl Session {
                 }
             }
         }
-        Ok(())
+        Ok(again)
     }
 
     /// They have shown exactly these heads.
@@ -292,22 +286,29 @@ impl Session {
         self.in_flight.iter().map(|batch| batch.bytes).sum()
     }
 
+    /// Something waits to be sent, and the link has room for it.
+    pub fn may_send(&self, budget: &LinkBudget) -> bool {
+        self.is_starved() && budget.free_bytes() > 0
+    }
+
     /// The next changes to send: one message's worth, or none when nothing is owed or no room is left. What
     /// `change` does not give is left out.
     pub fn take_batch<E>(
         &mut self,
-        mut change: impl FnMut(EntryNo) -> Result<Option<Vec<u8>>, E>,
-    ) -> Result<Vec<Vec<u8>>, E> {
+        budget: &mut LinkBudget,
+        now: Now,
+        mut change: impl FnMut(EntryNo) -> Result<Option<Arc<[u8]>>, E>,
+    ) -> Result<Vec<Arc<[u8]>>, E> {
         let mut changes = Vec::new();
         let mut batch = Batch { entries: Vec::new(), bytes: 0 };
-        if self.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX {
+        if !self.may_send(budget) {
             return Ok(changes);
         }
         while batch.bytes < BATCH_BYTES {
             let Some(no) = self.queue.pop_front() else { break };
             let Some(bytes) = change(no)? else { continue };
             if no <= self.marks.sent {
-                self.again_bytes += bytes.len() as u64;
+                budget.asked_again(bytes.len() as u64, now);
             }
             self.marks.sent = self.marks.sent.max(no);
             batch.bytes += bytes.len();
@@ -315,23 +316,24 @@ impl Session {
             changes.push(bytes);
         }
         if !batch.entries.is_empty() {
+            budget.sent(batch.bytes);
             self.in_flight.push_back(batch);
-            self.note_arrived(self.in_flight.len().saturating_sub(BATCHES_IN_FLIGHT_MAX));
+            self.note_arrived(self.in_flight.len().saturating_sub(BATCHES_IN_FLIGHT_MAX), budget);
         }
         Ok(changes)
     }
 
-    /// Takes what their heads show to have arrived off what is on its way.
-    fn acknowledge<G: ChangeGraph>(
-        &mut self,
+    /// How many of the batches on their way their heads show to have arrived.
+    fn acknowledged<G: ChangeGraph>(
+        &self,
         graph: &G,
         group: GroupNo,
         known: &[EntryNo],
-    ) -> Result<(), G::Error> {
+    ) -> Result<usize, G::Error> {
         let lasts: Vec<EntryNo> = self.in_flight.iter().map(Batch::last).collect();
         let by_last: HashMap<EntryNo, usize> =
             lasts.iter().enumerate().map(|(at, last)| (*last, at)).collect();
-        let Some(mut lowest) = lasts.iter().min().copied() else { return Ok(()) };
+        let Some(mut lowest) = lasts.iter().min().copied() else { return Ok(0) };
         let mut open: BTreeSet<EntryNo> = known.iter().copied().collect();
         let mut arrived = 0;
         let mut visits = 0;
@@ -356,12 +358,14 @@ impl Session {
                 open.extend(node.deps);
             }
         }
-        self.note_arrived(arrived);
-        Ok(())
+        Ok(arrived)
     }
 
-    fn note_arrived(&mut self, batches: usize) {
-        self.arrived.extend(self.in_flight.drain(..batches).flat_map(|batch| batch.entries));
+    fn note_arrived(&mut self, batches: usize, budget: &mut LinkBudget) {
+        for batch in self.in_flight.drain(..batches) {
+            budget.arrived(batch.bytes);
+            self.arrived.extend(batch.entries);
+        }
         self.arrived.drain(..self.arrived.len().saturating_sub(ORPHANS_MAX));
     }
 }

@@ -1,7 +1,9 @@
-//! What one binary WebSocket message holds: a kind byte, then control JSON, a sync message or entries sent ahead.
+//! What one binary WebSocket message holds: a kind byte, then control JSON, a sync message or a preview.
 //!
 //! A decoded frame is within every limit and its texts are plain ASCII, so they can be logged. Control
 //! types of later versions decode to [`Control::Unknown`], to be ignored.
+
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -19,7 +21,7 @@ use crate::wire::sync_message::{SyncMessage, SyncMessageError};
 const KIND_CONTROL: u8 = 0;
 const KIND_SYNC: u8 = 1;
 const KIND_DEFLATED: u8 = 2;
-const KIND_AHEAD: u8 = 3;
+const KIND_PREVIEW: u8 = 3;
 /// What comes before a sync message: kind and group.
 const SYNC_HEAD: usize = 33;
 
@@ -41,8 +43,8 @@ pub enum FrameError {
     Invalid(&'static str),
     #[error("the frame is cut off before its group")]
     Group,
-    #[error("the entries sent ahead come with more than themselves")]
-    Ahead,
+    #[error("the preview holds more than changes")]
+    Preview,
     #[error("{0}")]
     Sync(#[from] SyncMessageError),
     #[error("{0}")]
@@ -68,10 +70,10 @@ pub enum Frame {
         group: GroupId,
         message: SyncMessage,
     },
-    /// The newest entries of a group, ahead of what they stand on. Nothing has been checked of them but their lengths.
-    Ahead {
+    /// The newest entries of a group, without what they depend on. Nothing has been checked of them but their lengths.
+    Preview {
         group: GroupId,
-        changes: Vec<Vec<u8>>,
+        changes: Vec<Arc<[u8]>>,
     },
 }
 
@@ -95,8 +97,9 @@ pub enum Control {
     Subscribe { groups: Vec<GroupId> },
     /// The sender no longer wants to sync these; made by [`Control::unsubscribe`].
     Unsubscribe { groups: Vec<GroupId> },
-    /// The sender wants the newest entries of this group ahead of the rest.
-    Newest { group: GroupId },
+    /// The sender wants the newest entries of this group before the rest.
+    #[serde(rename = "newest")]
+    Preview { group: GroupId },
     Ping {
         nonce: u64,
         /// Stands for the sender's heads of all groups that sync on this link; absent from those that do not
@@ -145,8 +148,8 @@ impl Frame {
                 message.encode_to(&mut out);
                 out
             }
-            Self::Ahead { group, changes } => {
-                let mut out = vec![KIND_AHEAD];
+            Self::Preview { group, changes } => {
+                let mut out = vec![KIND_PREVIEW];
                 out.extend_from_slice(&group.0);
                 SyncMessage { changes: changes.clone(), ..SyncMessage::default() }.encode_to(&mut out);
                 out
@@ -194,9 +197,9 @@ impl Frame {
                 let message = SyncMessage::decode(&deflate::inflate(message)?)?;
                 Ok(Self::Sync { group: GroupId(*group), message })
             }
-            KIND_AHEAD => {
+            KIND_PREVIEW => {
                 let (group, message) = rest.split_first_chunk().ok_or(FrameError::Group)?;
-                Ok(Self::Ahead { group: GroupId(*group), changes: read_ahead(message)? })
+                Ok(Self::Preview { group: GroupId(*group), changes: read_preview(message)? })
             }
             _ => Err(FrameError::Kind(kind)),
         }
@@ -204,15 +207,15 @@ impl Frame {
 }
 
 /// A sync message that holds changes alone, few enough to be kept apart.
-fn read_ahead(message: &[u8]) -> Result<Vec<Vec<u8>>, FrameError> {
+fn read_preview(message: &[u8]) -> Result<Vec<Arc<[u8]>>, FrameError> {
     let SyncMessage { heads, need, have, changes } = SyncMessage::decode(message)?;
     if !heads.is_empty() || !need.is_empty() || !have.is_empty() {
-        return Err(FrameError::Ahead);
+        return Err(FrameError::Preview);
     }
     if changes.len() > PREVIEW_ENTRIES {
         return Err(FrameError::TooMany("changes"));
     }
-    let bytes = changes.iter().map(Vec::len).sum();
+    let bytes = changes.iter().map(|change| change.len()).sum();
     if bytes > PREVIEW_BYTES_MAX {
         return Err(FrameError::TooLarge { bytes, max: PREVIEW_BYTES_MAX });
     }

@@ -3,6 +3,8 @@
 //! Encoding gives the bytes that the library would give. Decoding takes what the library sends in this
 //! version, within our limits, and never the second version, which carries whole documents.
 
+use std::sync::Arc;
+
 use crate::id::ChangeHash;
 use crate::limits::{CHUNK_BYTES_MIN, HAVE_MAX, HEADS_MAX, NEED_MAX};
 use crate::wire::bloom::{Bloom, BloomError};
@@ -32,17 +34,17 @@ pub enum SyncMessageError {
     Trailing,
 }
 
-/// Hash lists are ascending; the sender sees to it, the receiver does not rely on it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SyncMessage {
+/// Hash lists are ascending; the sender sees to it, the receiver does not rely on it. `C` is what a change is: its bytes
+/// on the wire, of which nothing has been checked but their lengths, or a [`Verified`](crate::change::Verified) one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncMessage<C = Arc<[u8]>> {
     /// The sender's heads.
     pub heads: Vec<ChangeHash>,
     /// Changes that the sender asks for by name.
     pub need: Vec<ChangeHash>,
     /// What the sender has; empty where it is not pulling.
     pub have: Vec<Have>,
-    /// Change chunks. Nothing has been checked of them but their lengths.
-    pub changes: Vec<Vec<u8>>,
+    pub changes: Vec<C>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +53,25 @@ pub struct Have {
     pub last_sync: Vec<ChangeHash>,
     /// What the sender has on top of them.
     pub bloom: Bloom,
+}
+
+impl<C> Default for SyncMessage<C> {
+    fn default() -> Self {
+        Self { heads: Vec::new(), need: Vec::new(), have: Vec::new(), changes: Vec::new() }
+    }
+}
+
+impl<C> SyncMessage<C> {
+    /// The sender waits for changes.
+    pub fn pulls(&self) -> bool {
+        !self.need.is_empty() || !self.have.is_empty()
+    }
+
+    /// The same message with other changes, or with these in another form.
+    pub fn with_changes<D>(self, changes: Vec<D>) -> SyncMessage<D> {
+        let Self { heads, need, have, .. } = self;
+        SyncMessage { heads, need, have, changes }
+    }
 }
 
 impl SyncMessage {
@@ -102,7 +123,7 @@ impl SyncMessage {
             if change.len() < CHUNK_BYTES_MIN {
                 return Err(SyncMessageError::ShortChange);
             }
-            changes.push(change.to_vec());
+            changes.push(change.into());
         }
 
         // The library appends a section of capabilities, none of which this protocol has.

@@ -1,7 +1,7 @@
 //! A peer goes on with the actor of its last run only where it is certain that nobody else wrote under it since.
 
 use peer_engine::change::Unverified;
-use peer_engine::engine::{Command, Draft, Engine, Event, Settings};
+use peer_engine::engine::{Draft, Engine, Settings};
 use peer_engine::group::ChangeGraph;
 use peer_engine::id::ActorId;
 use peer_engine::store::{MemoryStore, Store};
@@ -18,7 +18,7 @@ fn run(store: MemoryStore, seed: u8, stamp: [u8; 32], in_order: bool) -> ((Actor
     let mut bench = Bench::new(&[], &[]);
     bench.engine = Engine::new(store, settings).unwrap();
     let drafts = vec![Draft { body: "hello".to_owned(), ..Draft::default() }];
-    bench.handle(Event::Command { token: 1, command: Command::Write { group: group(), drafts } });
+    bench.command(|engine, now| engine.write(group(), drafts, now));
     if in_order {
         bench.engine.keep_writers().unwrap();
         bench.engine.commit(Now::default()).unwrap();

@@ -1,7 +1,9 @@
 //! The gate in the engine: what fits the group gets in, in whatever order it comes; all else costs the link.
 
+use std::sync::Arc;
+
 use peer_engine::change::{Change, Unverified, Verified};
-use peer_engine::engine::{Command, Draft, Event};
+use peer_engine::engine::{Draft, Event};
 use peer_engine::id::{ActorId, ChangeHash, MeshId};
 use peer_engine::limits::ORPHANS_MAX;
 use peer_engine::store::Store;
@@ -106,9 +108,8 @@ fn a_bad_change_costs_the_link_that_brought_it_and_not_the_one_that_completes_it
     bench.handle(Event::LinkUp { link: liar, peer, dialled: true, address, listen: Vec::new() });
     let control = peer_engine::wire::frame::Control::Subscribe { groups: vec![group()] };
     bench.handle(Event::Control { link: liar, control });
-    let incoming =
-        peer_engine::engine::Incoming { heads: vec![bad.hash()], changes: vec![bad], ..Default::default() };
-    bench.handle(Event::Sync { link: liar, group: group(), incoming });
+    let told = SyncMessage { heads: vec![bad.hash()], changes: vec![bad], ..Default::default() };
+    bench.handle(Event::Sync { link: liar, group: group(), message: told });
     assert_eq!(bench.closed, None);
     bench.push(vec![graph.changes[1].clone()]);
     assert_eq!(bench.closed, Some(CloseCode::Change));
@@ -177,10 +178,10 @@ fn an_own_actor_that_somebody_else_uses_is_never_used_again() {
     let mut bench = Bench::linked(&[], &[]);
     let write = |bench: &mut Bench, body: &str| {
         let drafts = vec![Draft { body: body.to_owned(), ..Draft::default() }];
-        bench.handle(Event::Command { token: 1, command: Command::Write { group: group(), drafts } });
+        bench.command(|engine, now| engine.write(group(), drafts, now));
     };
     write(&mut bench, "mine");
-    let sent: Vec<Vec<u8>> = bench.sent.iter().flat_map(|message| message.changes.clone()).collect();
+    let sent: Vec<Arc<[u8]>> = bench.sent.iter().flat_map(|message| message.changes.clone()).collect();
     let mine = match sent.last() {
         Some(bytes) => Unverified::decode(bytes).expect("a valid change").header().clone(),
         None => {
@@ -228,8 +229,8 @@ fn entries_of_unknown_kind_pass_through() {
     bench.sent.clear();
     let ask = SyncMessage { heads: vec![group().genesis()], need: vec![change.hash()], ..Default::default() };
     bench.hear(ask, vec![]);
-    let handed_on: Vec<Vec<u8>> = bench.sent.iter().flat_map(|message| message.changes.clone()).collect();
-    assert_eq!(handed_on, [change.bytes().to_vec()]);
+    let handed_on: Vec<Arc<[u8]>> = bench.sent.iter().flat_map(|message| message.changes.clone()).collect();
+    assert_eq!(handed_on, [change.bytes().clone()]);
 }
 
 #[test]
@@ -254,7 +255,7 @@ fn more_heads_than_a_change_can_name_are_merged_over_several() {
     let mut bench = Bench::linked(&graph.changes, &[]);
     for (round, left) in [(1, 150 - 64 + 1), (2, 24), (3, 1)] {
         let drafts = vec![Draft { body: format!("merge {round}"), ..Draft::default() }];
-        bench.handle(Event::Command { token: 1, command: Command::Write { group: group(), drafts } });
+        bench.command(|engine, now| engine.write(group(), drafts, now));
         assert_eq!(bench.heads().len(), left, "after {round}");
     }
     assert_eq!(bench.history().len(), 153);

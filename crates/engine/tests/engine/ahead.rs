@@ -1,12 +1,14 @@
 //! The newest entries ahead of the rest: who sends them to whom, and what becomes of them.
 
+use std::sync::Arc;
+
 use peer_engine::change::{Change, Genesis, Header, Verified};
-use peer_engine::engine::{Command, Effect, Engine, Event, Incoming, Outcome, Settings};
+use peer_engine::engine::{Effect, Engine, Event, Settings};
 use peer_engine::group::{Verdict, admit};
 use peer_engine::id::{ActorId, ChangeHash, GroupId, PeerId};
 use peer_engine::limits::{
-    AHEAD_BYTES_MAX, BATCH_BYTES, BODY_BYTES_MAX, LINK_IN_FLIGHT_BYTES_MAX, LINK_QUEUE_BYTES_MAX,
-    PREVIEW_BYTES_SENT, PREVIEW_ENTRIES, PREVIEW_FROM, PULL_STALL_MS,
+    BATCH_BYTES, BODY_BYTES_MAX, LINK_IN_FLIGHT_BYTES_MAX, LINK_QUEUE_BYTES_MAX, PREVIEW_BYTES_SENT,
+    PREVIEW_ENTRIES, PREVIEW_FROM, PREVIEW_LINK_BYTES_MAX, PULL_STALL_MS,
 };
 use peer_engine::store::Store;
 use peer_engine::sync::LinkId;
@@ -23,15 +25,15 @@ fn hashes(changes: &[Verified]) -> Vec<ChangeHash> {
 }
 
 fn newest(bench: &mut Bench) {
-    bench.handle(Event::Control { link: LINK, control: Control::Newest { group: group() } });
+    bench.handle(Event::Control { link: LINK, control: Control::Preview { group: group() } });
 }
 
 /// What was sent ahead, frame by frame.
 fn sent_ahead(bench: &mut Bench) -> Vec<Vec<ChangeHash>> {
     let sent = |effect| match effect {
-        Effect::Send { link: LINK, frame: Frame::Ahead { group: to, changes } } if to == group() => {
+        Effect::Send { link: LINK, frame: Frame::Preview { group: to, changes } } if to == group() => {
             let hash =
-                |bytes: &Vec<u8>| peer_engine::change::Unverified::decode(bytes).expect("a change").hash();
+                |bytes: &Arc<[u8]>| peer_engine::change::Unverified::decode(bytes).expect("a change").hash();
             Some(changes.iter().map(hash).collect())
         }
         _ => None,
@@ -42,7 +44,7 @@ fn sent_ahead(bench: &mut Bench) -> Vec<Vec<ChangeHash>> {
 /// The links that were asked for the newest entries.
 fn asked(bench: &mut Bench) -> Vec<LinkId> {
     let asked = |effect| match effect {
-        Effect::Send { link, frame: Frame::Control(Control::Newest { group: of }) } if of == group() => {
+        Effect::Send { link, frame: Frame::Control(Control::Preview { group: of }) } if of == group() => {
             Some(link)
         }
         _ => None,
@@ -59,10 +61,10 @@ enum Seen {
 /// What those who look at the group are told of its preview.
 fn seen(bench: &mut Bench) -> Vec<Seen> {
     let seen = |effect| match effect {
-        Effect::Ahead { group, peer, changes } if group == bench.no => {
+        Effect::Preview { group, peer, changes } if group == bench.no => {
             Some(Seen::Ahead(peer, hashes(&changes)))
         }
-        Effect::AheadOver { group } if group == bench.no => Some(Seen::Over),
+        Effect::PreviewOver { group } if group == bench.no => Some(Seen::Over),
         _ => None,
     };
     std::mem::take(&mut bench.effects).into_iter().filter_map(seen).collect()
@@ -76,11 +78,15 @@ fn link_up(bench: &mut Bench, link: LinkId, peer: PeerId) {
 
 fn announce(bench: &mut Bench, link: LinkId, changes: &[Verified]) {
     let heads = changes.last().map(Verified::hash).into_iter().collect();
-    bench.handle(Event::Sync { link, group: group(), incoming: Incoming { heads, ..Incoming::default() } });
+    bench.handle(Event::Sync {
+        link,
+        group: group(),
+        message: SyncMessage { heads, ..SyncMessage::default() },
+    });
 }
 
 fn ahead(bench: &mut Bench, link: LinkId, group: GroupId, changes: &[Verified]) {
-    bench.handle(Event::Ahead { link, group, changes: changes.to_vec() });
+    bench.handle(Event::Preview { link, group, changes: changes.to_vec() });
 }
 
 /// A newcomer that has heard of all these on the first link, and has asked.
@@ -101,10 +107,7 @@ fn move_on(bench: &mut Bench, changes: &[Verified]) {
 }
 
 fn waiting(bench: &mut Bench) -> u64 {
-    match bench.ask(Command::Status) {
-        Outcome::Status(status) => status.rooms.iter().map(|room| room.waiting).sum(),
-        other => panic!("{other:?}"),
-    }
+    bench.command(|engine, now| engine.status(now)).rooms.iter().map(|room| room.waiting).sum()
 }
 
 #[test]
@@ -198,7 +201,7 @@ fn who_takes_no_part_in_the_group_is_sent_nothing() {
 fn what_one_link_is_sent_ahead_has_a_ration() {
     let bench = Bench::new(&[], &[]);
     let (mut store, mut groups) = (bench.engine.into_store(), Vec::new());
-    for number in 0..AHEAD_BYTES_MAX / PREVIEW_BYTES_SENT as u64 + 10 {
+    for number in 0..PREVIEW_LINK_BYTES_MAX / PREVIEW_BYTES_SENT as u64 + 10 {
         let genesis = Genesis::public(genesis().mesh, format!("group-{number}").parse().expect("a name"));
         let no = store.add_group(&genesis, true).expect("memory does not fail");
         let (who, mut last, mut start_op) = (author(1), genesis.id().genesis(), Genesis::MAX_OP + 1);
@@ -221,14 +224,16 @@ fn what_one_link_is_sent_ahead_has_a_ration() {
     bench.handle(Event::LinkUp { link: LINK, peer, dialled: true, address, listen: Vec::new() });
     bench.handle(Event::Control { link: LINK, control: Control::Subscribe { groups: groups.clone() } });
     for group in groups {
-        bench.handle(Event::Control { link: LINK, control: Control::Newest { group } });
+        bench.handle(Event::Control { link: LINK, control: Control::Preview { group } });
     }
     let bytes = bench.effects.iter().map(|effect| match effect {
-        Effect::Send { frame: Frame::Ahead { changes, .. }, .. } => changes.iter().map(Vec::len).sum(),
+        Effect::Send { frame: Frame::Preview { changes, .. }, .. } => {
+            changes.iter().map(|change| change.len()).sum()
+        }
         _ => 0,
     });
     let bytes: usize = bytes.sum();
-    let most = AHEAD_BYTES_MAX as usize;
+    let most = PREVIEW_LINK_BYTES_MAX as usize;
     assert!((most..most + BATCH_BYTES).contains(&bytes), "{bytes}");
     assert!(bytes + LINK_IN_FLIGHT_BYTES_MAX < LINK_QUEUE_BYTES_MAX);
     assert_eq!(bench.closed, None);
@@ -343,7 +348,7 @@ fn a_link_that_ends_takes_its_preview_along_and_the_next_one_is_asked() {
     bench.effects.clear();
     bench.handle(Event::LinkDown { link: LINK });
     let effects = std::mem::take(&mut bench.effects);
-    let over = effects.iter().filter(|effect| matches!(effect, Effect::AheadOver { .. })).count();
+    let over = effects.iter().filter(|effect| matches!(effect, Effect::PreviewOver { .. })).count();
     bench.effects = effects;
     assert_eq!((over, asked(&mut bench)), (1, vec![OTHER]));
     ahead(&mut bench, OTHER, group(), last);
@@ -382,12 +387,12 @@ fn a_preview_ends_when_all_that_its_sender_has_is_here_whoever_brought_it() {
     ahead(&mut bench, LINK, group(), &changes[2..]);
     bench.effects.clear();
     link_up(&mut bench, OTHER, author(201).peer());
-    let incoming = Incoming {
+    let message = SyncMessage {
         heads: vec![changes[3].hash(), ChangeHash([0xee; 32])],
         changes: changes.clone(),
-        ..Incoming::default()
+        ..SyncMessage::default()
     };
-    bench.handle(Event::Sync { link: OTHER, group: group(), incoming });
+    bench.handle(Event::Sync { link: OTHER, group: group(), message });
     let mut news = seen(&mut bench);
     news.truncate(1);
     assert_eq!(news, [Seen::Over]);
@@ -399,8 +404,8 @@ fn who_leaves_the_group_sees_no_preview_any_more() {
     let mut bench = newcomer(&changes);
     ahead(&mut bench, LINK, group(), &changes[2..]);
     bench.effects.clear();
-    let command = Command::Leave { group: bench.no };
-    bench.handle(Event::Command { token: 1, command });
+    let no = bench.no;
+    bench.command(|engine, now| engine.leave(no, now));
     assert_eq!(seen(&mut bench), [Seen::Over]);
 }
 
@@ -419,12 +424,12 @@ fn who_sends_nothing_of_what_it_announced_does_not_keep_its_preview_up() {
                 changes[500..501].to_vec(),
             );
         }
-        let incoming = Incoming {
+        let message = SyncMessage {
             heads: vec![changes[8].hash()],
             changes: changes[..9].to_vec(),
-            ..Incoming::default()
+            ..SyncMessage::default()
         };
-        bench.handle(Event::Sync { link: OTHER, group: group(), incoming });
+        bench.handle(Event::Sync { link: OTHER, group: group(), message });
         let mut told = seen(&mut bench);
         assert_eq!(told.is_empty(), something_new);
         bench.pass(2 * PULL_STALL_MS * 1000);

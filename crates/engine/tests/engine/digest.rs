@@ -1,7 +1,7 @@
 //! The digest that goes with every ping: computed here again, as `sync-protocol.md` describes it.
 
 use peer_engine::change::Verified;
-use peer_engine::engine::{Command, Draft, Event, Incoming, Outcome, StoredOn};
+use peer_engine::engine::{Draft, Event, StoredOn};
 use peer_engine::id::ChangeHash;
 use peer_engine::limits::COMPARE_EVERY_MS;
 use peer_engine::sync::LinkId;
@@ -35,22 +35,21 @@ fn hear_beside(bench: &mut Bench, change: Verified) {
     let peer = author(201).peer();
     bench.handle(Event::LinkUp { link, peer, dialled: true, address, listen: Vec::new() });
     bench.handle(Event::Control { link, control: Control::Subscribe { groups: vec![group()] } });
-    let incoming = Incoming { heads: vec![change.hash()], changes: vec![change], ..Incoming::default() };
-    bench.handle(Event::Sync { link, group: group(), incoming });
+    let message = SyncMessage { heads: vec![change.hash()], changes: vec![change], ..SyncMessage::default() };
+    bench.handle(Event::Sync { link, group: group(), message });
 }
 
 /// On how many peers the newest entry is known to be.
 fn holders(bench: &mut Bench) -> u32 {
     let entries = bench.heads();
-    match bench.ask(Command::StoredOn { group: bench.no, entries }) {
-        Outcome::StoredOn(answers) => answers.iter().map(|StoredOn { peers, .. }| *peers).min().unwrap_or(0),
-        other => panic!("{other:?}"),
-    }
+    let group = bench.no;
+    let answers = bench.command(|engine, _| engine.stored_on(group, &entries));
+    answers.iter().map(|StoredOn { peers, .. }| *peers).min().unwrap_or(0)
 }
 
 fn write(bench: &mut Bench) {
     let drafts = vec![Draft { body: "news".to_owned(), ..Draft::default() }];
-    bench.handle(Event::Command { token: 1, command: Command::Write { group: group(), drafts } });
+    bench.command(|engine, now| engine.write(group(), drafts, now));
 }
 
 fn ping(bench: &mut Bench, digest: Option<u64>) {

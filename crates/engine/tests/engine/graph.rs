@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use peer_engine::change::{Body, Change, Content, Genesis, Header, Verified};
-use peer_engine::engine::{Command, Effect, Engine, Event, Incoming, Outcome, Settings};
+use peer_engine::engine::{Answer, Effect, Engine, Event, Settings};
 use peer_engine::group::{GroupNo, Verdict, admit};
 use peer_engine::id::{ActorId, ChangeHash, GroupId, MeshId, PeerId};
 use peer_engine::identity::Identity;
-use peer_engine::store::{MemoryStore, Store};
+use peer_engine::store::{MemoryError, MemoryStore, Store};
 use peer_engine::sync::LinkId;
 use peer_engine::time::{Now, Timestamp};
 use peer_engine::wire::close::CloseCode;
@@ -189,10 +189,30 @@ impl Bench {
         bench
     }
 
-    pub fn handle(&mut self, event: Event) {
+    fn now(&self) -> Now {
         let wall = Timestamp::clamped(1_760_000_000_000 + (self.now_us / 1000) as i64);
-        let now = Now { wall, ticks_us: self.now_us };
+        Now { wall, ticks_us: self.now_us }
+    }
+
+    pub fn handle(&mut self, event: Event) {
+        let now = self.now();
         self.engine.handle(event, now).expect("memory does not fail");
+        self.commit();
+    }
+
+    /// Has a command carried out that must not be refused.
+    pub fn command<T>(
+        &mut self,
+        command: impl FnOnce(&mut Engine<MemoryStore>, Now) -> Answer<T, MemoryError>,
+    ) -> T {
+        let now = self.now();
+        let answer = command(&mut self.engine, now).expect("nothing is refused");
+        self.commit();
+        answer
+    }
+
+    fn commit(&mut self) {
+        let now = self.now();
         self.engine.commit(now).expect("memory does not fail");
         while let Some(effect) = self.engine.poll_effect() {
             match effect {
@@ -207,22 +227,9 @@ impl Bench {
         }
     }
 
-    /// Asks for something that changes nothing.
-    pub fn ask(&mut self, command: Command) -> Outcome {
-        let now = Now { wall: Timestamp::clamped(0), ticks_us: self.now_us };
-        self.engine.handle(Event::Command { token: 0, command }, now).expect("memory does not fail");
-        self.engine.commit(now).expect("memory does not fail");
-        let reply = std::iter::from_fn(|| self.engine.poll_effect()).find_map(|effect| match effect {
-            Effect::Reply { result, .. } => Some(result),
-            _ => None,
-        });
-        reply.expect("an answer").expect("nothing is refused")
-    }
-
     /// What the other side says.
     pub fn event(&self, message: SyncMessage, changes: Vec<Verified>) -> Event {
-        let SyncMessage { heads, need, have, .. } = message;
-        Event::Sync { link: LINK, group: group(), incoming: Incoming { heads, need, have, changes } }
+        Event::Sync { link: LINK, group: group(), message: message.with_changes(changes) }
     }
 
     pub fn hear(&mut self, message: SyncMessage, changes: Vec<Verified>) {

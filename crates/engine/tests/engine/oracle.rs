@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use automerge::Automerge;
 use automerge::sync::{Message, State, SyncDoc};
 use peer_engine::change::{Unverified, Verified};
-use peer_engine::engine::{Command, Draft, Event};
+use peer_engine::engine::{Draft, Event};
 use peer_engine::id::ChangeHash;
 use peer_engine::limits::PULL_STALL_MS;
 use peer_engine::wire::frame::Control;
@@ -96,7 +96,7 @@ fn converse(
             (false, empty) if empty || rng.chance(50) => {
                 let bytes: Vec<u8> = to_us.pop_front().unwrap_or_default();
                 let message = SyncMessage::decode(&bytes).expect("we read what the library writes");
-                let verify = |bytes: &Vec<u8>| {
+                let verify = |bytes: &std::sync::Arc<[u8]>| {
                     let change = Unverified::decode(bytes).expect("the library sends what it was given");
                     change.verify(group()).expect("and every signature holds")
                 };
@@ -174,8 +174,7 @@ fn the_library_converges_with_us_while_both_sides_write() {
             left -= 1;
             if rng.chance(50) {
                 let drafts = vec![Draft { body: format!("ours {left}"), ..Draft::default() }];
-                let command = Command::Write { group: group(), drafts };
-                bench.handle(Event::Command { token: 1, command });
+                bench.command(|engine, now| engine.write(group(), drafts, now));
             } else {
                 let heads = library.heads();
                 let known = heads.iter().all(|head| *head == group().genesis() || graph.get(head).is_some());

@@ -1,7 +1,7 @@
 //! When things are said: at once where nothing was said before, in a burst together.
 
 use peer_engine::change::Verified;
-use peer_engine::engine::{Command, Draft, Effect, Event};
+use peer_engine::engine::{Draft, Effect, Event};
 use peer_engine::id::ChangeHash;
 use peer_engine::limits::{ACKNOWLEDGE_EVERY_MS, PUBLISHED_MS_MAX, PUSH_EVERY_MS};
 use peer_engine::time::{Now, Timestamp};
@@ -23,7 +23,7 @@ fn level(more: usize) -> (Bench, Vec<Verified>) {
 
 fn write(bench: &mut Bench, body: &str) {
     let drafts = vec![Draft { body: body.to_owned(), ..Draft::default() }];
-    bench.handle(Event::Command { token: 1, command: Command::Write { group: group(), drafts } });
+    bench.command(|engine, now| engine.write(group(), drafts, now));
 }
 
 /// How many changes each message carries that was sent since this was last asked.

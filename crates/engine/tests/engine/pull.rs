@@ -1,7 +1,7 @@
 //! How a catch-up asks, where the other side gets more while it is asked.
 
 use peer_engine::change::{Unverified, Verified};
-use peer_engine::engine::{Event, Incoming};
+use peer_engine::engine::Event;
 use peer_engine::id::ChangeHash;
 use peer_engine::limits::ORPHAN_BYTES_MAX;
 use peer_engine::sync::LinkId;
@@ -16,7 +16,8 @@ const THIRD: LinkId = LinkId(2);
 fn relay(from: &mut Bench, to: &mut Bench) -> usize {
     let messages = std::mem::take(&mut from.sent);
     for message in &messages {
-        let verify = |bytes: &Vec<u8>| Unverified::decode(bytes).unwrap().verify(group()).unwrap();
+        let verify =
+            |bytes: &std::sync::Arc<[u8]>| Unverified::decode(bytes).unwrap().verify(group()).unwrap();
         let changes = message.changes.iter().map(verify).collect();
         to.hear(message.clone(), changes);
     }
@@ -34,7 +35,7 @@ fn hear_third(bench: &mut Bench, changes: Vec<Verified>) {
     bench.handle(Event::Sync {
         link: THIRD,
         group: group(),
-        incoming: Incoming { changes, ..Incoming::default() },
+        message: SyncMessage { changes, ..SyncMessage::default() },
     });
 }
 

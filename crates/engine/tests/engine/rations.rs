@@ -1,7 +1,7 @@
 //! What one link may cost, in ticks: beyond it the link ends. Honest catch-ups are not touched.
 
 use peer_engine::change::Verified;
-use peer_engine::engine::{Command, Event, Incoming, Misconduct, Outcome};
+use peer_engine::engine::{Event, Misconduct};
 use peer_engine::id::{ChangeHash, PeerId};
 use peer_engine::limits::{
     ACQUAINTED_AFTER_MS, ASKED_AGAIN_BYTES_MAX, ASKED_AGAIN_BYTES_PER_S, GOSSIP_MAX, HEARSAY_DIALS_MAX,
@@ -27,10 +27,7 @@ fn link_up(bench: &mut Bench, number: usize) {
 }
 
 fn status(bench: &mut Bench) -> peer_engine::engine::Status {
-    match bench.ask(Command::Status) {
-        Outcome::Status(status) => *status,
-        outcome => panic!("{outcome:?}"),
-    }
+    bench.command(|engine, now| engine.status(now))
 }
 
 #[test]
@@ -108,7 +105,7 @@ fn orphans_of_all_links_together_are_bounded_and_the_largest_share_gives_way() {
         bench.handle(Event::Sync {
             link,
             group: group(),
-            incoming: Incoming { changes, ..Incoming::default() },
+            message: SyncMessage { changes, ..SyncMessage::default() },
         });
         // The small share of an honest link stays.
         if number == 0 {
@@ -126,7 +123,7 @@ fn newcomers_leave_room_for_acquaintances() {
     let mut bench = Bench::new(&[], &[]);
     let acquaintance = key(usize::MAX);
     let addresses = vec!["192.0.2.9:4040".to_owned()];
-    bench.ask(Command::Introduce { peer: acquaintance, addresses });
+    bench.command(|engine, now| engine.introduce(acquaintance, addresses, now));
     for number in 0..PEERS_MAX {
         link_up(&mut bench, number);
     }
@@ -165,7 +162,7 @@ fn hearsay_has_a_ration_and_dials_of_its_own() {
     assert_eq!(bench.dialled.len(), HEARSAY_DIALS_MAX);
     // One that a ticket names does not wait for any of them.
     let addresses = vec!["192.0.2.9:4040".to_owned()];
-    bench.handle(Event::Command { token: 1, command: Command::Introduce { peer: key(5_000), addresses } });
+    bench.command(|engine, now| engine.introduce(key(5_000), addresses, now));
     assert_eq!(bench.dialled.last().map(|(peer, _)| *peer), Some(key(5_000)));
     // Where dials fail at once, others get their turn, but never faster than the ration.
     let mut dials = 0;

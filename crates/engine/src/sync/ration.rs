@@ -4,7 +4,7 @@ use crate::time::Now;
 
 /// What is left of a ration. It may be overdrawn by one expense of any size, and is then made up for first.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ration {
+pub struct Ration {
     most: i64,
     /// So many more every `every_us`.
     more: i64,

@@ -14,7 +14,6 @@ const TABLES: &[&str] = &["src/api/routes.rs: table"];
 const LONG: &[&str] = &[
     "src/node/mod.rs: start",
     "src/node/status.rs: describe",
-    "src/store/sqlite/salvage/found.rs: collect",
     "src/tui/effects.rs: answer",
     "src/tui/update/answers.rs: answer",
     "crates/engine/src/engine/delivery.rs: receive",

@@ -27,6 +27,21 @@ const STRETCH: usize = 1024;
 /// Bytes of a hash that find a row; the whole is compared there.
 const BEGINNING: usize = 8;
 
+/// Eight bytes find a row; the whole hash is compared there. In two levels, of which the first is the smaller.
+pub(super) const TABLES: &str = "
+CREATE TABLE by_hash_recent (
+    beginning BLOB NOT NULL,
+    log INTEGER NOT NULL,
+    PRIMARY KEY (beginning, log)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE by_hash (
+    beginning BLOB NOT NULL,
+    log INTEGER NOT NULL,
+    PRIMARY KEY (beginning, log)
+) STRICT, WITHOUT ROWID;
+";
+
 /// The writer's part of it.
 #[derive(Debug, Default)]
 pub(super) struct ByHash {
@@ -175,12 +190,11 @@ pub(super) fn fill(conn: &Connection) -> rusqlite::Result<()> {
 mod tests {
     use sha2::{Digest, Sha256};
 
-    use super::super::schema;
     use super::*;
 
     fn index() -> Connection {
         let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(schema::BY_HASH).unwrap();
+        conn.execute_batch(TABLES).unwrap();
         conn
     }
 
@@ -252,7 +266,7 @@ mod tests {
     #[test]
     fn rows_that_cannot_be_moved_are_damage() {
         let (conn, mut by_hash) = (Connection::open_in_memory().unwrap(), ByHash::default());
-        conn.execute_batch(&schema::BY_HASH.replace("STRICT,", "")).unwrap();
+        conn.execute_batch(&TABLES.replace("STRICT,", "")).unwrap();
         let mut insert = conn.prepare("INSERT INTO by_hash_recent VALUES (?1, 1)").unwrap();
         for number in 0..RECENT_MAX as i64 {
             insert.execute([number]).unwrap();

@@ -7,10 +7,12 @@
 mod append;
 mod by_hash;
 mod carve;
+mod checkpoint;
 mod feed;
 mod held;
 mod index;
 mod log;
+mod query;
 mod reader;
 mod rebuild;
 mod recent;

@@ -21,7 +21,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::by_hash;
 use super::log::{self, GroupRef, Stored};
 use super::words::Tail;
-use super::{group_name, index, schema, search, shelf, stranded};
+use super::{group_name, index, query, schema, search, shelf, stranded};
 use crate::limits::PAGE_MAX;
 use crate::store::{Entry, Hit, Page, PageOf, Snapshot, StoreError};
 
@@ -195,7 +195,7 @@ impl Reader {
         limit: usize,
         context: usize,
     ) -> Result<Vec<Hit>, StoreError> {
-        let Some(query) = search::query(text) else { return Ok(Vec::new()) };
+        let Some(query) = query::words(text) else { return Ok(Vec::new()) };
         self.in_one_state(|| {
             let mut names = HashMap::new();
             let mut hits = Vec::new();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::by_hash;
 use super::words::Unindexed;
+use super::{by_hash, words};
 use crate::store::StoreError;
 
 /// "Peer" in ASCII, where SQLite keeps the file's owner.
@@ -20,7 +20,7 @@ const VERSION_MIN: i64 = 2;
 const WITH_FEED: i64 = 3;
 /// The first version in which messages wait to be indexed.
 const WITH_MARK: i64 = 4;
-/// The first version that has [`BY_HASH`].
+/// The first version that has [`by_hash::TABLES`].
 const WITH_BY_HASH: i64 = 5;
 /// A version that nothing ever had: bytes that were not written so.
 const VERSION_MAX: i64 = 1000;
@@ -129,12 +129,6 @@ CREATE TABLE value (
 
 ";
 
-const WORDS: &str = "
-CREATE VIRTUAL TABLE words USING fts5 (
-    body, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'
-);
-";
-
 /// What is this peer's own and in no log: the order of arrival, what was read, under what keys was sent; and an index
 /// of what came late.
 const BESIDE: &str = "
@@ -157,23 +151,6 @@ CREATE TABLE sent (
 
 CREATE INDEX log_late ON log (id) WHERE late = 1;
 ";
-
-/// Eight bytes find a row; the whole hash is compared there. In two levels, of which the first is the smaller.
-pub(super) const BY_HASH: &str = "
-CREATE TABLE by_hash_recent (
-    beginning BLOB NOT NULL,
-    log INTEGER NOT NULL,
-    PRIMARY KEY (beginning, log)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE by_hash (
-    beginning BLOB NOT NULL,
-    log INTEGER NOT NULL,
-    PRIMARY KEY (beginning, log)
-) STRICT, WITHOUT ROWID;
-";
-
-const MERGE_WORDS_LATER: &str = "INSERT INTO words (words, rank) VALUES ('automerge', 0)";
 
 const OURS: &str = "SELECT count(*) FROM sqlite_schema WHERE name IN
     ('actor', 'entry', 'fork', 'grp', 'log', 'peer', 'register', 'shared_heads', 'snapshot', 'value', 'words')";
@@ -239,18 +216,8 @@ pub(super) fn open_writer(
         return Err(StoreError::Unopenable { path: path.into(), reason });
     }
     // Of an earlier version; on a full disk commits go on merging until the next start.
-    let _ = merge_words_later(&conn);
+    let _ = words::merge_later(&conn);
     Ok(conn)
-}
-
-/// Has parts of the full-text index merged when [there is time](super::words::Unindexed::tidy), and not by the commit that
-/// happens to be the sixty-fourth, unless there are very many.
-fn merge_words_later(conn: &Connection) -> rusqlite::Result<()> {
-    let set = "SELECT count(*) FROM words_config WHERE k = 'automerge' AND v = 0";
-    if conn.query_row(set, [], |row| row.get::<_, i64>(0))? == 0 {
-        conn.execute_batch(MERGE_WORDS_LATER)?;
-    }
-    Ok(())
 }
 
 /// Whether the write-ahead log stays as it is when the last connection is closed.
@@ -321,10 +288,9 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
         "PRAGMA page_size = {PAGE_BYTES}; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;"
     ))?;
     conn.execute_batch(TABLES)?;
-    conn.execute_batch(WORDS)?;
+    words::create(conn)?;
     conn.execute_batch(BESIDE)?;
-    conn.execute_batch(BY_HASH)?;
-    conn.execute_batch(MERGE_WORDS_LATER)?;
+    conn.execute_batch(by_hash::TABLES)?;
     Unindexed::default().index(conn)?;
     conn.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
@@ -337,7 +303,7 @@ pub(super) fn open_scratch() -> rusqlite::Result<Connection> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;")?;
     conn.execute_batch(TABLES)?;
-    conn.execute_batch(WORDS)?;
+    words::create(&conn)?;
     // Rows are looked up by their numbers only. All of it is one transaction that never ends.
     conn.execute_batch("DROP INDEX log_other; BEGIN;")?;
     Ok(conn)
@@ -375,7 +341,7 @@ fn upgrade(conn: &Connection) -> rusqlite::Result<()> {
         conn.execute_batch(BESIDE)?;
     }
     if version < WITH_BY_HASH {
-        conn.execute_batch(BY_HASH)?;
+        conn.execute_batch(by_hash::TABLES)?;
         by_hash::fill(conn)?;
         conn.execute_batch("DROP INDEX IF EXISTS log_hash;")?;
     }
@@ -384,15 +350,6 @@ fn upgrade(conn: &Connection) -> rusqlite::Result<()> {
     }
     conn.execute_batch(&format!("PRAGMA user_version = {VERSION};"))?;
     transaction.commit()
-}
-
-/// An index in memory, like that of the messages.
-pub(super) fn open_words() -> rusqlite::Result<Connection> {
-    let conn = Connection::open_in_memory()?;
-    conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    conn.execute_batch(WORDS)?;
-    conn.execute_batch(MERGE_WORDS_LATER)?;
-    Ok(conn)
 }
 
 fn at_opening(path: &Path, error: rusqlite::Error) -> StoreError {

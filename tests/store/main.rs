@@ -16,3 +16,4 @@ mod salvage_cost;
 mod search;
 mod support;
 mod unindexed;
+mod upgrade;

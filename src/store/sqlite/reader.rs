@@ -115,16 +115,6 @@ impl Reader {
         })
     }
 
-    /// How many messages arrived after the entry of this number: all of them after the genesis. Counts what is no
-    /// message (joins, topics, …), not what is.
-    pub fn messages_after(&self, group: GroupNo, after: EntryNo) -> Result<u64, StoreError> {
-        let mut statement = self.conn.prepare_cached(MESSAGES_AFTER)?;
-        let (from, to) = (log::row_id(group, after), log::row_id(group, log::LAST));
-        let count: Option<i64> =
-            statement.query_row(params![group.0, after.0 as i64, from, to], |row| row.get(0)).optional()?;
-        Ok(count.ok_or(StoreError::NoGroup(group))?.max(0) as u64)
-    }
-
     /// How many entries are shown that are no part of the log. Counts them one by one.
     pub fn stranded(&self, group: GroupNo) -> Result<u64, StoreError> {
         let mut statement =
@@ -426,5 +416,3 @@ pub(super) const PAGE_AFTER: &str =
 const ARRIVED_AFTER: &str = "SELECT id FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 pub(super) const LATE_AFTER: &str =
     "SELECT id FROM log WHERE late = 1 AND id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
-pub(super) const MESSAGES_AFTER: &str = "SELECT entries - ?2 - (SELECT count(*) FROM log
-     WHERE id > ?3 AND id <= ?4 AND kind IS NOT NULL) FROM grp WHERE no = ?1";

@@ -5,8 +5,6 @@ use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupId, GroupName, PeerId};
 use peer_engine::time::Timestamp;
 
-use super::sqlite::is_stranded;
-
 /// One entry of a group, checked against its hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -28,12 +26,13 @@ pub struct Entry {
     pub re: Option<ChangeHash>,
     /// Arrived when newer entries were already there.
     pub late: bool,
+    pub(super) arrival: u64,
 }
 
 impl Entry {
     /// This peer's own number for it, in the order of arrival; 0 while something beneath it is lost here.
     pub fn arrival(&self) -> u64 {
-        if is_stranded(self.no) { 0 } else { self.no.0 }
+        self.arrival
     }
 }
 

@@ -37,7 +37,6 @@ use self::by_hash::ByHash;
 pub use self::carve::Bytes;
 use self::held::{GROUPS, Held, group_name, group_row, held_groups};
 use self::log::GroupRef;
-pub(super) use self::log::is_stranded;
 pub use self::reader::Reader;
 use self::recent::Recent;
 pub use self::salvage::Salvaged;

@@ -390,6 +390,7 @@ impl Reader {
             body: content.body,
             re: content.re,
             late: stored.late,
+            arrival: if log::is_stranded(stored.no) { 0 } else { stored.no.0 },
         })
     }
 

@@ -7,6 +7,7 @@ use divan::{Bencher, black_box};
 use peer::store::Page;
 use peer_engine::change::Unverified;
 use peer_engine::group::{EntryNo, Verdict, admit};
+use peer_engine::id::PeerId;
 use peer_engine::store::{MemoryStore, Store};
 use peer_engine::sync::{LinkBudget, Marks, Session};
 use peer_engine::time::Now;
@@ -87,9 +88,12 @@ fn page_in_the_middle(bencher: Bencher<'_, '_>, entries: u64) {
 
 #[divan::bench(args = sizes())]
 fn count_unread(bencher: Bencher<'_, '_>, entries: u64) {
-    let disk = Disk::of(entries);
+    let mut disk = Disk::of(entries);
+    disk.store.set_read_mark(disk.group, EntryNo(entries / 2)).unwrap();
+    disk.store.commit().unwrap();
     let reader = disk.reader();
-    bencher.bench_local(|| reader.messages_after(disk.group, EntryNo(entries / 2)).unwrap());
+    let groups = reader.groups(None).unwrap();
+    bencher.bench_local(|| reader.attention(&groups, &PeerId([8; 32])).unwrap());
 }
 
 /// A word of every message, one of every hundredth, and one that nobody wrote.

@@ -14,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt, future, stream};
 use peer::node::{DataDir, Draft, Node, Options};
 use peer::store::{Entry, Page, Reader, StoreError};
 use peer_engine::change::Body;
-use peer_engine::group::{EntryNo, GroupNo};
+use peer_engine::group::GroupNo;
 use peer_engine::id::{ChangeHash, GroupName};
 use peer_engine::wire::Ticket;
 use serde::Deserialize;
@@ -187,7 +187,7 @@ impl Peer {
         let name = group.clone();
         let held = node.read(move |reader| reader.group(&name)).await?;
         let no = held.and_then(|group| group.no).ok_or("the group is not held")?;
-        let arrivals = Arrivals::watch(node.clone(), no).await?;
+        let arrivals = Arrivals::watch(node.clone(), no, group.clone()).await?;
         Ok(Self { node, group, no, bodies, arrivals })
     }
 
@@ -259,12 +259,15 @@ struct Arrivals {
 
 impl Arrivals {
     /// Looks at the group, now and whenever something may have changed.
-    async fn watch(node: Node, group: GroupNo) -> Result<Self> {
+    async fn watch(node: Node, group: GroupNo, name: GroupName) -> Result<Self> {
         let mut changed = node.watch();
         let (sender, count) = watch::channel(0);
         let arrivals = Self { list: Arc::default(), count };
         let list = arrivals.list.clone();
-        let read = async move || node.read(move |reader| readable(reader, group)).await;
+        let read = async move || {
+            let name = name.clone();
+            node.read(move |reader| readable(reader, group, &name)).await
+        };
         let first = read().await?;
         list.lock().unwrap_or_else(PoisonError::into_inner).push((first, now_ns()));
         sender.send_replace(first);
@@ -298,9 +301,12 @@ impl Arrivals {
     }
 }
 
-/// How many messages the group holds, once the newest of them has been read.
-fn readable(reader: &Reader, group: GroupNo) -> std::result::Result<u64, StoreError> {
-    let count = reader.messages_after(group, EntryNo::GENESIS)?;
+/// How many messages the group holds, once the newest of them has been read. All else there is that each peer has joined,
+/// once.
+fn readable(reader: &Reader, group: GroupNo, name: &GroupName) -> std::result::Result<u64, StoreError> {
+    let entries = reader.group(name)?.map_or(0, |group| group.entries);
+    let joined = reader.users(Some(group), None)?.into_iter().filter(|user| user.joined).count();
+    let count = entries.saturating_sub(joined as u64);
     if newest_messages(reader, group, 1)?.is_empty() { Ok(0) } else { Ok(count) }
 }
 

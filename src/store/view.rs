@@ -7,8 +7,6 @@ use peer_engine::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::sqlite::is_stranded;
-
 /// One entry of a group, checked against its hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -33,6 +31,7 @@ pub struct Entry {
     pub late: bool,
     /// What others, and the author, have put on it.
     pub marks: Vec<MarkOn>,
+    pub(super) arrival: u64,
 }
 
 /// A mark that lies on an entry. Whether it counts is for the kind that sets it to say.
@@ -47,7 +46,7 @@ pub struct MarkOn {
 impl Entry {
     /// This peer's own number for it, in the order of arrival; 0 while something beneath it is lost here.
     pub fn arrival(&self) -> u64 {
-        if is_stranded(self.no) { 0 } else { self.no.0 }
+        self.arrival
     }
 }
 

@@ -101,6 +101,40 @@ fn of_very_many_each_is_found_in_either_level() {
     check("in either level", &store, group, &hashes);
 }
 
+/// The index of an older format is taken over step by step, and used meanwhile.
+#[test]
+fn what_is_not_taken_over_yet_is_found_by_the_older_index() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let [group, _] = joined(&mut store);
+    let mut hashes = say(&mut store, group, 1..=9_000);
+    store.commit().unwrap();
+    store.close();
+    disk.tamper(&older(4));
+    let mut store = disk.open();
+    let mut steps = 0;
+    for no in 9_001.. {
+        assert!(rows(&disk, "by_hash") < no, "nothing twice");
+        check("while it is taken over", &store, group, &hashes);
+        assert!(disk.reader().entry_of(group, *hashes.last().unwrap()).unwrap().is_some());
+        hashes.extend(say(&mut store, group, no..=no));
+        store.commit().unwrap();
+        if !store.tidy().unwrap() {
+            break;
+        }
+        steps += 1;
+        if steps == 1 {
+            drop(store);
+            store = disk.open();
+        }
+    }
+    assert!(steps > 1, "in more than one step");
+    assert!(rows(&disk, "by_hash") >= 9_000);
+    assert_eq!(rows(&disk, "sqlite_schema WHERE name = 'log_hash'"), 0);
+    assert_eq!(rows(&disk, "value WHERE key = 'by_hash'"), 0);
+    check("afterwards", &store, group, &hashes);
+}
+
 #[test]
 fn an_entry_that_the_index_has_lost_is_in_it_again_when_it_arrives_again() {
     let disk = Disk::new();

@@ -1,7 +1,7 @@
 //! Pages of history, marks of late arrival, and reading while somebody writes.
 
 use peer::store::{Entry, Page, Reader, StoreError};
-use peer_engine::change::{Body, Content};
+use peer_engine::change::Body;
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::ChangeHash;
 use peer_engine::store::Store;
@@ -71,27 +71,6 @@ fn changes_are_read_as_they_arrived_and_the_newest_are_named_as_they_are_shown()
     let raw: Vec<_> = reader.changes(group).map(|change| change.unwrap().encode()).collect();
     let stored: Vec<_> = (1..=3).map(|no| store.change(group, EntryNo(no)).unwrap()).collect();
     assert_eq!(raw, stored);
-}
-
-#[test]
-fn messages_are_counted_from_any_point_and_nothing_else_is() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    let group = store.add_group(&genesis("rust"), true).unwrap();
-    let other = store.add_group(&genesis("c"), true).unwrap();
-    let ann = Author::new(1);
-    for (at, kind) in [None, Some("join"), None, Some("unheard-of"), None].into_iter().enumerate() {
-        let content = Content { kind: kind.map(str::to_owned), ..message(at as i64, "text") };
-        let admitted = ann.write_on(&store, group, &[EntryNo::GENESIS], content);
-        store.append(group, &admitted).unwrap();
-    }
-    ann.say(&mut store, other, 9, "elsewhere");
-    store.commit().unwrap();
-    let reader = disk.reader();
-    let counts = [0, 1, 2, 3, 4, 5].map(|no| reader.messages_after(group, EntryNo(no)).unwrap());
-    assert_eq!(counts, [3, 2, 2, 1, 1, 0]);
-    assert_eq!(reader.messages_after(group, EntryNo(9)).unwrap(), 0, "none that are to come");
-    assert!(matches!(reader.messages_after(GroupNo(9), EntryNo(0)), Err(StoreError::NoGroup(_))));
 }
 
 #[test]

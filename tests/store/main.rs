@@ -17,3 +17,4 @@ mod salvage_cost;
 mod search;
 mod support;
 mod unindexed;
+mod upgrade;

@@ -114,22 +114,19 @@ pub fn of_kind(at: i64, kind: &str, text: &str) -> Content {
     Content { kind: Some(kind.to_owned()), ..message(at, text) }
 }
 
-/// Makes a new database one of this version, as far as our tables go.
-pub fn older(version: u32) -> String {
-    let mut sql = "DROP TABLE mark;".to_owned();
-    if version < 5 {
-        sql.push_str(
-            "DROP TABLE by_hash; DROP TABLE by_hash_recent;
-            CREATE INDEX log_hash ON log (substr(hash, 1, 8));",
-        );
-    }
-    if version < 4 {
+/// Makes a new database one of this format, 2 to 4, as far as our tables go.
+pub fn older(format: u32) -> String {
+    let mut sql = "DROP TABLE mark; DROP TABLE by_hash; DROP TABLE by_hash_recent;
+        CREATE INDEX log_hash ON log (substr(hash, 1, 8));
+        CREATE INDEX log_other ON log (id) WHERE kind IS NOT NULL;"
+        .to_owned();
+    if format < 4 {
         sql.push_str("DELETE FROM value WHERE key = 'words';");
     }
-    if version < 3 {
+    if format < 3 {
         sql.push_str("DROP TABLE feed; DROP TABLE read_mark; DROP TABLE sent; DROP INDEX log_late;");
     }
-    sql + &format!("PRAGMA user_version = {version};")
+    sql + &format!("PRAGMA user_version = {format};")
 }
 
 /// A database in a directory of its own.

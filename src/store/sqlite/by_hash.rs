@@ -17,15 +17,34 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::log::{self, GroupRef};
 use super::recent::NODES_MAX;
+use super::shelf;
 use crate::store::StoreError;
 
 /// Rows of the small index. More would have each transaction write more pages of it, fewer would have it move smaller
 /// parts of what belongs together in the large one.
 const RECENT_MAX: usize = 16 * 1024;
-/// Rows that are moved in one go: a message that comes meanwhile waits for a few milliseconds.
+/// Rows that are moved, or taken over, in one go: a message that comes meanwhile waits for a few milliseconds.
 const STRETCH: usize = 1024;
 /// Bytes of a hash that find a row; the whole is compared there.
 const BEGINNING: usize = 8;
+
+/// Where the database keeps how far that was taken over, while it is: the last beginning of a hash.
+const MARK: &str = "by_hash";
+
+/// Eight bytes find a row; the whole hash is compared there. In two levels, of which the first is the smaller.
+pub(super) const TABLES: &str = "
+CREATE TABLE by_hash_recent (
+    beginning BLOB NOT NULL,
+    log INTEGER NOT NULL,
+    PRIMARY KEY (beginning, log)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE by_hash (
+    beginning BLOB NOT NULL,
+    log INTEGER NOT NULL,
+    PRIMARY KEY (beginning, log)
+) STRICT, WITHOUT ROWID;
+";
 
 /// The writer's part of it.
 #[derive(Debug, Default)]
@@ -35,6 +54,8 @@ pub(super) struct ByHash {
     recent: Option<usize>,
     /// Where the next stretch begins.
     next: [u8; BEGINNING],
+    /// Nothing is left to be taken over.
+    whole: bool,
 }
 
 impl ByHash {
@@ -81,14 +102,25 @@ impl ByHash {
         Ok(())
     }
 
-    /// Whether the next transaction has room enough.
+    /// Whether there is nothing to do where nothing else is.
     pub fn is_tidy(&self) -> bool {
+        self.whole && self.has_space()
+    }
+
+    /// For the next transaction.
+    fn has_space(&self) -> bool {
         self.recent.is_none_or(|recent| recent < RECENT_MAX - STRETCH)
     }
 
     /// Where there is nothing else to do, so that no commit has to. Says whether there was anything.
     pub fn tidy(&mut self, conn: &Connection) -> Result<bool, StoreError> {
-        let due = !self.is_tidy();
+        if !self.whole {
+            self.whole = !take_over(conn)?;
+            if !self.whole {
+                return Ok(true);
+            }
+        }
+        let due = !self.has_space();
         if due {
             self.merge(conn)?;
         }
@@ -137,6 +169,8 @@ pub(super) const FIND: &str = "
     UNION ALL
     SELECT by_hash.log, hash FROM by_hash LEFT JOIN log ON id = log WHERE beginning = ?1";
 
+const FIND_BY_OLDER: &str = "SELECT id, hash FROM log WHERE substr(hash, 1, 8) = ?1";
+
 pub(super) fn find(
     conn: &Connection,
     group: GroupRef,
@@ -145,7 +179,21 @@ pub(super) fn find(
     if *hash == group.id.genesis() {
         return Ok(Some(EntryNo::GENESIS));
     }
-    let mut statement = conn.prepare_cached(FIND)?;
+    if let Some(no) = find_by(FIND, conn, group, hash)? {
+        return Ok(Some(no));
+    }
+    // The index of the older format knows what was not taken over yet.
+    let taking_over = mark(conn)?.is_some();
+    if taking_over { find_by(FIND_BY_OLDER, conn, group, hash) } else { Ok(None) }
+}
+
+fn find_by(
+    sql: &str,
+    conn: &Connection,
+    group: GroupRef,
+    hash: &ChangeHash,
+) -> Result<Option<EntryNo>, StoreError> {
+    let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query([beginning(hash)])?;
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
@@ -162,25 +210,75 @@ pub(super) fn find(
     Ok(None)
 }
 
-/// The whole index again, from the log; from its index of hashes where an older version has made one.
+/// The whole index again, from the log.
 pub(super) fn fill(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "DELETE FROM by_hash_recent;
          DELETE FROM by_hash;
          INSERT INTO by_hash (beginning, log) SELECT substr(hash, 1, 8), id FROM log ORDER BY 1, 2;",
-    )
+    )?;
+    end_taking_over(conn)
+}
+
+/// For a database of an older format, which had an index of the log in place of these tables. It goes on finding what is
+/// not in them yet.
+pub(super) fn take_over_later(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(TABLES)?;
+    if has_older(conn)? { shelf::set_value(conn, MARK, &[]) } else { fill(conn) }
+}
+
+/// Takes over some rows, those that begin alike together. Says whether there may be more. The last time drops the older
+/// index, which takes some tenths of a second where it has a million rows.
+fn take_over(conn: &Connection) -> rusqlite::Result<bool> {
+    let Some(from) = mark(conn)? else { return Ok(false) };
+    if !has_older(conn)? {
+        fill(conn)?;
+        return Ok(false);
+    }
+    let last: Option<Vec<u8>> = conn
+        .prepare_cached(
+            "SELECT substr(hash, 1, 8) FROM log INDEXED BY log_hash WHERE substr(hash, 1, 8) > ?1
+             ORDER BY 1 LIMIT 1 OFFSET ?2",
+        )?
+        .query_row(params![from, STRETCH as i64 - 1], |row| row.get(0))
+        .optional()?;
+    let to = last.as_deref().unwrap_or(&[0xff; BEGINNING]);
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO by_hash (beginning, log)
+         SELECT substr(hash, 1, 8), id FROM log INDEXED BY log_hash
+         WHERE substr(hash, 1, 8) > ?1 AND substr(hash, 1, 8) <= ?2 ORDER BY 1",
+    )?
+    .execute(params![from, to])?;
+    match &last {
+        Some(last) => shelf::set_value(conn, MARK, last)?,
+        None => end_taking_over(conn)?,
+    }
+    Ok(last.is_some())
+}
+
+fn end_taking_over(conn: &Connection) -> rusqlite::Result<()> {
+    shelf::remove_value(conn, MARK)?;
+    conn.execute_batch("DROP INDEX IF EXISTS log_hash")
+}
+
+fn mark(conn: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
+    shelf::value(conn, MARK)
+}
+
+fn has_older(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'log_hash'")?.exists([])
 }
 
 #[cfg(test)]
 mod tests {
     use sha2::{Digest, Sha256};
 
-    use super::super::schema;
     use super::*;
 
     fn index() -> Connection {
         let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(schema::BY_HASH).unwrap();
+        conn.execute_batch("CREATE TABLE value (key TEXT PRIMARY KEY, value BLOB NOT NULL)").unwrap();
+        conn.execute_batch(TABLES).unwrap();
         conn
     }
 
@@ -251,12 +349,14 @@ mod tests {
     /// As when another table's pages have come to stand in its place.
     #[test]
     fn rows_that_cannot_be_moved_are_damage() {
-        let (conn, mut by_hash) = (Connection::open_in_memory().unwrap(), ByHash::default());
-        conn.execute_batch(&schema::BY_HASH.replace("STRICT,", "")).unwrap();
+        let (conn, mut by_hash) = (index(), ByHash::default());
+        conn.execute_batch("DROP TABLE by_hash; DROP TABLE by_hash_recent").unwrap();
+        conn.execute_batch(&TABLES.replace("STRICT,", "")).unwrap();
         let mut insert = conn.prepare("INSERT INTO by_hash_recent VALUES (?1, 1)").unwrap();
         for number in 0..RECENT_MAX as i64 {
             insert.execute([number]).unwrap();
         }
+        by_hash.whole = true;
         for error in [by_hash.end(&conn).unwrap_err(), by_hash.tidy(&conn).unwrap_err()] {
             assert!(error.is_damage(), "{error}");
         }

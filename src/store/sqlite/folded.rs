@@ -11,6 +11,21 @@ use rusqlite::{Connection, params};
 use super::index::OrderKey;
 use crate::store::MarkOn;
 
+/// What entries have put on other entries, by the entry that it lies on.
+pub(super) const TABLES: &str = "
+CREATE TABLE mark (
+    grp INTEGER NOT NULL,
+    target BLOB NOT NULL,
+    slot TEXT NOT NULL,
+    author BLOB NOT NULL,
+    tag TEXT NOT NULL,
+    value TEXT NOT NULL,
+    eff INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (grp, target, slot, author, tag)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Sets what this entry sets, if anything.
 pub(super) fn fold(conn: &Connection, group: GroupNo, entry: &Opened<'_>) -> rusqlite::Result<()> {
     match kinds::fold(entry) {

@@ -60,7 +60,7 @@ pub(super) fn no_of(row_id: i64) -> EntryNo {
 }
 
 /// Whether it is an entry that is only kept and shown, and is no part of the log yet.
-pub(in crate::store) fn is_stranded(no: EntryNo) -> bool {
+pub(super) fn is_stranded(no: EntryNo) -> bool {
     no > LAST
 }
 

@@ -22,7 +22,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::by_hash;
 use super::log::{self, GroupRef, Stored};
 use super::words::Tail;
-use super::{folded, group_name, index, schema, search, shelf, stranded};
+use super::{folded, group_name, index, query, schema, search, shelf, stranded};
 use crate::limits::PAGE_MAX;
 use crate::store::{Entry, Hit, Page, PageOf, Snapshot, StoreError};
 
@@ -116,16 +116,6 @@ impl Reader {
         })
     }
 
-    /// How many messages arrived after the entry of this number: all of them after the genesis. Counts what is no
-    /// message (joins, topics, …), not what is.
-    pub fn messages_after(&self, group: GroupNo, after: EntryNo) -> Result<u64, StoreError> {
-        let mut statement = self.conn.prepare_cached(MESSAGES_AFTER)?;
-        let (from, to) = (log::row_id(group, after), log::row_id(group, log::LAST));
-        let count: Option<i64> =
-            statement.query_row(params![group.0, after.0 as i64, from, to], |row| row.get(0)).optional()?;
-        Ok(count.ok_or(StoreError::NoGroup(group))?.max(0) as u64)
-    }
-
     /// How many entries are shown that are no part of the log. Counts them one by one.
     pub fn stranded(&self, group: GroupNo) -> Result<u64, StoreError> {
         let mut statement =
@@ -196,7 +186,7 @@ impl Reader {
         limit: usize,
         context: usize,
     ) -> Result<Vec<Hit>, StoreError> {
-        let Some(query) = search::query(text) else { return Ok(Vec::new()) };
+        let Some(query) = query::words(text) else { return Ok(Vec::new()) };
         self.in_one_state(|| {
             let mut names = HashMap::new();
             let mut hits = Vec::new();
@@ -409,6 +399,7 @@ impl Reader {
             re: content.re,
             late: stored.late,
             marks: Vec::new(),
+            arrival: if log::is_stranded(stored.no) { 0 } else { stored.no.0 },
         })
     }
 
@@ -434,5 +425,3 @@ pub(super) const PAGE_AFTER: &str =
 const ARRIVED_AFTER: &str = "SELECT id FROM log WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 pub(super) const LATE_AFTER: &str =
     "SELECT id FROM log WHERE late = 1 AND id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
-pub(super) const MESSAGES_AFTER: &str = "SELECT entries - ?2 - (SELECT count(*) FROM log
-     WHERE id > ?3 AND id <= ?4 AND kind IS NOT NULL) FROM grp WHERE no = ?1";

@@ -143,8 +143,8 @@ impl Salvage {
         let conn = &self.store.conn;
         conn.execute_batch(
             "DELETE FROM peer WHERE length(key) <> 32;
-             -- The next writer is a new actor: what an old one last wrote may be lost.
-             DELETE FROM value WHERE key LIKE 'writer/%' OR key = 'owner';",
+             -- The next writer is a new actor: what an old one last wrote may be lost. The new index of hashes is whole.
+             DELETE FROM value WHERE key LIKE 'writer/%' OR key IN ('owner', 'by_hash');",
         )?;
         for peer in super::shelf::peers(conn)? {
             if !peer.addresses.iter().all(|address| peer_engine::wire::address::check(address).is_ok()) {

@@ -1,5 +1,4 @@
-//! Full-text search over the bodies of messages. What a user types is only ever words to look for: none of
-//! it reaches the query language of FTS5.
+//! Full-text search over the bodies of messages.
 
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, GroupName};
@@ -9,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::index::{self, OrderKey};
 use super::log;
 use super::words::{self, Tail, Wanted};
-use crate::limits::{SEARCH_LOOKED_AT_MAX, SEARCH_WORDS_MAX};
+use crate::limits::SEARCH_LOOKED_AT_MAX;
 use crate::store::StoreError;
 
 /// Where there are so many entries, the newest are read before the index is asked: FTS5 brings together all messages
@@ -20,28 +19,6 @@ const LARGE: i64 = 100_000;
 const READ_MAX: usize = 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
 const READ_TOGETHER: usize = 128;
-
-/// The words of `text` as a query for all of them, the last one as a beginning; `None` when there are none.
-pub(super) fn query(text: &str) -> Option<String> {
-    Some(whole_words(text)? + " *")
-}
-
-/// The same with the last one as it is.
-pub(super) fn whole_words(text: &str) -> Option<String> {
-    let words: Vec<String> = text
-        .split(|c: char| c.is_whitespace() || c.is_control() || c == '"')
-        .filter(|word| word.chars().any(char::is_alphanumeric))
-        .take(SEARCH_WORDS_MAX)
-        .map(|word| format!("\"{word}\""))
-        .collect();
-    if words.is_empty() { None } else { Some(words.join(" ")) }
-}
-
-/// The words of `name` next to each other; `None` when there are none.
-pub(super) fn phrase(name: &str) -> Option<String> {
-    let text: String = name.chars().map(|c| if c.is_control() || c == '"' { ' ' } else { c }).collect();
-    text.chars().any(char::is_alphanumeric).then(|| format!("\"{text}\""))
-}
 
 /// The newest `limit` in display order, newest first. The index is asked for those matches of each group that arrived last, at
 /// most `SEARCH_LOOKED_AT_MAX` of them, so that a word of every message costs no more than a rarer one.
@@ -218,21 +195,4 @@ fn matches(
         found.extend(key.optional()?.map(|key| (key, id)));
     }
     Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_is_quoted_words_and_a_beginning() {
-        assert_eq!(query("hello wor").as_deref(), Some("\"hello\" \"wor\" *"));
-        assert_eq!(query("a\"b OR c*").as_deref(), Some("\"a\" \"b\" \"OR\" \"c*\" *"));
-        assert_eq!(query("x\0y").as_deref(), Some("\"x\" \"y\" *"));
-        assert_eq!(phrase("Ann \"X\" Lee").as_deref(), Some("\"Ann  X  Lee\""));
-        assert_eq!(phrase("🦀\""), None);
-        for nothing in ["", " \t", "\"", "* - ^", "\u{301}"] {
-            assert_eq!(query(nothing), None, "{nothing:?}");
-        }
-    }
 }

@@ -74,6 +74,11 @@ pub(super) fn set_value(conn: &Connection, key: &str, value: &[u8]) -> rusqlite:
     Ok(())
 }
 
+pub(super) fn remove_value(conn: &Connection, key: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached("DELETE FROM value WHERE key = ?1")?.execute([key])?;
+    Ok(())
+}
+
 pub(super) fn set_read_mark(conn: &Connection, group: GroupNo, arrival: EntryNo) -> rusqlite::Result<()> {
     conn.prepare_cached("INSERT OR REPLACE INTO read_mark (grp, arrival) VALUES (?1, ?2)")?
         .execute(params![group.0, arrival.0 as i64])?;

@@ -159,7 +159,7 @@ fn of_many_entries_the_newest_are_read_and_only_what_is_rare_is_left_to_the_inde
     let mut tail = words::Tail::new().unwrap();
     tail.follow(&store.conn).unwrap();
     let found = |text: &str, group, limit| {
-        let query = search::query(text).unwrap();
+        let query = query::words(text).unwrap();
         let found = search::among_newest(&store.conn, &tail, &query, group, limit).unwrap();
         found.map(|found| found.into_iter().map(|(_, id)| id).collect::<Vec<i64>>())
     };

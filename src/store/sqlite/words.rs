@@ -12,7 +12,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::held::Held;
-use super::{log, schema, search};
+use super::{log, query};
 use crate::store::StoreError;
 
 /// Entries that wait, and the bytes of their messages: few enough to index them anew for a search, in about a millisecond.
@@ -27,6 +27,37 @@ const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 const MERGED_PAGES: i64 = 16;
 /// Where the database keeps how much of the feed is indexed: a place in it, as 8 bytes, the lowest first.
 const MARK: &str = "words";
+
+const TABLE: &str = "
+CREATE VIRTUAL TABLE words USING fts5 (
+    body, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'
+);
+";
+
+const MERGE_LATER: &str = "INSERT INTO words (words, rank) VALUES ('automerge', 0)";
+
+/// Makes the index.
+pub(super) fn create(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(TABLE)?;
+    conn.execute_batch(MERGE_LATER)
+}
+
+/// Has parts of the index merged when [there is time](Unindexed::tidy), and not by the commit that happens to be the
+/// sixty-fourth, unless there are very many.
+pub(super) fn merge_later(conn: &Connection) -> rusqlite::Result<()> {
+    let set = "SELECT count(*) FROM words_config WHERE k = 'automerge' AND v = 0";
+    if conn.query_row(set, [], |row| row.get::<_, i64>(0))? == 0 {
+        conn.execute_batch(MERGE_LATER)?;
+    }
+    Ok(())
+}
+
+/// An index in memory, like that of the messages.
+fn open_index() -> rusqlite::Result<Connection> {
+    let conn = Connection::open_in_memory()?;
+    create(&conn)?;
+    Ok(conn)
+}
 
 /// The text by which an entry is found: that of messages, never that of kinds or of what is sealed.
 pub(super) fn words_of(content: &Content) -> Option<&str> {
@@ -206,7 +237,7 @@ pub(super) struct Tail {
 
 impl Tail {
     pub fn new() -> rusqlite::Result<Self> {
-        Ok(Self { words: schema::open_words()?, mark: None, end: i64::MAX })
+        Ok(Self { words: open_index()?, mark: None, end: i64::MAX })
     }
 
     /// Takes in what `conn` sees waiting.
@@ -288,7 +319,7 @@ pub(super) fn index_unless_there(conn: &Connection, row: i64, text: &str) -> rus
 
 /// Whether the index on disk finds this row by its first words, or it has none.
 fn is_indexed(conn: &Connection, row: i64, text: &str) -> rusqlite::Result<bool> {
-    let Some(query) = search::whole_words(text) else { return Ok(true) };
+    let Some(query) = query::whole_words(text) else { return Ok(true) };
     let mut there = conn.prepare_cached("SELECT 1 FROM words WHERE words MATCH ?1 AND rowid = ?2")?;
     there.exists(params![query, row])
 }

@@ -16,8 +16,8 @@ use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
 use super::carve::{self, Bytes};
-use super::{SqliteStore, schema};
-use crate::limits::{CHECKPOINT_PAGES, CHECKPOINT_QUIET_PAGES, LOG_PAGES_MAX};
+use super::schema;
+use crate::limits::LOG_PAGES_MAX;
 use crate::store::StoreError;
 
 /// What has become of the log.
@@ -56,7 +56,7 @@ impl WriteAheadLog {
     }
 
     /// Whether it has grown by so much since this was last true, or since it began anew.
-    fn take_growth(&self, least: i32) -> bool {
+    pub fn take_growth(&self, least: i32) -> bool {
         let pages = self.pages.load(Ordering::Relaxed);
         let moved_at =
             Some(self.moved_at.load(Ordering::Relaxed)).filter(|moved_at| *moved_at <= pages).unwrap_or(0);
@@ -106,19 +106,4 @@ pub(super) fn settle(conn: &Connection, log: &mut dyn Bytes) -> Result<(), Store
     // What a failed flush left in memory only is written and flushed again.
     drop(frames("TRUNCATE"));
     Ok(())
-}
-
-impl SqliteStore {
-    /// Whether the log should be moved now, when it is quiet or in the midst of the work; once, each time that it has grown.
-    pub fn take_checkpoint_due(&self, quiet: bool) -> bool {
-        self.wal.take_growth(if quiet { CHECKPOINT_QUIET_PAGES } else { CHECKPOINT_PAGES })
-    }
-
-    /// Moves the log of the database at `path` into it, over a connection of its own, while another writes. After an
-    /// error the log is as it was.
-    pub fn checkpoint(path: &Path) -> Result<(), StoreError> {
-        let conn = schema::open_checkpointer(path)?;
-        conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
-        Ok(())
-    }
 }

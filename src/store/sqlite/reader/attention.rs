@@ -18,7 +18,7 @@ use crate::limits::{UNREAD_MAX, UNREAD_VISITS_MAX};
 use crate::store::sqlite::by_hash;
 use crate::store::sqlite::log::{self, GroupRef};
 use crate::store::sqlite::words::{self, Tail, Wanted};
-use crate::store::sqlite::{index, search, shelf};
+use crate::store::sqlite::{index, query, shelf};
 use crate::store::{Attention, Entry, GroupSummary, StoreError};
 
 /// Mentions by name that are looked for at once in all groups: most of them may have been read.
@@ -159,7 +159,7 @@ impl Reader {
 
     /// What to search for a person's name with.
     fn phrase_of(&self, own: &PeerId) -> Result<Option<String>, StoreError> {
-        Ok(self.display_name(own)?.as_deref().and_then(search::phrase))
+        Ok(self.display_name(own)?.as_deref().and_then(query::phrase))
     }
 
     /// The rows above `from`, up to `to`, that hold the person's name.

@@ -14,6 +14,7 @@ use super::super::log;
 use super::super::{group_name, index, schema};
 use crate::store::StoreError;
 
+const LOG_COLUMNS: usize = 14;
 /// All columns of the log's table; `?1` to `?14`.
 const LOG_VALUES: &str = "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
@@ -48,63 +49,19 @@ impl Found {
              CREATE TABLE older (id, late, seq, max_op, eff, hash, actor, deps, at, kind, re, sender, signature, body);
              CREATE INDEX older_id ON older (id);",
         )?;
-        let mut targets = Vec::new();
-        let found = &self.tables;
-        for (conn, table, has_rowid) in [
-            (found, "actor", true),
-            (found, "grp", true),
-            (found, "was", false),
-            (store, "read_mark", true),
-            (store, "sent", true),
-            (store, "peer", false),
-            (store, "value", false),
-        ] {
-            let columns: usize =
-                conn.query_row("SELECT count(*) FROM pragma_table_info(?1)", [table], |row| {
-                    Ok(row.get::<_, i64>(0)? as usize)
-                })?;
-            let values = vec!["?"; columns].join(", ");
-            let sql = format!("INSERT OR IGNORE INTO {table} VALUES ({values})");
-            targets.push((conn, has_rowid, columns, sql));
-        }
-        let log_columns = LOG_VALUES.split(',').count();
+        let targets = Targets::of(&self.tables, store)?;
         let mut actors = Vec::new();
         let broken = |error: std::io::Error| StoreError::Disk { reason: error.to_string() };
         let mut pages = Pages::open(file, wal, schema::PAGE_BYTES).map_err(broken)?;
-        pages.records(|Record { rowid, mut values }| {
-            if let (None, [Value::Integer(_), Value::Blob(bytes), Value::Integer(id)]) = (rowid, &*values)
-                && bytes.len() == ActorId::BYTES
-            {
-                actors.push((*id, bytes.clone()));
-                return Ok::<_, Failure>(());
-            }
-            // The key of a table with row ids stands beside its record.
-            if let (Some(rowid), Some(first)) = (rowid, values.first_mut()) {
-                *first = Value::Integer(rowid);
-            }
-            // A row of the feed, which is not carried over, looks like a read mark, but for the number of a group in it.
-            if let (Some(_), [_, Value::Integer(row)]) = (rowid, &*values)
-                && log::group_of(*row) != GroupNo(0)
-            {
-                return Ok(());
-            }
-            if rowid.is_some() && values.len() == log_columns {
-                return Ok(put_in_log(found, &values)?);
-            }
-            for (conn, has_rowid, columns, sql) in &targets {
-                if *has_rowid == rowid.is_some() && *columns == values.len() {
-                    put(conn, sql, &values)?;
-                }
-            }
-            Ok(())
-        })?;
+        pages.records(|record| Ok::<_, Failure>(targets.put(record, &mut actors)?))?;
         // What no hash covers is kept only where it is of the right shape.
-        found.execute_batch(
+        self.tables.execute_batch(
             "DELETE FROM actor WHERE length(bytes) <> 40;
              DELETE FROM was WHERE length(hash) <> 32 OR no <= 0;",
         )?;
         for (id, bytes) in actors {
-            let known: Option<Vec<u8>> = found
+            let known: Option<Vec<u8>> = self
+                .tables
                 .prepare_cached("SELECT bytes FROM actor WHERE id = ?1")?
                 .query_row([id], |row| row.get(0))
                 .optional()?;
@@ -219,6 +176,73 @@ impl Found {
         let can_be = |eff: &i64| *eff >= at && Timestamp::from_millis(*eff).is_some();
         let said = [Some(in_row), in_order.map(|(eff, _)| eff)].into_iter().flatten();
         Ok(said.filter(can_be).min().unwrap_or(at))
+    }
+}
+
+/// The tables that records are put back into: those of what was found, and those that the new database takes as they are.
+struct Targets<'a> {
+    found: &'a Connection,
+    others: Vec<Target<'a>>,
+}
+
+struct Target<'a> {
+    conn: &'a Connection,
+    has_rowid: bool,
+    columns: usize,
+    insert: String,
+}
+
+impl<'a> Targets<'a> {
+    fn of(found: &'a Connection, store: &'a Connection) -> Result<Self, StoreError> {
+        let mut others = Vec::new();
+        for (conn, table, has_rowid) in [
+            (found, "actor", true),
+            (found, "grp", true),
+            (found, "was", false),
+            (store, "read_mark", true),
+            (store, "sent", true),
+            (store, "peer", false),
+            (store, "value", false),
+        ] {
+            let columns: usize =
+                conn.query_row("SELECT count(*) FROM pragma_table_info(?1)", [table], |row| {
+                    Ok(row.get::<_, i64>(0)? as usize)
+                })?;
+            let values = vec!["?"; columns].join(", ");
+            let insert = format!("INSERT OR IGNORE INTO {table} VALUES ({values})");
+            others.push(Target { conn, has_rowid, columns, insert });
+        }
+        Ok(Self { found, others })
+    }
+
+    /// Puts a record into every table whose shape it has. What an index says of an actor goes to `actors`.
+    fn put(&self, record: Record, actors: &mut Vec<(i64, Vec<u8>)>) -> Result<(), StoreError> {
+        let Record { rowid, mut values } = record;
+        if let (None, [Value::Integer(_), Value::Blob(bytes), Value::Integer(id)]) = (rowid, &*values)
+            && bytes.len() == ActorId::BYTES
+        {
+            actors.push((*id, bytes.clone()));
+            return Ok(());
+        }
+        // The key of a table with row ids stands beside its record.
+        if let (Some(rowid), Some(first)) = (rowid, values.first_mut()) {
+            *first = Value::Integer(rowid);
+        }
+        // A row of the feed, which is not carried over, looks like a read mark, but for the number of a group in it.
+        if let (Some(_), [_, Value::Integer(row)]) = (rowid, &*values)
+            && log::group_of(*row) != GroupNo(0)
+        {
+            return Ok(());
+        }
+        if rowid.is_some() && values.len() == LOG_COLUMNS {
+            return put_in_log(self.found, &values);
+        }
+        for Target { conn, has_rowid, columns, insert } in &self.others {
+            if *has_rowid == rowid.is_some() && *columns == values.len() {
+                put(conn, insert, &values)?;
+            }
+        }
+        Ok(())
     }
 }
 

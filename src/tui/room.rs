@@ -284,7 +284,7 @@ impl Room {
         (self.arrival, self.marked) = (0, 0);
     }
 
-    /// The part to load next, so that a screen of so many lines, and [`NEAR`] rows beyond it, can be shown.
+    /// The part to load next, so that a screen of so many lines, and `NEAR` rows beyond it, can be shown.
     pub fn missing(&self, lines: usize) -> Option<Part> {
         if self.loading.is_some() {
             return None;

@@ -310,11 +310,15 @@ impl World {
         for input in inputs {
             result = result.and_then(|()| match input {
                 Input::Event(event) => engine.handle(event, now),
-                Input::Command(command) => match command(&mut engine, now) {
-                    Ok(done) => Ok(answers.push(Ok(done))),
-                    Err(CommandError::Refused(refusal)) => Ok(answers.push(Err(refusal))),
-                    Err(CommandError::Store(error)) => Err(error),
-                },
+                Input::Command(command) => {
+                    let answer = match command(&mut engine, now) {
+                        Err(CommandError::Store(error)) => return Err(error),
+                        Err(CommandError::Refused(refusal)) => Err(refusal),
+                        Ok(done) => Ok(done),
+                    };
+                    answers.push(answer);
+                    Ok(())
+                }
             });
         }
         match result.and_then(|()| engine.commit(now)) {

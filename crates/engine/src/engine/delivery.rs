@@ -35,7 +35,7 @@ impl<S: Store> Engine<S> {
     }
 
     pub(super) fn close_session(&mut self, group: GroupNo, id: LinkId) -> Result<(), S::Error> {
-        if !self.rooms.get(group).is_some_and(|room| room.session(id).is_some()) {
+        if self.rooms.get(group).is_none_or(|room| room.session(id).is_none()) {
             return Ok(());
         }
         self.save_shared(group, id)?;

@@ -5,7 +5,6 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use peer_engine::change::ContentError;
 use peer_engine::id::GroupName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,10 +73,6 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())
     }
 
-    pub fn content(error: &ContentError) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "content", error.to_string())
-    }
-
     pub fn store(error: &StoreError) -> Self {
         let (status, code) = match error {
             StoreError::NoEntry(_) => (StatusCode::NOT_FOUND, "unknown-entry"),
@@ -116,6 +111,8 @@ impl IntoResponse for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use peer_engine::change::{ContentError, SignError};
+
     use super::*;
 
     #[test]
@@ -141,7 +138,8 @@ mod tests {
 
     #[test]
     fn errors_keep_their_kind_and_their_text() {
-        let content = ApiError::content(&ContentError::BodyTooLong { bytes: 70_000 });
+        let too_long = SignError::from(ContentError::BodyTooLong { bytes: 70_000 });
+        let content = ApiError::from(NodeError::Command(too_long.into()));
         assert_eq!(
             (content.status, content.body.code.as_str()),
             (StatusCode::UNPROCESSABLE_ENTITY, "content")

@@ -276,11 +276,9 @@ async fn send(
             let message = format!("a `key` is 1 to {SENT_KEY_BYTES_MAX} visible ASCII characters");
             return Err(ApiError::bad_request(message));
         }
-        message.check().map_err(|error| ApiError::content(&error))?;
     }
-    let drafts = body.messages.into_iter().map(Into::into).collect();
     let group = service.node.group(&key).await?;
-    let ids = service.node.send(&group, drafts).await?;
+    let ids = service.node.send(&group, body.messages).await?;
     let patience = Duration::from_millis(body.patience_ms.min(PATIENCE_MS_MAX));
     // The messages are durable: that nobody could be asked about them must not look like a failure.
     let stored_on = match group.no {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use peer_engine::change::{Body, Content, ContentError};
+use peer_engine::change::Body;
 use peer_engine::id::{ChangeHash, GroupId, GroupName, MeshId, PeerId};
 use peer_engine::kinds;
 use peer_engine::time::Timestamp;
@@ -12,11 +12,11 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits::SEND_BATCH_MAX;
-use crate::node::Draft;
 use crate::store;
 
 pub use crate::node::{Behind, Flagged, GroupKey, GroupStatus, LinkStatus, Status, Unreachable};
 pub use crate::store::MarkOn;
+pub use peer_engine::engine::Draft as NewMessage;
 /// The `kind` of a row that is a message. In the change itself a message is an entry without a kind.
 pub use peer_engine::kinds::MESSAGE;
 
@@ -273,54 +273,6 @@ pub enum What {
     #[serde(other)]
     #[schemars(skip)]
     Unknown,
-}
-
-/// A message to send.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct NewMessage {
-    pub body: String,
-    /// Absent: now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub re: Option<ChangeHash>,
-    /// What the client calls it: 1 to 128 visible ASCII characters. Sent again under the same key, it is the same
-    /// message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-}
-
-impl NewMessage {
-    pub fn text(body: impl Into<String>) -> Self {
-        Self { body: body.into(), ..Self::default() }
-    }
-
-    /// Whether peers would accept it. The limits are in the error's text.
-    pub fn check(&self) -> Result<(), ContentError> {
-        let content = Content {
-            at: self.at.unwrap_or_default(),
-            kind: None,
-            body: Body::Text(self.body.clone()),
-            re: self.re,
-            from: self.from.clone(),
-        };
-        content.check()
-    }
-}
-
-impl From<NewMessage> for Draft {
-    fn from(message: NewMessage) -> Self {
-        Self {
-            at: message.at,
-            kind: None,
-            body: message.body,
-            from: message.from,
-            re: message.re,
-            key: message.key,
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use super::Engine;
 use super::event::{Answer, CommandError, Draft, Effect, Refusal, StoredOn};
 use super::once::Once;
 use super::status::Status;
-use crate::change::{Body, Content, Genesis};
+use crate::change::Genesis;
 use crate::group::{EntryNo, GroupNo, reached};
 use crate::id::{ChangeHash, GroupId, GroupName, PeerId};
 use crate::kinds;
@@ -169,7 +169,7 @@ impl<S: Store> Engine<S> {
     }
 
     fn append(&mut self, group: GroupNo, drafts: Vec<Draft>, now: Now) -> Answer<Vec<ChangeHash>, S::Error> {
-        let contents = drafts.into_iter().map(|draft| content(draft, now)).collect();
+        let contents = drafts.into_iter().map(|draft| draft.content(now.wall)).collect();
         let Some(room) = self.rooms.wake(group) else { return Ok(Vec::new()) };
         let (store, stamp) = (&mut self.store, &self.writer_stamp);
         let ids = room.write(store, &self.identity, stamp, contents, &mut self.entropy)?;
@@ -182,14 +182,4 @@ impl<S: Store> Engine<S> {
 struct Holding {
     known: Vec<EntryNo>,
     linked: bool,
-}
-
-fn content(draft: Draft, now: Now) -> Content {
-    Content {
-        at: draft.at.unwrap_or(now.wall),
-        kind: draft.kind,
-        body: Body::Text(draft.body),
-        re: draft.re,
-        from: draft.from,
-    }
 }

@@ -1,8 +1,10 @@
 //! What goes into the engine and what comes out: closed lists.
 
+use serde::{Deserialize, Serialize};
+
 use super::conduct::Misconduct;
 use super::damage;
-use crate::change::{SignError, Verified};
+use crate::change::{Body, Content, ContentError, SignError, Verified};
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ChangeHash, GroupId, PeerId};
 use crate::sync::LinkId;
@@ -61,17 +63,48 @@ pub enum Event {
     Tick,
 }
 
-/// What an author says; the engine adds the rest.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What an author says; the engine adds the rest. In JSON it is a message that a client sends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(rename = "NewMessage"))]
 pub struct Draft {
-    /// `None`: now.
-    pub at: Option<Timestamp>,
-    pub kind: Option<String>,
     pub body: String,
+    /// Absent: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Clients send messages only.
+    #[serde(skip)]
+    pub kind: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub re: Option<ChangeHash>,
-    /// What the client calls it: sent again under the same key, it is the same.
+    /// What the client calls it: 1 to 128 visible ASCII characters. Sent again under the same key, it is the same
+    /// message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+}
+
+impl Draft {
+    /// A message.
+    pub fn text(body: impl Into<String>) -> Self {
+        Self { body: body.into(), ..Self::default() }
+    }
+
+    /// Whether peers would accept it. The limits are in the error's text.
+    pub fn check(&self) -> Result<(), ContentError> {
+        self.clone().content(Timestamp::default()).check()
+    }
+
+    /// What the entry says, if it is written `now`.
+    pub(super) fn content(self, now: Timestamp) -> Content {
+        Content {
+            at: self.at.unwrap_or(now),
+            kind: self.kind,
+            body: Body::Text(self.body),
+            re: self.re,
+            from: self.from,
+        }
+    }
 }
 
 /// Where an entry is known to be stored.

@@ -4,8 +4,7 @@
 //! to the format version ([`FORMAT`]) and never change without a new one. **Local limits** protect one
 //! peer; they may differ from peer to peer.
 //!
-//! Pairs of the form `X_MAX` and `X_PER_S` (or `X_EVERY_MS`) are token buckets, see [`Ration`](crate::sync::Ration): `X_MAX`
-//! is the burst, the other the refill.
+//! A limit that is called a burst is the size of a token bucket, whose refill is a limit of its own.
 
 /// The version of the change format. It is part of every genesis, so another version is another group.
 pub const FORMAT: u64 = 1;

@@ -11,8 +11,15 @@ use crate::limits::GROUP_NAME_BYTES_MAX;
 /// Why a text is not the identifier it was taken for. No state changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
+    /// The text is not hexadecimal, or not of the right length.
     #[error("a {what} is {bytes} bytes written as {} hexadecimal digits", bytes * 2)]
-    NotHex { what: &'static str, bytes: usize },
+    NotHex {
+        /// The type of identifier that was expected, for the error text.
+        what: &'static str,
+        /// Length of that identifier in bytes; its text has twice as many digits.
+        bytes: usize,
+    },
+    /// The text is empty, too long, or holds characters that no group name has.
     #[error(
         "a group name is 1 to {GROUP_NAME_BYTES_MAX} characters of a-z, 0-9, '-' and '_', and starts with a letter or a digit"
     )]
@@ -26,6 +33,7 @@ macro_rules! fixed_id {
         pub struct $name(pub [u8; $bytes]);
 
         impl $name {
+            /// Length of the identifier in bytes.
             pub const BYTES: usize = $bytes;
 
             /// `None` unless `bytes` has exactly the length of this identifier.
@@ -33,6 +41,7 @@ macro_rules! fixed_id {
                 bytes.try_into().ok().map(Self)
             }
 
+            /// The raw bytes, as they are hashed, signed and sent.
             pub fn as_bytes(&self) -> &[u8] {
                 &self.0
             }
@@ -82,7 +91,8 @@ fixed_id!(
     PeerId, 32, "peer key"
 );
 fixed_id!(
-    /// Everybody who holds one mesh secret. Random, and not the secret, so that the secret can be changed.
+    /// A mesh: all peers that hold one mesh secret. Random and independent of the secret, so that the secret can be
+    /// changed.
     MeshId, 16, "mesh id"
 );
 fixed_id!(
@@ -90,15 +100,17 @@ fixed_id!(
     ChangeHash, 32, "message id"
 );
 fixed_id!(
-    /// The hash of a group's genesis change.
+    /// SHA-256 of a group's genesis change: identifies the group.
     GroupId, 32, "group id"
 );
 fixed_id!(
-    /// One stretch of one author's writing in one group: 32 bytes of the author's key, then 8 random.
+    /// A sequence of changes that one author writes in one group: 32 bytes of the author's key, then 8 random bytes.
     ActorId, 40, "actor id"
 );
 
 impl ActorId {
+    /// Composes the id from the author's key and 8 bytes that must be random, so that no two actors of an author
+    /// collide.
     pub fn new(author: PeerId, random: [u8; 8]) -> Self {
         let mut bytes = [0; 40];
         bytes[..32].copy_from_slice(&author.0);
@@ -106,6 +118,7 @@ impl ActorId {
         Self(bytes)
     }
 
+    /// The author's key, which is the first 32 bytes: only this key can sign the actor's changes.
     pub fn author(&self) -> PeerId {
         let mut key = [0; 32];
         key.copy_from_slice(&self.0[..32]);
@@ -114,7 +127,7 @@ impl ActorId {
 }
 
 impl GroupId {
-    /// The genesis change seen as a change: every first entry depends on it.
+    /// The hash of the group's genesis change, on which the first entries depend.
     pub fn genesis(&self) -> ChangeHash {
         ChangeHash(self.0)
     }
@@ -127,7 +140,7 @@ impl PeerId {
     }
 }
 
-/// The name of a public group: `[a-z0-9][a-z0-9_-]{0,31}`, lowered from ASCII capitals.
+/// The name of a public group: `[a-z0-9][a-z0-9_-]{0,31}`. Parsing lowers ASCII capitals.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupName(String);
 
@@ -137,10 +150,12 @@ impl GroupName {
         Self(".directory".to_owned())
     }
 
+    /// Whether this names the directory, see [`GroupName::directory`].
     pub fn is_directory(&self) -> bool {
         self.0.starts_with('.')
     }
 
+    /// The name in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -11,24 +11,26 @@ use zeroize::Zeroizing;
 
 use crate::id::PeerId;
 
-/// 32 bytes that stand at one place of the heap, however often they are handed on: what is moved or copied leaves itself
-/// behind. Never printed; erased when the last handle is dropped.
+/// 32 secret bytes in one allocation that all clones share, because moved or copied bytes would leave traces in
+/// memory. Never printed; erased when the last clone is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<Zeroizing<[u8; 32]>>);
 
 impl Secret {
-    /// Has the bytes written where they stay.
+    /// Allocates zeroed bytes and lets `write` fill them in place. An error of `write` is returned.
     pub fn write<E>(write: impl FnOnce(&mut [u8; 32]) -> Result<(), E>) -> Result<Self, E> {
         let mut bytes: Arc<Zeroizing<[u8; 32]>> = Arc::default();
         write(&mut *Arc::make_mut(&mut bytes))?;
         Ok(Self(bytes))
     }
 
+    /// Copies the bytes; the caller erases its own copy.
     pub fn copy_of(bytes: &[u8; 32]) -> Self {
         Self(Arc::new(Zeroizing::new(*bytes)))
     }
 
-    /// Lower-case hexadecimal, as secrets stand in files; `None` for anything else.
+    /// Reads 64 lower-case hexadecimal digits, the form in which secrets are stored in files; `None` for anything
+    /// else.
     pub fn from_hex(text: &[u8]) -> Option<Self> {
         Self::write(|bytes| match text.len() == 2 * bytes.len() {
             true => HEXLOWER.decode_mut(text, bytes).map(drop).map_err(drop),
@@ -37,10 +39,12 @@ impl Secret {
         .ok()
     }
 
+    /// 64 lower-case hexadecimal digits, erased when dropped.
     pub fn to_hex(&self) -> Zeroizing<String> {
         Zeroizing::new(HEXLOWER.encode(self.bytes()))
     }
 
+    /// Borrows the secret bytes; do not copy them.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -52,25 +56,28 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// The secret half of a peer: an Ed25519 key, which stands at one place of the heap as a [`Secret`] does. Never printed;
-/// erased from memory when the last handle is dropped.
+/// The secret half of a peer: an Ed25519 key in one allocation that all clones share, as in [`Secret`]. Never
+/// printed; erased from memory when the last clone is dropped.
 #[derive(Clone)]
 pub struct Identity(Arc<SigningKey>);
 
 impl Identity {
+    /// Derives the key from a 32-byte seed, which must be random and secret. The same seed gives the same key.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(Arc::new(SigningKey::from_bytes(seed)))
     }
 
+    /// The public key, which identifies this peer.
     pub fn peer(&self) -> PeerId {
         PeerId(self.0.verifying_key().to_bytes())
     }
 
-    /// The 32-byte secret, to be stored.
+    /// The seed that [`Identity::from_seed`] takes, for storing the identity.
     pub fn seed(&self) -> &[u8; 32] {
         self.0.as_bytes()
     }
 
+    /// Signs `message` with Ed25519.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
     }
@@ -82,15 +89,16 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-/// Whether `signature` over `message` was made with the key `peer`, by the rules of [ZIP 215], with keys of small order
-/// refused: under these anybody could sign. All peers agree about every signature, and [`Batch`] agrees with this.
+/// Whether `signature` over `message` was made with the key `peer`, by the rules of [ZIP 215]. Keys of small order
+/// are refused, because anybody could sign for them. All peers agree about every signature, and [`Batch`] agrees with
+/// this.
 ///
 /// [ZIP 215]: https://zips.z.cash/zip-0215
 pub fn verify(peer: &PeerId, message: &[u8], signature: &[u8; 64]) -> bool {
     !is_weak(peer) && item(peer, message, signature).verify_single().is_ok()
 }
 
-/// Signatures that are verified together, each at a third to a quarter of what it takes alone.
+/// Signatures that are verified together, each in a quarter to a third of the time that it takes alone.
 #[derive(Default)]
 pub struct Batch {
     signatures: batch::Verifier,
@@ -98,13 +106,14 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Adds a signature to verify.
     pub fn add(&mut self, peer: &PeerId, message: &[u8], signature: &[u8; 64]) {
         self.weak |= is_weak(peer);
         self.signatures.queue(item(peer, message, signature));
     }
 
-    /// Whether [`verify`] is true of each of them. `seed` is random and was not used before: who could know it could
-    /// write wrong signatures that make up for each other.
+    /// Whether [`verify`] holds for all of them. `seed` must be random and used once: somebody who knows it could
+    /// construct wrong signatures that cancel each other out.
     pub fn verify(self, seed: [u8; 32]) -> bool {
         !self.weak && self.signatures.verify(ChaCha12Rng::from_seed(seed)).is_ok()
     }
@@ -121,8 +130,8 @@ fn is_weak(peer: &PeerId) -> bool {
     SMALL_ORDER.contains(&y)
 }
 
-/// The *y* of the points of small order, with the second encodings of 0 and 1, which the field's prime leaves room for.
-/// The sign of *x* is left out.
+/// The *y* coordinates of the points of small order, with the non-canonical encodings of 0 and 1. The sign of *x* is
+/// left out.
 const SMALL_ORDER: [[u8; 32]; 7] = {
     const fn ends(first: u8, middle: u8, last: u8) -> [u8; 32] {
         let mut y = [middle; 32];
@@ -142,7 +151,7 @@ const SMALL_ORDER: [[u8; 32]; 7] = {
     [ends(0, 0, 0), ends(1, 0, 0), A, B, minus_one, zero, one]
 };
 
-/// What makes a peer a member: shared by the whole mesh, handed on in tickets.
+/// The secret that admits a peer to a mesh: shared by all its peers, and handed on in tickets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MeshSecret(pub Secret);
 

@@ -20,24 +20,27 @@ pub struct Timestamp(i64);
 pub struct TimeError;
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00.000Z, the earliest time.
     pub const MIN: Self = Self(0);
-    /// 9999-12-31T23:59:59.999Z, the last time that RFC 3339 can write.
+    /// 9999-12-31T23:59:59.999Z, the latest time that RFC 3339 can express.
     pub const MAX: Self = Self(253_402_300_799_999);
 
-    /// `None` outside the years 1970 to 9999.
+    /// The time `millis` milliseconds after 1970-01-01T00:00:00Z; `None` outside the years 1970 to 9999.
     pub fn from_millis(millis: i64) -> Option<Self> {
         (Self::MIN.0..=Self::MAX.0).contains(&millis).then_some(Self(millis))
     }
 
-    /// The nearest time that can be written: what a writer does to its own clock.
+    /// As [`Timestamp::from_millis`], with times out of range moved to the nearest bound. For a writer's own clock.
     pub fn clamped(millis: i64) -> Self {
         Self(millis.clamp(Self::MIN.0, Self::MAX.0))
     }
 
+    /// Milliseconds since 1970-01-01T00:00:00Z.
     pub fn millis(self) -> i64 {
         self.0
     }
 
+    /// Reads an RFC 3339 time with an offset. Fractions of a millisecond are cut off.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         let pieces = Pieces::parse(text).map_err(|_| TimeError)?;
         let (Some(time), Some(offset)) = (pieces.time(), pieces.to_numeric_offset()) else {
@@ -71,17 +74,18 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// What the engine is told of time with every event.
+/// The current time, which the driver passes to the engine with every event and command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Now {
-    /// This machine's wall clock; may be wrong and may jump. Only ever stamped on entries and shown.
+    /// This machine's wall clock. May be wrong and may jump; it is only stamped on entries and shown, never used for
+    /// timers.
     pub wall: Timestamp,
-    /// Microseconds on a clock that never goes back. All timers use it.
+    /// Microseconds on a monotonic clock, with any starting point. All timers use it.
     pub ticks_us: u64,
 }
 
 impl Now {
-    /// The tick `millis` milliseconds from now.
+    /// The tick, in microseconds, `millis` milliseconds from now.
     pub fn in_ms(self, millis: u64) -> u64 {
         self.ticks_us.saturating_add(millis.saturating_mul(1000))
     }

@@ -4,42 +4,74 @@ use super::content::{Body, Content, Header};
 use super::genesis::Genesis;
 use crate::limits::{BODY_BYTES_MAX, DEPS_MAX, FROM_BYTES_MAX, KIND_BYTES_MAX, MAX_OP_MAX};
 
-/// Why an entry cannot be said. The texts are shown to users. No state changes.
+/// Why a content is beyond the consensus limits. The texts are shown to users. No state changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContentError {
+    /// The body is longer than `BODY_BYTES_MAX`.
     #[error("a message is at most {BODY_BYTES_MAX} bytes; this one has {bytes}")]
-    BodyTooLong { bytes: usize },
+    BodyTooLong {
+        /// Length of the body in bytes.
+        bytes: usize,
+    },
+    /// A message has an empty body, which only other kinds may have.
     #[error("a message is at least 1 byte; this one is empty")]
     BodyEmpty,
+    /// The kind is empty or longer than `KIND_BYTES_MAX`.
     #[error("a kind is 1 to {KIND_BYTES_MAX} bytes; this one has {bytes}")]
-    KindLength { bytes: usize },
+    KindLength {
+        /// Length of the kind in bytes.
+        bytes: usize,
+    },
+    /// The kind holds a character that is not allowed.
     #[error("a kind is made of a-z, 0-9, '.' and '-', and starts with a letter or a digit")]
     KindSyntax,
+    /// The kind is "message"; a message has none, so that there is one way to write it.
     #[error("a message is written by leaving its kind out, not by the kind \"message\"")]
     KindMessage,
+    /// The relayed name is empty or longer than `FROM_BYTES_MAX`.
     #[error("a relayed name is 1 to {FROM_BYTES_MAX} bytes; this one has {bytes}")]
-    FromLength { bytes: usize },
+    FromLength {
+        /// Length of the name in bytes.
+        bytes: usize,
+    },
 }
 
-/// Why a header cannot be that of a change. No state changes.
+/// Why a header is invalid, as far as the change alone can tell. No state changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
+    /// The change has no dependency, or more than `DEPS_MAX`.
     #[error("a change has 1 to {DEPS_MAX} dependencies; this one has {count}")]
-    DepsCount { count: usize },
+    DepsCount {
+        /// Number of dependencies.
+        count: usize,
+    },
+    /// The dependencies are not in strictly ascending order.
     #[error("a change's dependencies are in strictly ascending order")]
     DepsOrder,
+    /// The sequence number is out of range.
     #[error("a sequence number is 1 to {MAX_OP_MAX}; this one is {seq}")]
-    Seq { seq: u64 },
+    Seq {
+        /// The sequence number.
+        seq: u64,
+    },
+    /// The first operation counter is one of the genesis.
     #[error("the first operation after a genesis is number {}; this change starts at {start_op}", Genesis::MAX_OP + 1)]
-    StartOp { start_op: u64 },
+    StartOp {
+        /// The first operation counter.
+        start_op: u64,
+    },
+    /// The last operation counter exceeds `MAX_OP_MAX`.
     #[error(
         "the group is full: its operations are numbered up to {MAX_OP_MAX}, and this change ends at {max_op}"
     )]
-    MaxOp { max_op: u64 },
+    MaxOp {
+        /// The last operation counter.
+        max_op: u64,
+    },
 }
 
 impl Content {
-    /// Whether the entry is within the consensus limits.
+    /// Checks the content against the consensus limits.
     pub fn check(&self) -> Result<(), ContentError> {
         let body_bytes = match &self.body {
             Body::Text(text) => text.len(),
@@ -77,7 +109,7 @@ fn check_kind(kind: &str) -> Result<(), ContentError> {
 }
 
 impl Header {
-    /// Whether the header can be that of a change with this content, as far as the change alone can tell.
+    /// Checks the header of a change with this content, as far as the change alone can tell.
     pub fn check(&self, content: &Content) -> Result<(), HeaderError> {
         if !(1..=DEPS_MAX).contains(&self.deps.len()) {
             return Err(HeaderError::DepsCount { count: self.deps.len() });

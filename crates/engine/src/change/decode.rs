@@ -1,8 +1,7 @@
-//! From foreign bytes to the parts of a change.
+//! Parsing of received bytes into the parts of a change.
 //!
-//! The parser reads only what it needs to know the parts, and trusts nothing: who calls it encodes the parts
-//! again and compares. So it need not refuse every other spelling, only never panic, never loop and never
-//! allocate by a foreign length.
+//! The parser reads only what it needs to know the parts. The caller encodes the parts again and compares, so the parser
+//! need not refuse every other spelling; it must only never panic, never loop, and never allocate by an unchecked length.
 
 use super::check::{ContentError, HeaderError};
 use super::chunk::{CHANGE_CHUNK, MAGIC};
@@ -20,18 +19,28 @@ use crate::time::Timestamp;
 /// Why bytes are not a change of the allowed shape. No state changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
+    /// The input is longer than `CHANGE_BYTES_MAX`.
     #[error("a change is at most {CHANGE_BYTES_MAX} bytes; this one has {bytes}")]
-    TooLong { bytes: usize },
+    TooLong {
+        /// Length of the input in bytes.
+        bytes: usize,
+    },
+    /// The input does not begin with Automerge's magic bytes.
     #[error("not an Automerge chunk")]
     NotAChunk,
+    /// The chunk is of another type, such as a compressed change or a document.
     #[error("only uncompressed changes (chunk type {CHANGE_CHUNK}) are accepted; this is chunk type {0}")]
     ChunkType(u8),
+    /// The named part is cut off or invalid.
     #[error("the change's {0} cannot be read")]
     Malformed(&'static str),
+    /// The header is invalid.
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// The content is beyond the consensus limits.
     #[error(transparent)]
     Content(#[from] ContentError),
+    /// Encoding the parts again gives other bytes.
     #[error("the change is not written the one way its parts are written, or its checksum is wrong")]
     NotCanonical,
 }

@@ -1,4 +1,5 @@
-//! The first change of a group: deterministic, so that a public group is its name.
+//! The first change of a group. It follows from the mesh and the group's name, so all peers that create a group of one name
+//! create the same group.
 
 use super::chunk;
 use super::columns::{
@@ -8,29 +9,35 @@ use super::columns::{
 use crate::id::{GroupId, GroupName, MeshId};
 use crate::limits::FORMAT;
 
-/// Everything that a public group's first change holds besides the format version.
+/// What determines the first change of a public group, besides the format version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Genesis {
+    /// The mesh that the group is part of.
     pub mesh: MeshId,
+    /// The name of the group.
     pub name: GroupName,
 }
 
 impl Genesis {
-    /// The counter of its last operation. The first entry's change starts one after.
+    /// Counter of the genesis's last operation. Changes that depend on nothing else start one after.
     pub const MAX_OP: u64 = 4;
-    /// The operation that makes the list of messages.
+    /// Counter of the operation that creates the list of messages.
     pub const MESSAGES_OP: u64 = 3;
-    /// Its actor id is this single byte. Nobody can write under it: an author's is 40 bytes.
+    /// The genesis's actor id is this single byte. Nobody can write under it, because an author's actor id has 40
+    /// bytes.
     pub const ACTOR: u8 = 0;
 
+    /// The genesis of the public group of this name in this mesh.
     pub fn public(mesh: MeshId, name: GroupName) -> Self {
         Self { mesh, name }
     }
 
+    /// The group's id: the hash of [`Genesis::bytes`].
     pub fn id(&self) -> GroupId {
         GroupId(chunk::write(&self.contents()).0.0)
     }
 
+    /// The exact bytes of the change: an uncompressed Automerge change chunk.
     pub fn bytes(&self) -> Vec<u8> {
         chunk::write(&self.contents()).1
     }

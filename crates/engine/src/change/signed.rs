@@ -9,7 +9,7 @@ use super::{chunk, encode};
 use crate::id::{ChangeHash, GroupId, PeerId};
 use crate::identity::{self, Identity};
 
-/// A change of the allowed shape whose signature has not been looked at.
+/// A change of the allowed shape whose signature has not been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unverified {
     change: Change,
@@ -26,13 +26,16 @@ pub struct Verified {
     bytes: Arc<[u8]>,
 }
 
-/// Why a change was not written. No state changes.
+/// Why a change was not signed. No state changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
+    /// The content is beyond the consensus limits.
     #[error(transparent)]
     Content(#[from] ContentError),
+    /// The header is invalid.
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// The header's actor belongs to another author than the signing key.
     #[error("the actor id names another author than the key that signs")]
     NotTheAuthor,
 }
@@ -43,7 +46,7 @@ pub enum SignError {
 pub struct SignatureError;
 
 impl Change {
-    /// Writes and signs a change. The limits that every peer checks are checked here first.
+    /// Signs a change for `group` with the key of its author, after checking all limits that every peer checks.
     pub fn sign(
         group: GroupId,
         header: Header,
@@ -68,11 +71,12 @@ impl Change {
         self.encode_hashed().1
     }
 
+    /// SHA-256 of the change's chunk. Encodes the change to compute it.
     pub fn hash(&self) -> ChangeHash {
         self.encode_hashed().0
     }
 
-    /// Both at once, for who rebuilds a stored change and holds it against its hash.
+    /// [`Change::hash`] and [`Change::encode`] in one pass, to compare a change rebuilt from a store with its hash.
     pub fn encode_hashed(&self) -> (ChangeHash, Vec<u8>) {
         let mut contents = encode::signed_part(&self.header, &self.content);
         contents.extend_from_slice(&self.signature);
@@ -81,8 +85,8 @@ impl Change {
 }
 
 impl Unverified {
-    /// Reads one change of the allowed shape and accepts exactly the bytes that [`Change::encode`] writes.
-    /// Foreign lengths are checked before anything is allocated by them.
+    /// Reads one change. Accepts only the bytes that [`Change::encode`] writes for its parts, so every change has one
+    /// encoding. Allocates by no unchecked length.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let change = decode::parse(bytes)?;
         change.content.check()?;
@@ -94,6 +98,7 @@ impl Unverified {
         Ok(Self { change, hash, bytes: encoded.into() })
     }
 
+    /// Checks that the author signed the change for `group`.
     pub fn verify(self, group: GroupId) -> Result<Verified, SignatureError> {
         let (author, input) = self.signed(group);
         if !identity::verify(&author, &input, &self.change.signature) {
@@ -102,7 +107,8 @@ impl Unverified {
         Ok(self.into_verified(group))
     }
 
-    /// Verifies all of them at once, or says that one fails. `seed` as for [`identity::Batch`].
+    /// Checks the signatures of all changes at once, which is faster; an error does not say which one fails. `seed`
+    /// is as in [`identity::Batch::verify`].
     pub fn verify_all(
         changes: Vec<Self>,
         group: GroupId,
@@ -119,7 +125,7 @@ impl Unverified {
         Ok(changes.into_iter().map(|change| change.into_verified(group)).collect())
     }
 
-    /// Who is said to have signed, and what.
+    /// The alleged author, and the bytes that the author must have signed.
     fn signed(&self, group: GroupId) -> (PeerId, Vec<u8>) {
         let input = encode::signing_input(group, encode::signed_part_of(&self.bytes));
         (self.change.header.actor.author(), input)
@@ -130,53 +136,64 @@ impl Unverified {
         Verified { group, change, hash, bytes }
     }
 
+    /// The change's hash, known from decoding.
     pub fn hash(&self) -> ChangeHash {
         self.hash
     }
 
+    /// The decoded parts.
     pub fn change(&self) -> &Change {
         &self.change
     }
 
+    /// Where the change claims to stand in its group.
     pub fn header(&self) -> &Header {
         &self.change.header
     }
 
+    /// The exact bytes that were decoded.
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
     }
 }
 
 impl Verified {
+    /// The change's hash, which is also the id of its entry.
     pub fn hash(&self) -> ChangeHash {
         self.hash
     }
 
+    /// The group for which the author signed.
     pub fn group(&self) -> GroupId {
         self.group
     }
 
+    /// The parts of the change.
     pub fn change(&self) -> &Change {
         &self.change
     }
 
+    /// Where the change stands in its group.
     pub fn header(&self) -> &Header {
         &self.change.header
     }
 
+    /// What the entry says.
     pub fn content(&self) -> &Content {
         &self.change.content
     }
 
-    /// The change's exact bytes, shared: one copy serves the store and every link.
+    /// The exact bytes of the change, shared by the store and all links that need them.
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
     }
 
+    /// The peer that signed the change.
     pub fn author(&self) -> PeerId {
         self.change.header.actor.author()
     }
 
+    /// Counter of the change's last Automerge operation.
     pub fn max_op(&self) -> u64 {
         self.change.header.max_op(&self.change.content)
     }

@@ -1,4 +1,4 @@
-//! What somebody on this machine wants. Each answer counts once the engine has been flushed.
+//! Commands of this peer's user. Each answer counts once the engine has been flushed.
 
 use super::Engine;
 use super::event::{Answer, CommandError, Draft, Effect, Refusal, StoredOn};
@@ -16,8 +16,9 @@ use crate::wire::frame::Control;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<S: Store> Engine<S> {
-    /// Writes entries, each on top of the one before; all or none. Those whose key was used before are answered with what
-    /// was written then.
+    /// Writes entries, each on top of the one before; all or none. Drafts whose key was used before are answered with
+    /// the entries written then. Returns the ids in the order of the drafts. Refused if the user is not a member of
+    /// the group, or a draft is beyond a limit.
     pub fn write(
         &mut self,
         group: GroupId,
@@ -32,7 +33,8 @@ impl<S: Store> Engine<S> {
         Ok(once.written(&mut self.store, written)?)
     }
 
-    /// Joins a public group; `announce`: its name is new to the directory.
+    /// Joins the public group of this name and returns its id; `announce` adds the name to the directory first.
+    /// Refused with [`Refusal::TooManyGroups`] at `GROUPS_MAX`.
     pub fn join(&mut self, name: GroupName, announce: bool, now: Now) -> Answer<GroupId, S::Error> {
         self.effects.answer();
         let genesis = Genesis::public(self.mesh, name.clone());
@@ -49,7 +51,7 @@ impl<S: Store> Engine<S> {
         }
         let no = self.store.add_group(&genesis, true)?;
         if announce {
-            // Nobody else has it yet, as far as is known here: what others bring later is late.
+            // As far as is known, no other peer has the group: what others bring later counts as late.
             self.store.set_caught_up(no)?;
         }
         match self.rooms.wake(no) {
@@ -66,6 +68,8 @@ impl<S: Store> Engine<S> {
         Ok(id)
     }
 
+    /// Leaves a group: writes a `leave` entry, and syncs the group until another peer has that entry. Refused for the
+    /// directory and for groups that the user is not in.
     pub fn leave(&mut self, group: GroupNo, now: Now) -> Answer<(), S::Error> {
         self.effects.answer();
         if group == self.directory {
@@ -79,18 +83,19 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
+    /// Sets the user's display name, by an entry in the directory.
     pub fn set_name(&mut self, name: &str, now: Now) -> Answer<(), S::Error> {
         self.effects.answer();
         self.say(self.directory, kinds::name::NAME, name, now).map(drop)
     }
 
-    /// Takes addresses from a ticket.
+    /// Remembers a peer from a ticket as an acquaintance, and dials it.
     pub fn introduce(&mut self, peer: PeerId, addresses: Vec<String>, now: Now) -> Answer<(), S::Error> {
         self.effects.answer();
         Ok(self.known.take_ticket(&mut self.store, peer, addresses, now)?)
     }
 
-    /// The person at this peer has read what arrived up to here.
+    /// The user has read the group up to this arrival number.
     pub fn mark_read(&mut self, group: GroupNo, arrival: EntryNo) -> Answer<(), S::Error> {
         self.effects.answer();
         Ok(self.store.set_read_mark(group, arrival)?)
@@ -102,7 +107,7 @@ impl<S: Store> Engine<S> {
         Ok(Status::of(&self.store, &self.rooms, &self.links, &self.known, &self.conducts, now)?)
     }
 
-    /// For each entry, on how many peers it is known to be stored, this one included.
+    /// For each entry, how many peers are known to store it. 0 peers for an entry that is not stored here.
     pub fn stored_on(&mut self, group: GroupNo, entries: &[ChangeHash]) -> Answer<Vec<StoredOn>, S::Error> {
         self.effects.answer();
         let holdings = self.holdings(group)?;
@@ -127,7 +132,8 @@ impl<S: Store> Engine<S> {
         Ok(answers)
     }
 
-    /// What each peer is known to have of a group: by its link, or by what was kept of an earlier one.
+    /// What each known or linked peer is known to have of a group, from its session or else from what was saved of an
+    /// earlier one.
     fn holdings(&self, group: GroupNo) -> Result<Vec<Holding>, S::Error> {
         let Some(room) = self.rooms.get(group) else { return Ok(Vec::new()) };
         let mut holdings = BTreeMap::new();
@@ -146,7 +152,7 @@ impl<S: Store> Engine<S> {
         Ok(holdings.into_values().collect())
     }
 
-    /// To be called before the last commit: only what this keeps has the next run go on with the actors of this one.
+    /// Saves the actors of all groups, so that the next run continues them. Call before the last commit.
     pub fn keep_writers(&mut self) -> Result<(), S::Error> {
         self.rooms.iter().try_for_each(|room| room.keep_writer(&mut self.store, &self.writer_stamp))
     }

@@ -1,6 +1,6 @@
-//! How peers behave: which of them broke the rules of a link, and who is not to be linked with for now.
+//! Which peers broke the protocol on a link, and for how long links with them are refused.
 //!
-//! In memory only, and no verdict on what a peer writes: its entries count as anybody's. Honest peers of another
+//! In memory only. It does not affect entries: those of a peer at fault count like all others. Honest peers of another
 //! version may break the rules too, so every refusal ends by itself.
 
 use std::collections::BTreeMap;
@@ -13,20 +13,27 @@ use crate::sync::Ration;
 use crate::time::{Now, Timestamp};
 use crate::wire::close::CloseCode;
 
-/// What a peer did that cost it a link.
+/// A violation of the protocol for which a link is closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Misconduct {
+    /// A frame that cannot be decoded, or is out of turn.
     Frame,
+    /// A frame or list above its limit.
     TooLarge,
+    /// A malformed, wrongly signed or otherwise invalid change.
     Change,
+    /// More orphans than the link may have.
     Orphans,
+    /// More repeated requests than `ASKED_AGAIN_BYTES_MAX` allows.
     AskedAgain,
+    /// More duplicates than `SENT_AGAIN_BYTES_MAX` allows.
     SentAgain,
+    /// Reading so slowly that the queue exceeds `LINK_QUEUE_BYTES_MAX`.
     Slow,
 }
 
 impl Misconduct {
-    /// `None` for reasons to close a link that are nobody's fault.
+    /// The violation that a link was closed for; `None` if closing with `code` blames nobody.
     pub fn from_code(code: CloseCode) -> Option<Self> {
         match code {
             CloseCode::Protocol => Some(Self::Frame),
@@ -38,7 +45,7 @@ impl Misconduct {
         }
     }
 
-    /// The code with which the link is closed.
+    /// The code with which to close the link.
     pub fn code(self) -> CloseCode {
         match self {
             Self::Frame => CloseCode::Protocol,
@@ -50,7 +57,7 @@ impl Misconduct {
         }
     }
 
-    /// In words, after "it".
+    /// What the peer did, to be shown after "it".
     pub fn words(self) -> &'static str {
         match self {
             Self::Frame => "sent what is no frame of the protocol",
@@ -64,13 +71,14 @@ impl Misconduct {
     }
 }
 
-/// The last fault of a peer, and how many there were.
+/// The last violation of a peer, and how many there were.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
+    /// The last violation.
     pub what: Misconduct,
-    /// By the wall clock of this peer.
+    /// When it was noticed, by this peer's wall clock.
     pub at: Timestamp,
-    /// In a row: after a long time without any, the count starts anew.
+    /// Violations in a row. After `FAULTS_FORGIVEN_MS` without any, the count starts anew.
     pub times: u32,
     last_us: u64,
     refused_until_us: u64,
@@ -87,19 +95,19 @@ struct Record {
 pub(super) struct Conducts(BTreeMap<PeerId, Record>);
 
 impl Conducts {
-    /// Whether a new link to this peer may stand. Each one counts.
+    /// Whether a new link to this peer is accepted. Every call counts as a link.
     pub fn admits(&mut self, peer: PeerId, now: Now) -> bool {
         let record = self.record(peer, now);
         let refused = record.fault.is_some_and(|fault| now.ticks_us < fault.refused_until_us);
         !refused && record.links.take(now)
     }
 
-    /// Notes a fault; the tick until which the peer is refused, longer with each.
+    /// Records a fault. Returns the tick until which links with the peer are refused, later with every fault.
     pub fn note(&mut self, peer: PeerId, what: Misconduct, now: Now) -> u64 {
         let record = self.record(peer, now);
         let forgiven = |fault: &Fault| now.ticks_us.saturating_sub(fault.last_us) > FAULTS_FORGIVEN_MS * 1000;
         let before = record.fault.filter(|fault| !forgiven(fault)).map_or(0, |fault| fault.times);
-        // Who reads slowly may have a slow link.
+        // A slow reader may just have a slow connection.
         let wait_ms = match what {
             Misconduct::Slow => 0,
             _ => (FAULT_WAIT_MS_MIN << before.min(16)).min(FAULT_WAIT_MS_MAX),

@@ -1,5 +1,5 @@
-//! Entries that the disk has damaged: they are found when they are read, served to nobody, and asked for by name from other
-//! peers. All that the engine knows of damage is here.
+//! Entries whose rows are damaged on disk: they are found when they are read, never served, and requested by hash from other
+//! peers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,20 +17,20 @@ pub(super) const NOT_WRITABLE: &str = "the database is damaged where the group e
 #[derive(Debug, Default)]
 pub(super) struct Repairs {
     by_hash: BTreeMap<ChangeHash, EntryNo>,
-    /// Links that were asked for them, each once.
+    /// Links that were asked for all of `by_hash`.
     asked: BTreeSet<LinkId>,
-    /// Damaged heads, on which nothing is written.
+    /// Damaged heads, on top of which nothing is written.
     left_out: BTreeSet<EntryNo>,
 }
 
 impl Repairs {
-    /// Reads the heads of a group: those that can be written on, and what is to be repaired.
+    /// Reads the heads of a group: returns the readable ones, and the damaged ones as repairs.
     pub fn load<S: Store>(
         store: &S,
         row: &GroupRow,
     ) -> Result<(BTreeMap<EntryNo, ChangeHash>, Self), S::Error> {
         let (mut heads, mut repairs) = (BTreeMap::new(), Self::default());
-        // A group without entries has the genesis for its head, which is nobody's row.
+        // The head of an empty group is the genesis, which has no row.
         for &no in row.heads.iter().filter(|no| **no != EntryNo::GENESIS) {
             match node(store, row.no, no)? {
                 Some(node) => drop(heads.insert(no, node.hash)),
@@ -43,7 +43,8 @@ impl Repairs {
         Ok((heads, repairs))
     }
 
-    /// Entry `no` cannot be rebuilt from its row. Says whether that is news, and there is something to ask for.
+    /// Notes that entry `no` cannot be rebuilt from its row. Returns whether that is new and the entry can be
+    /// requested.
     pub fn note<S: Store>(
         &mut self,
         store: &S,
@@ -71,7 +72,7 @@ impl Repairs {
         news
     }
 
-    /// Looks at the dependencies of a change: those that are damaged, which are asked for from now on.
+    /// Returns the damaged dependencies of a change, which are requested from now on.
     pub fn check_deps<S: Store>(
         &mut self,
         store: &S,
@@ -95,20 +96,20 @@ impl Repairs {
         self.by_hash.get(&change.hash()).copied()
     }
 
-    /// The row of entry `no` was written anew. Says whether it is a head again.
+    /// The row of entry `no` was rewritten. Returns whether the entry is a head again.
     pub fn done(&mut self, no: EntryNo, hash: ChangeHash) -> bool {
         self.by_hash.remove(&hash);
         self.left_out.remove(&no)
     }
 
-    /// Something was stored on top of these: they are no heads any more.
+    /// Something was stored on top of `deps`, so they are no longer heads.
     pub fn built_on(&mut self, deps: &[EntryNo]) {
         for dep in deps {
             self.left_out.remove(dep);
         }
     }
 
-    /// What to ask this link for, once.
+    /// The hashes to request from this link; each link is asked once.
     pub fn ask(&mut self, link: LinkId) -> Option<Vec<ChangeHash>> {
         let first = !self.by_hash.is_empty() && self.asked.insert(link);
         first.then(|| self.by_hash.keys().copied().collect())
@@ -119,8 +120,8 @@ impl Repairs {
     }
 }
 
-/// The bytes of a change; `None` where its row fails its hash check. Such a change is served to nobody: who lacks it asks
-/// another peer.
+/// The bytes of a change; `None` if its row fails its hash check. Such a change is never served; a peer that lacks it
+/// asks another one.
 pub(super) fn bytes<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<Option<Vec<u8>>, S::Error> {
     match store.change(group, no) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -128,7 +129,8 @@ pub(super) fn bytes<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<
     }
 }
 
-/// A node; `None` where its row fails its hash check. Nothing is written on top of what no other peer can get from here.
+/// The node of a change; `None` if its row fails its hash check. Nothing is written on top of such a change, because
+/// no other peer could get it from here.
 pub(super) fn node<S: Store>(store: &S, group: GroupNo, no: EntryNo) -> Result<Option<Node>, S::Error> {
     match store.change(group, no).and_then(|_| store.node(group, no)) {
         Ok(node) => Ok(node),

@@ -1,6 +1,6 @@
-//! Entries coming in, entries going out: the sync sessions of all groups over all links.
+//! The sync sessions of all groups over all links.
 //!
-//! While events are handled, sessions only take note; what is to be said is decided once per commit.
+//! While events are handled, sessions only update their state; what to send is decided once per commit.
 
 use super::Engine;
 use super::conduct::Misconduct;
@@ -51,7 +51,8 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Keeps what the next link to this peer starts from. May be lost: it only saves bytes.
+    /// Saves the common heads, from which the next link to this peer starts. A crash may lose them, which only costs
+    /// bytes.
     pub(super) fn save_shared(&mut self, group: GroupNo, link: LinkId) -> Result<(), S::Error> {
         let Some(peer) = self.links.peer(link) else { return Ok(()) };
         let unsaved = |room: &Room| room.session(link).is_some_and(Session::is_unsaved);
@@ -101,7 +102,7 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Decides what the sessions of every group are to say, and says it.
+    /// Decides for every group what its sessions send, and sends it.
     pub(super) fn speak(&mut self, now: Now) -> Result<(), S::Error> {
         self.rooms.due(now).into_iter().try_for_each(|no| self.speak_of(no, now))
     }
@@ -110,7 +111,7 @@ impl<S: Store> Engine<S> {
         let Some(room) = self.rooms.wake(no) else { return Ok(()) };
         room.push(now);
         let pulled = room.pull(&mut self.store, now)?;
-        // The directory is not read by anybody.
+        // Nobody reads the directory, so it needs no preview.
         if no != self.directory {
             room.end_preview(pulled, &mut self.effects);
             let link = room.pulls_from();
@@ -134,7 +135,7 @@ impl<S: Store> Engine<S> {
         if left { self.left(no) } else { Ok(()) }
     }
 
-    /// Another peer has our farewell: the group is ours no more.
+    /// Another peer has the farewell: stops syncing the group.
     fn left(&mut self, group: GroupNo) -> Result<(), S::Error> {
         let Some(room) = self.rooms.wake(group) else { return Ok(()) };
         room.forget_farewell(&mut self.store)?;
@@ -149,7 +150,7 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Entry `no` may not be readable: if so, other peers are asked for it.
+    /// Checks an entry that may be damaged; if it is, requests it from other peers.
     pub(super) fn note_unreadable(&mut self, group: GroupNo, no: EntryNo) -> Result<(), S::Error> {
         let noted = |room: &Room| room.is_noted(no);
         if self.rooms.get(group).is_none_or(noted) || damage::node(&self.store, group, no)?.is_some() {

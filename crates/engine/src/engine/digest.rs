@@ -1,7 +1,7 @@
-//! What a ping says of the groups that it does not name: one number that stands for the heads of all of them.
+//! The digest in pings and pongs: a hash of the heads of all groups that sync on a link.
 //!
-//! Peers that show each other the same number are level, and need not announce to each other what both have heard
-//! from its author. Where the numbers differ, both announce what the other side was not told.
+//! Peers with the same digest are level, and need not announce to each other what both have received from its author. If
+//! the digests differ, both sides send the heads that they have not sent to each other yet.
 
 use sha2::{Digest, Sha256};
 
@@ -14,7 +14,7 @@ use crate::sync::LinkId;
 use crate::time::Now;
 
 impl<S: Store> Engine<S> {
-    /// Stands for our heads of all groups that sync on this link.
+    /// The hash of our heads in all groups that sync on this link.
     pub(super) fn digest(&self, link: LinkId) -> u64 {
         let mut digest = Sha256::new();
         for room in self.rooms.in_order_of_ids().filter(|room| room.session(link).is_some()) {
@@ -25,7 +25,7 @@ impl<S: Store> Engine<S> {
         u64::from_le_bytes(first)
     }
 
-    /// The other side has shown the same digest as ours, or another.
+    /// The other side has sent its digest, which is `equal` to ours or not.
     pub(super) fn compare(&mut self, link: LinkId, equal: bool, now: Now) -> Result<(), S::Error> {
         let news = self.rooms.in_order_of_ids().filter(|room| room.is_news(link, equal));
         let groups: Vec<GroupNo> = news.map(Room::no).collect();

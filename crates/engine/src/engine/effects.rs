@@ -1,4 +1,4 @@
-//! What the engine has decided to do, held back until it may be done.
+//! Effects that the engine has decided on, held back until they are published or durable.
 
 use std::collections::VecDeque;
 
@@ -9,10 +9,10 @@ use crate::wire::frame::Frame;
 
 #[derive(Debug, Default)]
 pub(super) struct Effects {
-    /// Waiting for the flush; what is news, for the end of the transaction only.
+    /// Held until the flush; news for local readers until the transaction is published.
     waiting: VecDeque<Effect>,
     ready: VecDeque<Effect>,
-    /// A command was handled whose answer waits for the flush.
+    /// A command was handled, whose answer waits for the flush.
     answers: bool,
 }
 
@@ -29,17 +29,17 @@ impl Effects {
         self.push(Effect::Close { link, code });
     }
 
-    /// The driver answers a command once all is durable that the command has done.
+    /// Call for each command: the driver answers it once everything that it did is durable.
     pub fn answer(&mut self) {
         self.answers = true;
     }
 
-    /// Whether anybody waits for the transaction to be durable.
+    /// Whether an effect or an answer waits for the transaction to be durable.
     pub fn wait_for_flush(&self) -> bool {
         self.answers || !self.waiting.is_empty()
     }
 
-    /// Readers see the transaction: hands out what is news to them, unless a command is part of it.
+    /// The transaction is visible to readers: releases the news for them, unless a command is part of it.
     pub fn publish(&mut self) {
         if !self.answers {
             let waiting = std::mem::take(&mut self.waiting);
@@ -49,7 +49,7 @@ impl Effects {
         }
     }
 
-    /// All is durable.
+    /// Everything is durable: releases all effects.
     pub fn flush(&mut self) {
         self.answers = false;
         self.ready.append(&mut self.waiting);

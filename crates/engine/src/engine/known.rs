@@ -1,4 +1,4 @@
-//! Known peers: whom to dial and when, whom to forget, and what to make of hearsay.
+//! Known peers: which to dial and when, which to forget, and what to believe of what others tell.
 //!
 //! An *acquaintance* came from a ticket, or has been linked with for a while, now or in an earlier run. Anybody who holds
 //! the mesh secret can make keys and tell of peers that do not exist; acquaintances keep their places in the dials,
@@ -16,8 +16,8 @@ use crate::store::{KnownPeer, Store};
 use crate::sync::Ration;
 use crate::time::Now;
 
-/// The peer with the larger key waits this long, in milliseconds, before it dials somebody it was told of:
-/// as a rule the other one dials, and there is no duplicate to drop.
+/// Of two peers that are told of each other, the one with the larger key waits this long, in milliseconds, before it
+/// dials, so that as a rule only the other one does and no duplicate link arises.
 const YIELD_MS: u64 = 1_000;
 
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ struct Known {
     acquainted: bool,
     dialling: bool,
     next_dial_us: u64,
-    /// It broke the rules of a link, and is left alone until this tick.
+    /// The tick until which it is not dialled because it broke the protocol.
     avoided_until_us: u64,
     /// Dials that failed, and links that did not last.
     attempts: u32,
@@ -49,7 +49,7 @@ impl Known {
         self.next_dial_us = now.in_ms(entropy.jitter(wait));
     }
 
-    /// The tick from which on it is to be dialled, if it is.
+    /// The tick from which on to dial it; `None` if it is not to be dialled.
     fn dial_us(&self) -> Option<u64> {
         let wanted = !self.linked && !self.dialling && !self.addresses.is_empty();
         wanted.then_some(self.next_dial_us.max(self.avoided_until_us))
@@ -77,7 +77,7 @@ impl KnownPeers {
         self.peers.keys().copied()
     }
 
-    /// Known peers without a link, and whether they turned us down.
+    /// Known peers without a link: key, addresses, and whether they turned our mesh secret down.
     pub fn absent(&self) -> impl Iterator<Item = (PeerId, &[String], bool)> + '_ {
         let absent = self.peers.iter().filter(|(_, known)| !known.linked);
         absent.map(|(key, known)| (*key, known.addresses.as_slice(), known.refused))
@@ -109,14 +109,14 @@ impl KnownPeers {
         let Some(known) = self.peers.get_mut(peer) else { return };
         known.dialling = false;
         known.refused = refused;
-        // The address that failed goes to the end of the row.
+        // The address that failed is tried last from now on.
         if known.addresses.first().is_some_and(|first| first == address) {
             known.addresses.rotate_left(1);
         }
         known.wait_to_dial(now, entropy);
     }
 
-    /// A link to this peer came up and cannot stand.
+    /// A link to this peer came up and was refused: delays the next dial.
     pub fn put_off(&mut self, peer: &PeerId, now: Now, entropy: &mut Entropy) {
         if let Some(known) = self.peers.get_mut(peer) {
             known.wait_to_dial(now, entropy);
@@ -129,7 +129,7 @@ impl KnownPeers {
         }
     }
 
-    /// A link to this peer stands. Says whether it has other addresses than before.
+    /// A link to this peer is up. Returns whether its addresses have changed.
     pub fn linked<S: Store>(
         &mut self,
         store: &mut S,
@@ -150,11 +150,11 @@ impl KnownPeers {
         Ok(moved)
     }
 
-    /// The link to this peer has ended. One that has not `lasted` is as good as a dial that failed: something is wrong there.
+    /// The link to this peer has ended. One that has not `lasted` counts as a failed dial.
     pub fn unlinked(&mut self, peer: PeerId, lasted: bool, now: Now, entropy: &mut Entropy) {
         let Some(known) = self.peers.get_mut(&peer) else { return };
         if known.addresses.is_empty() {
-            // It cannot be dialled: a newcomer that tried its ticket, for one.
+            // It cannot be dialled, for example a newcomer that tried its ticket.
             self.peers.remove(&peer);
             return;
         }
@@ -165,7 +165,7 @@ impl KnownPeers {
         known.wait_to_dial(now, entropy);
     }
 
-    /// What another peer tells of this one, which is not linked here.
+    /// Another peer has told of `peer`, which is not linked here.
     pub fn hear_of<S: Store>(
         &mut self,
         store: &mut S,
@@ -181,7 +181,7 @@ impl KnownPeers {
         self.introduce(store, peer, addresses, now.in_ms(wait_ms))
     }
 
-    /// Somebody on this machine vouches for this peer.
+    /// The user vouches for this peer.
     pub fn take_ticket<S: Store>(
         &mut self,
         store: &mut S,
@@ -196,7 +196,7 @@ impl KnownPeers {
         Ok(())
     }
 
-    /// A link to this peer has stood for a while.
+    /// A link to this peer has lasted for `ACQUAINTED_AFTER_MS`.
     pub fn acquaint<S: Store>(&mut self, store: &mut S, peer: PeerId) -> Result<(), S::Error> {
         match self.peers.get_mut(&peer) {
             Some(known) if !known.acquainted => known.acquainted = true,
@@ -205,7 +205,7 @@ impl KnownPeers {
         self.remember(store, peer)
     }
 
-    /// The tick at which somebody is to be dialled for whom there is a place.
+    /// The tick of the next dial, as far as the limits on concurrent dials allow one.
     pub fn next_dial_us(&self) -> Option<u64> {
         let (dials, of_hearsay) = self.dials();
         if dials >= DIALS_MAX {
@@ -220,7 +220,7 @@ impl KnownPeers {
         [first(true), hearsay].into_iter().flatten().min()
     }
 
-    /// Dials whom it is time to dial, those first who have waited longest.
+    /// Starts the dials that are due, those first that have been due for longest.
     pub fn dial(&mut self, now: Now) -> Vec<(PeerId, String)> {
         let due = |(key, known): (&PeerId, &Known)| {
             known.dial_us().filter(|due| *due <= now.ticks_us).map(|due| (due, *key))
@@ -249,13 +249,13 @@ impl KnownPeers {
         dialled
     }
 
-    /// Dials under way: all, and those to peers that are no acquaintances.
+    /// Concurrent dials: all, and those to peers that are no acquaintances.
     fn dials(&self) -> (usize, usize) {
         let dialling = || self.peers.values().filter(|known| known.dialling);
         (dialling().count(), dialling().filter(|known| !known.acquainted).count())
     }
 
-    /// Remembers where a peer may be found, and dials it from the tick `dial_us` on.
+    /// Remembers the addresses of a peer, and dials it from the tick `dial_us` on.
     fn introduce<S: Store>(
         &mut self,
         store: &mut S,
@@ -278,8 +278,8 @@ impl KnownPeers {
         self.remember(store, peer)
     }
 
-    /// Keeps what is known of a peer beyond this run, if it can be dialled. That it was linked with is kept of
-    /// acquaintances only: it makes them such in the next run.
+    /// Stores what is known of a peer, if it can be dialled. The time of its last link is stored for acquaintances
+    /// only, because it makes them acquaintances in the next run.
     fn remember<S: Store>(&self, store: &mut S, peer: PeerId) -> Result<(), S::Error> {
         let Some(known) = self.peers.get(&peer).filter(|known| !known.addresses.is_empty()) else {
             return Ok(());
@@ -288,8 +288,8 @@ impl KnownPeers {
         store.put_peer(&KnownPeer { key: peer, addresses: known.addresses.clone(), last_linked_ms })
     }
 
-    /// What is known of a peer, from now on at the latest. When no place is left, one without a link is forgotten: no
-    /// acquaintance if possible, and of these the one that was linked longest ago.
+    /// The record of a peer, created if missing. If there are `PEERS_MAX`, one without a link is forgotten: rather no
+    /// acquaintance, and of those the one that was linked longest ago.
     fn known<S: Store>(&mut self, store: &mut S, peer: PeerId) -> Result<&mut Known, S::Error> {
         if !self.peers.contains_key(&peer) && self.peers.len() >= PEERS_MAX {
             let unlinked = self.peers.iter().filter(|(_, known)| !known.linked);

@@ -1,4 +1,4 @@
-//! Links: which of two to keep, who is told of whom, and whether they live.
+//! Links: which of two to keep, which peers to tell of which, and which links are dead.
 
 use super::Engine;
 use super::conduct::Misconduct;
@@ -52,7 +52,7 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Why a link that has just come up cannot stand.
+    /// Why a link that has just come up is refused; `None` if it is accepted.
     fn objection(&mut self, link: &Link, now: Now) -> Option<CloseCode> {
         let peer = link.peer();
         if peer == self.identity.peer() {
@@ -64,8 +64,8 @@ impl<S: Store> Engine<S> {
         let Some(old) = self.links.to(&peer).and_then(|old| self.links.get(old)) else {
             return (!self.has_place_for(&peer)).then_some(CloseCode::Full);
         };
-        // Who dialled each other at the same time choose alike: the link that the smaller key dialled. Otherwise the later,
-        // for nobody dials while there is a link: the earlier is lost on one side.
+        // Two peers that dialled each other at the same time both keep the link that the smaller key dialled. Otherwise the
+        // later link is kept: a peer only dials if it has no link, so the earlier one is lost on one side.
         let kept = old.is_young(now) && self.initiator(old) < self.initiator(link);
         kept.then_some(CloseCode::Duplicate)
     }
@@ -74,7 +74,7 @@ impl<S: Store> Engine<S> {
         if link.dialled() { self.identity.peer() } else { link.peer() }
     }
 
-    /// Whether one more link may stand, to this peer.
+    /// Whether one more link is accepted, to this peer.
     fn has_place_for(&self, peer: &PeerId) -> bool {
         let is_newcomer = |link: &Link| !self.known.is_acquainted(&link.peer());
         let newcomers = || self.links.iter().filter(|(_, link)| is_newcomer(link)).count();
@@ -106,8 +106,8 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// What another peer tells of peers. Of those that are linked here nothing is learnt; the others are dialled,
-    /// so there is a ration.
+    /// Another peer tells of peers. Those that are linked here are ignored; the others are dialled, within
+    /// `GOSSIP_MAX`.
     pub(super) fn learn_peers(
         &mut self,
         link: LinkId,
@@ -146,7 +146,7 @@ impl<S: Store> Engine<S> {
         self.link_down(link, now)
     }
 
-    /// Closes a link whose other side broke the rules, and keeps it away for a while.
+    /// Closes a link whose other side broke the protocol, and refuses it for a while.
     pub(super) fn blame(&mut self, link: LinkId, what: Misconduct, now: Now) -> Result<(), S::Error> {
         let Some(peer) = self.links.peer(link) else { return Ok(()) };
         tracing::warn!(%peer, "closing a link: it {}", what.words());
@@ -186,7 +186,7 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// Answers a ping. What it says of their heads is looked at now and then.
+    /// Answers a ping, and compares its digest at most every `COMPARE_EVERY_MS`.
     pub(super) fn pinged(
         &mut self,
         link: LinkId,
@@ -218,7 +218,7 @@ impl<S: Store> Engine<S> {
         self.compare(link, theirs == Some(ours), now)
     }
 
-    /// Pings, drops dead links, dials whom it is time to dial.
+    /// Pings, closes silent links, and dials the peers that are due.
     pub(super) fn keep_links(&mut self, now: Now) -> Result<(), S::Error> {
         let (mut dead, mut pinged, mut lasting) = (Vec::new(), Vec::new(), Vec::new());
         for (id, link) in self.links.iter_mut() {
@@ -252,7 +252,7 @@ impl<S: Store> Engine<S> {
             Some(self.rooms.iter().filter_map(|room| Some(room.session(link)?.in_flight_bytes())).sum()),
             "what is in flight on a link is what its sessions have in flight"
         );
-        // Not with every message, but often enough for a crash.
+        // With every ping rather than every message: a crash loses little by that.
         let groups: Vec<GroupNo> = self.rooms.numbers();
         groups.into_iter().try_for_each(|group| self.save_shared(group, link))
     }

@@ -1,4 +1,4 @@
-//! The links that stand, and what is known of each whatever the group.
+//! The links that are up, and the state of each that is not about one group.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::limits::{
 use crate::sync::{LinkBudget, LinkId, Marks, Ration};
 use crate::time::Now;
 
-/// The longest that a dial takes, to connect and to prove oneself, in microseconds.
+/// Longest time, in microseconds, that a dial takes to connect and to finish the handshake.
 const DIAL_US_MAX: u64 = 2 * HANDSHAKE_MS_MAX * 1000;
 
 #[derive(Debug)]
@@ -25,10 +25,10 @@ pub(super) struct Link {
     subscriptions: BTreeSet<GroupId>,
     /// Peers that the other side was told of on this link, with the addresses that they still have.
     told: BTreeSet<PeerId>,
-    /// How far it has been served in each group.
+    /// How far the link has been served in each group.
     marks: BTreeMap<GroupNo, Marks>,
     budget: LinkBudget,
-    /// Peers that it may still tell of.
+    /// Allowance for peer records from the other side.
     gossip: Ration,
     preview: PreviewOnLink,
     pulse: Pulse,
@@ -63,35 +63,35 @@ impl Link {
         &self.address
     }
 
-    /// So young that both sides may just have dialled each other.
+    /// Whether the link is so young that both sides may just have dialled each other.
     pub fn is_young(&self, now: Now) -> bool {
         now.ticks_us < self.since_us + DIAL_US_MAX
     }
 
-    /// It has stood for long enough that its end is no sign of trouble.
+    /// Whether the link has been up for so long that its end is no sign of trouble.
     pub fn has_lasted(&self, now: Now) -> bool {
         now.ticks_us.saturating_sub(self.since_us) >= SILENCE_MS_MAX * 1000
     }
 
-    /// It has stood for long enough to make an acquaintance.
+    /// Whether the link has been up for long enough to make its peer an acquaintance.
     pub fn acquaints(&self, now: Now) -> bool {
         now.ticks_us.saturating_sub(self.since_us) >= ACQUAINTED_AFTER_MS * 1000
     }
 
-    /// False where it wants too many groups.
+    /// Adds a subscription of the other side; false if it has `GROUPS_MAX` already.
     pub fn subscribe(&mut self, group: GroupId) -> bool {
-        let room = self.subscriptions.len() < GROUPS_MAX;
-        if room {
+        let fits = self.subscriptions.len() < GROUPS_MAX;
+        if fits {
             self.subscriptions.insert(group);
         }
-        room
+        fits
     }
 
     pub fn unsubscribe(&mut self, group: &GroupId) {
         self.subscriptions.remove(group);
     }
 
-    /// Whether it is told of this peer for the first time.
+    /// Notes that the other side is told of this peer. Returns whether that is the first time.
     pub fn tell_of(&mut self, peer: PeerId) -> bool {
         self.told.insert(peer)
     }
@@ -112,7 +112,7 @@ impl Link {
         &mut self.budget
     }
 
-    /// Whether it may tell of one more peer.
+    /// Whether the other side may tell of one more peer; takes it from the allowance.
     pub fn may_gossip(&mut self, now: Now) -> bool {
         self.gossip.take(now)
     }
@@ -183,7 +183,7 @@ impl Links {
         self.iter().filter(wants).map(|(id, _)| id).collect()
     }
 
-    /// A peer has other addresses: all links are to be told of it again.
+    /// A peer has new addresses, so all links must be told of it again.
     pub fn forget_told(&mut self, peer: &PeerId) {
         for link in self.0.values_mut() {
             link.told.remove(peer);

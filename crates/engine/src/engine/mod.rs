@@ -1,9 +1,14 @@
 //! The peer as a state machine: events and commands in, effects out.
 //!
-//! [`Engine::handle`] and the commands change state and write into the store's open transaction; [`Engine::publish`] ends that and
-//! shows it to readers; [`Engine::flush`] makes it durable; only then does [`Engine::poll_effect`] hand out what others
-//! are told, so nothing is told to anybody before it is on disk. No socket, no thread, no clock, no randomness of its
-//! own: time and a seed come in as arguments, so that whole meshes run in one thread, in simulated time.
+//! A driver calls, in this order and again and again:
+//!
+//! 1. [`Engine::handle`] and the commands ([`Engine::write`], [`Engine::join`], …), which change state and write into the
+//!    store's open transaction;
+//! 2. [`Engine::publish`], which ends the transaction and shows it to local readers;
+//! 3. [`Engine::flush`], which makes it durable ([`Engine::commit`] is both);
+//! 4. [`Engine::poll_effect`] until it returns `None`. Nothing is sent to other peers before it is on disk.
+//!
+//! The engine opens no socket, starts no thread and reads no clock: time and a random seed come in as arguments.
 
 mod commands;
 mod conduct;
@@ -45,18 +50,21 @@ use links::{Link, Links};
 use room::Room;
 use rooms::Rooms;
 
-/// What an engine is told once.
+/// What an engine is given once, at start.
 #[derive(Clone)]
 pub struct Settings {
+    /// The key with which this peer signs its entries.
     pub identity: Identity,
+    /// The mesh that this peer is part of.
     pub mesh: MeshId,
-    /// Stands for this very database file since this very boot. A writer goes on with its actor only while
-    /// it is unchanged, so that a restored backup never repeats a sequence number.
+    /// Identifies this database file and this boot of the machine. A writer continues its actor only under the same
+    /// stamp, so that a restored backup never repeats a sequence number.
     pub writer_stamp: [u8; 32],
-    /// Random; the source of all randomness of the engine.
+    /// Random bytes from which the engine derives all of its randomness.
     pub seed: [u8; 32],
 }
 
+/// One peer as a state machine over a store. See the module for the order of calls.
 pub struct Engine<S: Store> {
     store: S,
     identity: Identity,
@@ -70,12 +78,13 @@ pub struct Engine<S: Store> {
     conducts: Conducts,
     orphan_space: OrphanSpace,
     effects: Effects,
-    /// By when what was published is to be durable.
+    /// The tick by which what was published must be flushed.
     flush_due_us: Option<u64>,
 }
 
 impl<S: Store> Engine<S> {
-    /// Reads what the store holds: time in proportion to the number of groups, not to their histories.
+    /// Reads the groups and known peers of the store, and adds the directory if it is missing. Takes time in
+    /// proportion to the number of groups, not to their histories.
     pub fn new(mut store: S, settings: Settings) -> Result<Self, S::Error> {
         let genesis = Genesis::public(settings.mesh, GroupName::directory());
         let directory = store.add_group(&genesis, true)?;
@@ -108,7 +117,7 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Takes in one event. After an error the engine is to be dropped: nothing since the last commit counts.
+    /// Processes one event. After an error, drop the engine: nothing since the last commit counts.
     pub fn handle(&mut self, event: Event, now: Now) -> Result<(), S::Error> {
         match event {
             Event::LinkUp { link, peer, dialled, address, listen } => {
@@ -149,9 +158,8 @@ impl<S: Store> Engine<S> {
         self.flush(now)
     }
 
-    /// Decides what is to be said, and ends the transaction. What came in is shown from now on; only what somebody here waits
-    /// for an answer to is flushed before. After an error nothing of the transaction is there, no effect of it was or will be
-    /// handed out, and the engine is to be dropped.
+    /// Decides what to send, ends the transaction and shows it to local readers. After an error nothing of the
+    /// transaction is stored, none of its effects is handed out, and the engine must be dropped.
     pub fn publish(&mut self, now: Now) -> Result<(), S::Error> {
         self.keep_links(now)?;
         self.speak(now)?;
@@ -162,8 +170,8 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Makes all that was published durable, if anybody is to be told of it or [`PUBLISHED_MS_MAX`] have passed, and then has
-    /// them told. After an error nobody is, and the engine is to be dropped.
+    /// Makes everything published durable if a message or an answer waits for it or [`PUBLISHED_MS_MAX`] have passed,
+    /// and then releases the waiting effects. After an error none is released, and the engine must be dropped.
     pub fn flush(&mut self, now: Now) -> Result<(), S::Error> {
         let overdue = self.flush_due_us.is_some_and(|due| due <= now.ticks_us);
         if overdue || self.effects.wait_for_flush() {
@@ -174,28 +182,30 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// The next thing to do. What others are told is durable.
+    /// The next effect to carry out, in order. Everything that it tells others is durable.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.poll()
     }
 
-    /// The tick, in microseconds, at which the engine wants an [`Event::Tick`], if nothing happens before.
+    /// The tick, in microseconds, at which the engine needs an [`Event::Tick`] unless another event comes before;
+    /// `None` if at none.
     pub fn next_timeout_us(&self) -> Option<u64> {
         let dues = [self.links.next_timeout_us(), self.known.next_dial_us(), self.flush_due_us];
         dues.into_iter().chain([self.rooms.next_timeout_us()]).flatten().min()
     }
 
+    /// The store, for reading.
     pub fn store(&self) -> &S {
         &self.store
     }
 
-    /// Ends the engine. What was not committed is in the store's open transaction.
+    /// Ends the engine and returns its store, with all that was not committed in the open transaction.
     pub fn into_store(self) -> S {
         self.store
     }
 
-    /// For what is kept beside the log and is none of the engine's business. Part of the open transaction,
-    /// and news once that is committed. After an error the engine is to be dropped.
+    /// Runs `write` in the open transaction, for values that the driver keeps in the same store. Emits
+    /// [`Effect::Changed`] with it. After an error, drop the engine.
     pub fn write_beside_log(
         &mut self,
         write: impl FnOnce(&mut S) -> Result<(), S::Error>,
@@ -205,8 +215,8 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Does a little of the store's work that can wait, between two transactions. Says whether there may be more. After an
-    /// error the engine is to be dropped.
+    /// Calls [`Store::tidy`] between two transactions. Returns whether there may be more to do. After an error, drop
+    /// the engine.
     pub fn tidy(&mut self) -> Result<bool, S::Error> {
         self.store.tidy()
     }

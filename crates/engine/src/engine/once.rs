@@ -1,5 +1,5 @@
-//! Messages that a client named with a key of its own: a request that is repeated, since nobody knows what became of
-//! it, writes nothing twice. Keys are remembered in the transaction that writes their messages.
+//! Idempotency keys: a client that does not know what became of a request repeats it under the same key, and nothing is
+//! written twice. A key is stored in the transaction that writes its message.
 
 use sha2::{Digest, Sha256};
 
@@ -7,13 +7,13 @@ use super::event::{Answer, CommandError, Draft, Refusal};
 use crate::id::{ChangeHash, GroupId};
 use crate::store::{Sent, Store};
 
-/// What is to be written of a request, and what had been written of it before.
+/// One request, split into drafts to write and drafts that were written before.
 #[derive(Default)]
 pub(super) struct Once {
-    /// In the order of the request; `None` for what is to be written.
+    /// In the order of the request: the entry that was written before, or `None` for a draft to write.
     ids: Vec<Option<ChangeHash>>,
     fresh: Vec<Draft>,
-    /// Of each fresh one that has a key: the key, and what it stands for.
+    /// For each draft to write: its key and digest, if it has a key.
     keys: Vec<Option<(String, [u8; 32])>>,
 }
 
@@ -46,7 +46,7 @@ impl Once {
         std::mem::take(&mut self.fresh)
     }
 
-    /// Remembers what was written of the fresh ones, and answers for all.
+    /// Stores the keys of what was written, and returns the ids of the whole request.
     pub fn written<S: Store>(
         self,
         store: &mut S,
@@ -63,7 +63,7 @@ impl Once {
     }
 }
 
-/// Of everything that makes the message, each part with its length or a fixed one.
+/// Hash of everything that makes the message, each part with its length.
 fn digest(group: GroupId, draft: &Draft) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(group.0);

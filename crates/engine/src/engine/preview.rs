@@ -1,6 +1,6 @@
-//! The state of previews: the newest entries of a group, sent to who has next to nothing of it before what they depend on.
+//! The state of previews: the newest entries of a group, sent ahead of a pull to a peer that has next to nothing of it.
 //!
-//! They are shown apart, and kept nowhere: neither log nor orphans nor pull know of them, and the catch-up brings them
+//! They are shown apart and never stored: neither log nor orphans nor pull know of them, and the pull brings them
 //! again. One link of a group is asked at a time, the one that the catch-up comes from, and each link once.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ pub(super) struct Preview {
     asked: Option<LinkId>,
     /// The link whose answer is shown.
     shown: Option<LinkId>,
-    /// Since then all that another link has was pulled from it.
+    /// Since the preview is shown, everything that another link has was pulled from it.
     rest_came: bool,
 }
 
@@ -30,7 +30,7 @@ impl Preview {
         self.asked = Some(link);
     }
 
-    /// A link has answered. Says whether its answer may be shown: better one that comes late than none.
+    /// A link has answered. Returns whether its answer may be shown: a late one is better than none.
     pub fn answered(&mut self, link: LinkId) -> bool {
         self.asked.take_if(|asked| *asked == link).is_some() || self.shown.is_none()
     }
@@ -39,13 +39,13 @@ impl Preview {
         (self.shown, self.rest_came) = (Some(link), false);
     }
 
-    /// All that a link has was pulled from it.
+    /// Everything that a link has was pulled from it.
     pub fn rest_came(&mut self) {
         self.rest_came = true;
     }
 
-    /// Whether it is shown no more: all that its sender has is here; or its sender has let a pull stall, and what another
-    /// one has is here.
+    /// Whether to stop showing the preview: everything that its sender has is here; or its sender has let a pull
+    /// stall, and everything that another link has is here.
     pub fn is_over(&self, is_behind: bool, is_stalled: bool) -> bool {
         !is_behind || self.rest_came && is_stalled
     }
@@ -54,21 +54,21 @@ impl Preview {
         self.shown = None;
     }
 
-    /// The link takes no part in the group any more. Whether what is shown came from it.
+    /// The link no longer takes part in the group. Returns whether the shown preview came from it.
     pub fn forget_link(&mut self, link: LinkId) -> bool {
         self.asked.take_if(|asked| *asked == link);
         self.shown.take_if(|shown| *shown == link).is_some()
     }
 }
 
-/// What a link was asked for and has asked for, which outlasts its sessions.
+/// The preview requests on one link in both directions. It outlasts the sessions of the link.
 #[derive(Debug)]
 pub(super) struct PreviewOnLink {
-    /// Groups of which it was asked, and whether it has answered.
+    /// Groups whose preview this side asked for, and whether the other side has answered.
     asked: BTreeMap<GroupNo, bool>,
-    /// Groups of which it has asked.
+    /// Groups whose preview the other side has asked for.
     heeded: BTreeSet<GroupNo>,
-    /// What it may still be sent.
+    /// Allowance for previews sent to the other side, in bytes.
     ration: Ration,
 }
 
@@ -78,23 +78,23 @@ impl PreviewOnLink {
         Self { asked: BTreeMap::new(), heeded: BTreeSet::new(), ration }
     }
 
-    /// Whether it has sent the preview of this group.
+    /// Whether the other side has sent the preview of this group.
     pub fn is_answered(&self, group: GroupNo) -> bool {
         self.asked.get(&group).is_some_and(|answered| *answered)
     }
 
-    /// Whether it is asked for this group for the first time.
+    /// Notes that this side asks for a preview. Returns whether that is the first time.
     pub fn ask(&mut self, group: GroupNo) -> bool {
         self.asked.insert(group, false).is_none()
     }
 
-    /// It has sent a preview of this group. False where it was not asked, or has answered before.
+    /// Notes that the other side has sent a preview. False if it was not asked for, or was sent before.
     pub fn answer(&mut self, group: GroupNo) -> bool {
         let asked = self.asked.get_mut(&group);
         asked.is_some_and(|answered| !std::mem::replace(answered, true))
     }
 
-    /// It asks for a preview of this group. False where it has done so before.
+    /// Notes that the other side asks for a preview. False if it has asked before.
     pub fn heed(&mut self, group: GroupNo) -> bool {
         self.heeded.insert(group)
     }

@@ -1,4 +1,4 @@
-//! Previews: who sends them to whom.
+//! Sending previews to links that ask for them, and receiving those that were asked for.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +15,8 @@ use crate::time::Now;
 use crate::wire::frame::Frame;
 
 impl<S: Store> Engine<S> {
-    /// Answers a link that asks for a preview of a group: once, and if there is so much of the group that the other side
-    /// will see its newest entries late.
+    /// Answers a link that asks for a preview: once per group, and only if the group has at least `PREVIEW_FROM`
+    /// entries.
     pub(super) fn send_preview(&mut self, id: LinkId, group: GroupId, now: Now) -> Result<(), S::Error> {
         let Some(no) = self.rooms.number(&group) else { return Ok(()) };
         let Some(room) = self.rooms.get(no).filter(|room| room.session(id).is_some()) else { return Ok(()) };
@@ -32,7 +32,7 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// As many of the newest entries as fit, and one at least.
+    /// Sends the newest entries: as many as fit `PREVIEW_BYTES_SENT`, and at least one.
     fn send_newest(&mut self, id: LinkId, no: GroupNo, group: GroupId, now: Now) -> Result<(), S::Error> {
         let (mut changes, mut bytes, mut unreadable) = (Vec::new(), 0, Vec::new());
         let numbers = self.store.newest(no, PREVIEW_ENTRIES)?;
@@ -57,7 +57,7 @@ impl<S: Store> Engine<S> {
         unreadable.into_iter().try_for_each(|entry| self.note_unreadable(no, entry))
     }
 
-    /// Takes what a link was asked for, to be shown apart. What comes too late is nobody's fault.
+    /// Accepts a preview that the link was asked for. One that comes too late is dropped without blame.
     pub(super) fn take_preview(
         &mut self,
         id: LinkId,

@@ -1,4 +1,4 @@
-//! Whether a link lives: when it was heard, how it answers pings, and what they tell.
+//! Whether a link is alive: when something was last received, and what its pongs show.
 
 use crate::limits::{COMPARE_EVERY_MS, PING_EVERY_MS, SILENCE_MS_MAX};
 use crate::time::Now;
@@ -9,11 +9,11 @@ pub(super) struct Pulse {
     pinged_us: u64,
     next_ping_us: u64,
     pings: u64,
-    /// The last ping that was answered.
+    /// Nonce of the last ping that was answered.
     pongs: u64,
     next_compare_us: u64,
     rtt_us: Option<u64>,
-    /// Their wall clock minus ours, in milliseconds.
+    /// The other side's wall clock minus ours, in milliseconds.
     skew_ms: Option<i64>,
 }
 
@@ -51,7 +51,7 @@ impl Pulse {
         now.ticks_us.saturating_sub(self.heard_us) > SILENCE_MS_MAX * 1000
     }
 
-    /// The nonce of the next ping, when it is time for one.
+    /// The nonce of the next ping, if one is due.
     pub fn ping(&mut self, now: Now) -> Option<u64> {
         if now.ticks_us < self.next_ping_us {
             return None;
@@ -62,7 +62,7 @@ impl Pulse {
         Some(self.pings)
     }
 
-    /// False for a pong that does not answer the last ping, or not for the first time.
+    /// Notes a pong. False if it does not answer the last ping, or is a second answer.
     pub fn pong(&mut self, nonce: u64, wall_ms: i64, now: Now) -> bool {
         if self.pings != nonce || self.pongs >= nonce {
             return false;
@@ -75,7 +75,7 @@ impl Pulse {
         true
     }
 
-    /// Whether it is time to look at the digest of a ping again: that takes a look at every group of the link.
+    /// Whether the digest of a ping may be compared again, which takes a look at every group of the link.
     pub fn may_compare(&mut self, now: Now) -> bool {
         let due = self.next_compare_us <= now.ticks_us;
         if due {

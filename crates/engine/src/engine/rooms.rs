@@ -1,4 +1,4 @@
-//! All groups that this peer holds, and which of them are to be looked at.
+//! All groups that this peer holds, and which of them need work at the next commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,9 @@ use crate::time::Now;
 pub(super) struct Rooms {
     by_no: BTreeMap<GroupNo, Room>,
     by_id: BTreeMap<GroupId, GroupNo>,
-    /// Groups in which something happened since they were last looked at.
+    /// Groups that were changed since the last commit looked at them.
     awake: BTreeSet<GroupNo>,
-    /// Groups in which something is due at some time though nothing happens. All others cost nothing.
+    /// Groups with a timer. All other groups cost nothing at a commit.
     timed: BTreeSet<GroupNo>,
 }
 
@@ -44,33 +44,33 @@ impl Rooms {
         self.by_no.values()
     }
 
-    /// The same on every peer.
+    /// In the order of group ids, which is the same on every peer.
     pub fn in_order_of_ids(&self) -> impl Iterator<Item = &Room> {
         self.by_id.values().filter_map(|no| self.by_no.get(no))
     }
 
-    /// The one way to change a group: it is looked at with the next commit.
+    /// The one way to change a group, so that the next commit looks at it.
     pub fn wake(&mut self, no: GroupNo) -> Option<&mut Room> {
         let room = self.by_no.get_mut(&no)?;
         self.awake.insert(no);
         Some(room)
     }
 
-    /// [`Self::wake`], where the group is synced on this link.
+    /// [`Self::wake`], if the group has a session on this link.
     pub fn wake_on(&mut self, no: GroupNo, link: LinkId) -> Option<&mut Room> {
         self.get(no)?.session(link)?;
         self.wake(no)
     }
 
-    /// The groups to be looked at now.
+    /// The groups to look at now.
     pub fn due(&self, now: Now) -> BTreeSet<GroupNo> {
         let is_due = |room: &Room| room.due_us().is_some_and(|due| due <= now.ticks_us);
         let timed = self.timed.iter().filter(|no| self.by_no.get(no).is_some_and(is_due));
         timed.chain(&self.awake).copied().collect()
     }
 
-    /// The group was looked at: not again until something happens in it, or is due. What a link had no room for is tried
-    /// again with every commit, for acknowledgements make room.
+    /// The group was looked at, and is not again until it is changed or its timer is due. A group whose send window
+    /// is blocked stays awake, because acknowledgements on the link unblock it.
     pub fn rest(&mut self, no: GroupNo) {
         let Some(room) = self.by_no.get(&no) else { return };
         if !room.is_starved() {
@@ -83,7 +83,7 @@ impl Rooms {
         }
     }
 
-    /// When something is due first.
+    /// The tick of the earliest timer of a group.
     pub fn next_timeout_us(&self) -> Option<u64> {
         let watched = self.awake.union(&self.timed).filter_map(|no| self.by_no.get(no));
         watched.filter_map(Room::due_us).min()

@@ -1,4 +1,4 @@
-//! What the engine knows of itself, for people to look at.
+//! The engine's state, for showing it to people.
 
 use super::conduct::{Conducts, Fault};
 use super::known::KnownPeers;
@@ -14,45 +14,59 @@ use crate::time::Now;
 /// A snapshot of the engine's state.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
+    /// Every group that this peer holds.
     pub rooms: Vec<RoomStatus>,
+    /// Every link that is up.
     pub links: Vec<LinkStatus>,
-    /// Known peers without a link: key, addresses, and whether they turned our mesh secret down.
+    /// Known peers without a link: key, addresses, and whether they turned our mesh secret down when last dialled.
     pub absent: Vec<(PeerId, Vec<String>, bool)>,
-    /// Peers that broke the rules of a link since this one started.
+    /// Peers that broke the protocol since this peer started.
     pub faults: Vec<(PeerId, Fault)>,
-    /// Linked peers that announced entries of a group and have not sent them when asked.
+    /// Linked peers that announced entries of a group and did not send them when asked.
     pub withheld: Vec<(PeerId, GroupNo)>,
 }
 
+/// The state of one group.
 #[derive(Debug, Clone)]
 pub struct RoomStatus {
+    /// Number of the group in the store.
     pub group: GroupNo,
+    /// Number of stored entries.
     pub entries: u64,
+    /// Hashes of its heads, ascending.
     pub heads: Vec<ChangeHash>,
-    /// Entries that wait here for something they depend on.
+    /// Orphans: entries that wait in memory for one they depend on.
     pub waiting: u64,
 }
 
+/// The state of one link.
 #[derive(Debug, Clone)]
 pub struct LinkStatus {
+    /// The link's number.
     pub link: LinkId,
+    /// Key of the other side.
     pub peer: PeerId,
+    /// The address that was dialled, or the one that the connection came from.
     pub address: String,
+    /// Whether this side dialled.
     pub dialled: bool,
+    /// Round-trip time of the last ping in microseconds; `None` before the first pong.
     pub rtt_us: Option<u64>,
-    /// Their wall clock minus ours, in milliseconds.
+    /// The other side's wall clock minus ours in milliseconds; `None` before the first pong.
     pub skew_ms: Option<i64>,
     /// Groups that are not level on this link.
     pub behind: Vec<BehindStatus>,
 }
 
-/// What one link lacks in one group.
+/// What the two sides of a link lack in one group.
 #[derive(Debug, Clone, Copy)]
 pub struct BehindStatus {
+    /// Number of the group in the store.
     pub group: GroupNo,
-    /// Entries that are here and have not been shown to be there; `None` when they are too many to count.
+    /// Entries that the other side has not shown to have; `None` if counting takes more than `STATUS_VISITS_MAX`
+    /// visits.
     pub there: Option<u64>,
-    /// Heads of theirs that are not here.
+    /// Heads of the other side that are not stored here.
     pub here: u64,
 }
 

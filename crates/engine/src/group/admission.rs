@@ -7,8 +7,8 @@ use super::{ChangeGraph, EntryNo, GroupNo, Node};
 use crate::change::Verified;
 use crate::id::{ActorId, ChangeHash};
 
-/// A change that is valid in its group and whose dependencies are all stored. Only [`admit`] makes one,
-/// and stores take nothing else.
+/// A change that is valid in its group and whose dependencies are all stored. Only [`admit`] creates one, and stores
+/// accept nothing else.
 #[derive(Clone, Debug)]
 pub struct Admitted {
     verified: Verified,
@@ -18,42 +18,46 @@ pub struct Admitted {
 }
 
 impl Admitted {
+    /// The change itself.
     pub fn verified(&self) -> &Verified {
         &self.verified
     }
 
-    /// Numbers of the dependencies, in the order of their hashes.
+    /// Arrival numbers of the dependencies, in the order of their hashes.
     pub fn deps(&self) -> &[EntryNo] {
         &self.deps
     }
 
+    /// Effective time in milliseconds, see [`effective_time`].
     pub fn eff(&self) -> i64 {
         self.eff
     }
 
-    /// The actor had already used this sequence number: its author equivocates.
+    /// Whether the actor has already used this sequence number in a stored change: its author equivocates.
     pub fn forks(&self) -> bool {
         self.forks
     }
 }
 
-/// What the gate says of a change.
+/// The result of [`admit`].
 #[derive(Debug)]
 pub enum Verdict {
+    /// The change is new and valid: append it.
     Admitted(Admitted),
-    /// Already stored.
+    /// The change is already stored under this number.
     Known(EntryNo),
-    /// These dependencies are not stored: hold the change aside.
+    /// The listed dependencies are not stored: hold the change until they are.
     Waiting(Verified, Vec<ChangeHash>),
-    /// No peer will ever admit it, unless a dependency that is stored here cannot be read.
+    /// The change is invalid, for this reason, on every peer; unless a dependency that is stored here cannot be read.
     Refused(Verified, &'static str),
 }
 
-/// Judges `verified`, which was verified for the group that is stored as `group`. Changes nothing.
+/// Judges `verified`, which was verified for the group that is stored as `group`. Changes nothing; fails if the graph
+/// cannot be read.
 pub fn admit<G: ChangeGraph>(graph: &G, group: GroupNo, verified: Verified) -> Result<Verdict, G::Error> {
     let header = verified.header();
     let (last_seq, _) = graph.last_of(group, &header.actor)?;
-    // What is beyond all that its actor has written here is new: no need to look for it.
+    // A sequence number above the actor's last stored one is new: no need to look it up.
     if header.seq <= last_seq
         && let Some(no) = graph.find(group, &verified.hash())?
     {
@@ -90,7 +94,7 @@ pub fn admit<G: ChangeGraph>(graph: &G, group: GroupNo, verified: Verified) -> R
     Ok(Verdict::Admitted(Admitted { deps, eff, forks, verified }))
 }
 
-/// `(seq, start_op)` of a change by `actor` on these dependencies.
+/// The only valid `(seq, start_op)` of a change by `actor` on these dependencies.
 pub fn next_counters(deps: &[Node], actor: ActorId) -> (u64, u64) {
     let own = deps.iter().filter(|node| node.actor == Some(actor));
     let seq = 1 + own.map(|node| node.seq).max().unwrap_or(0);
@@ -98,7 +102,7 @@ pub fn next_counters(deps: &[Node], actor: ActorId) -> (u64, u64) {
     (seq, start_op)
 }
 
-/// `max(at, 1 + max eff of the dependencies)`, in milliseconds.
+/// `max(at, 1 + max eff of the dependencies)`, in milliseconds: entries are ordered by it, after all they depend on.
 pub fn effective_time(at: i64, deps: &[Node]) -> i64 {
     deps.iter().map(|node| node.eff + 1).fold(at, i64::max)
 }

@@ -7,17 +7,20 @@ use crate::id::{ActorId, ChangeHash};
 
 /// Read access to the change graphs of all groups. The genesis is part of each, as number 0.
 pub trait ChangeGraph {
+    /// A failed read. Everything that reads the graph passes it on.
     type Error: std::error::Error + Send + Sync + 'static;
 
+    /// The number of the change with this hash; `None` if it is not stored.
     fn find(&self, group: GroupNo, hash: &ChangeHash) -> Result<Option<EntryNo>, Self::Error>;
 
-    /// `None` when the group has no entry of that number.
+    /// The node of entry `no`; `None` if the group has no such entry.
     fn node(&self, group: GroupNo, no: EntryNo) -> Result<Option<Node>, Self::Error>;
 
     /// Up to `limit` nodes with numbers below `below`, largest number first, the genesis last.
     fn nodes_below(&self, group: GroupNo, below: EntryNo, limit: usize) -> Result<Vec<Node>, Self::Error>;
 
-    /// The largest sequence number of this actor in the group, and its entry; 0 and the genesis when it has written nothing.
+    /// The largest sequence number of this actor in the group, and its entry; 0 and the genesis if it has written
+    /// nothing.
     fn last_of(&self, group: GroupNo, actor: &ActorId) -> Result<(u64, EntryNo), Self::Error>;
 }
 
@@ -25,12 +28,11 @@ pub trait ChangeGraph {
 const STRIDE_MIN: usize = 16;
 const STRIDE_MAX: usize = 1024;
 
-/// All entries of the group that are not in the past of `known` (and not in `known`), oldest first. Never the
-/// genesis, which everybody has.
+/// All entries in the past of `heads` (and `heads` themselves) that are neither in `known` nor in its past, oldest
+/// first. Never the genesis, which every peer has.
 ///
-/// Walks down by arrival number, which is a causal order, painting the past of `known`; stops as soon as
-/// every entry that something above depends on is painted. Visits about what it returns, plus what
-/// arrived in between.
+/// Walks down by arrival number, which is a causal order, marking the past of `known`; stops once every entry that is
+/// still open is marked. Visits about what it returns, plus what arrived in between.
 pub fn missing_from<G: ChangeGraph>(
     graph: &G,
     group: GroupNo,
@@ -40,7 +42,7 @@ pub fn missing_from<G: ChangeGraph>(
     Ok(missing_within(graph, group, heads, known, usize::MAX)?.unwrap_or_default())
 }
 
-/// [`missing_from`], or `None` when that takes a walk over more than `visits_max` entries.
+/// [`missing_from`], or `None` once that has visited `visits_max` entries or slightly more.
 pub fn missing_within<G: ChangeGraph>(
     graph: &G,
     group: GroupNo,

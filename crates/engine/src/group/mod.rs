@@ -7,5 +7,6 @@ mod graph;
 mod ids;
 
 pub use admission::{Admitted, Verdict, admit, effective_time, next_counters};
-pub use graph::{ChangeGraph, missing_from, missing_within, reached, reaches};
+pub use graph::{ChangeGraph, missing_from};
+pub(crate) use graph::{missing_within, reached, reaches};
 pub use ids::{EntryNo, GroupNo, Node};

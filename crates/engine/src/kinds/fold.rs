@@ -5,25 +5,25 @@ use std::collections::BTreeMap;
 use crate::change::{Body, Content};
 use crate::id::{ChangeHash, PeerId};
 
-/// An entry whose body can be read: it was written as text, or was sealed and has been opened.
+/// An entry whose body is readable: it was written as text, or was sealed and has been decrypted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Opened<'a> {
     /// The entry's own hash.
     pub id: ChangeHash,
     /// Effective time in milliseconds: with the id, the entry's place in display order.
     pub eff: i64,
-    /// Who signed it.
+    /// The peer that signed the entry.
     pub author: PeerId,
-    /// `None` for a message.
+    /// The entry's kind; `None` for a message.
     pub kind: Option<&'a str>,
     /// The entry that it refers to.
     pub re: Option<ChangeHash>,
-    /// Its text.
+    /// The entry's text, which its kind interprets.
     pub body: &'a str,
 }
 
 impl<'a> Opened<'a> {
-    /// `None` where the body is sealed.
+    /// The entry with this content; `None` if the body is sealed.
     pub fn public(id: ChangeHash, eff: i64, author: PeerId, content: &'a Content) -> Option<Self> {
         let Body::Text(body) = &content.body else { return None };
         Some(Self { id, eff, author, kind: content.kind.as_deref(), re: content.re, body })
@@ -42,34 +42,34 @@ pub enum Fold {
 /// A value of the group: a topic, a member, a name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Register {
-    /// What is set. Kinds that set the same thing share it.
+    /// The name of the value. Kinds that set the same value share the name.
     pub slot: &'static str,
-    /// Which one of several: the key of an author, the name of a group, or nothing.
+    /// Distinguishes several values of one slot: an author's key, a group's name, or empty.
     pub key: Vec<u8>,
-    /// What it is set to.
+    /// The new value.
     pub value: String,
 }
 
-/// A value that an author puts on another entry. Each author has marks of its own: which of them count is for the reader
-/// to say, who knows the author of the entry and the members of the group.
+/// A value that an author puts on another entry. Marks of different authors are kept apart; the reader, who knows the
+/// author of the entry and the members of the group, decides which of them count.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mark {
-    /// What is set.
+    /// The name of the value.
     pub slot: &'static str,
-    /// The entry that it is put on. It may arrive later, or never.
+    /// The entry that the mark is put on. It may arrive later, or never.
     pub target: ChangeHash,
-    /// Who put it there.
+    /// The author of the mark.
     pub author: PeerId,
-    /// Which one of several by this author on this entry; empty where there can be one only.
+    /// Distinguishes several marks of this author on this entry; empty where there can be one only.
     pub tag: String,
-    /// What it is set to; empty where it was taken away again.
+    /// The new value; empty when the mark is taken away again.
     pub value: String,
 }
 
 /// A value, and the place in display order of the entry that set it.
 type Placed = ((i64, ChangeHash), String);
 
-/// All that the entries of one group have set, in memory.
+/// The state that the entries of one group add up to, in memory.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Folded {
     registers: BTreeMap<(&'static str, Vec<u8>), Placed>,
@@ -77,7 +77,8 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// Takes in what the entry at this place in display order sets. Entries may come in any order, and more than once.
+    /// Applies what an entry sets. `place` is the entry's place in display order: effective time and id. Entries may
+    /// be applied in any order and repeatedly; the result is the same.
     pub fn set(&mut self, place: (i64, ChangeHash), fold: Fold) {
         match fold {
             Fold::Register(Register { slot, key, value }) => {
@@ -90,12 +91,12 @@ impl Folded {
         }
     }
 
-    /// All values of the group: slot, key and value, ascending.
+    /// All registers as (slot, key, value), in ascending order of slot and key.
     pub fn registers(&self) -> impl Iterator<Item = (&'static str, &[u8], &str)> {
         self.registers.iter().map(|((slot, key), (_, value))| (*slot, key.as_slice(), value.as_str()))
     }
 
-    /// What was put on one entry, ascending by slot, author and tag; without what was taken away again.
+    /// The marks on one entry, in ascending order of slot, author and tag, without those that were taken away.
     pub fn marks(&self, target: ChangeHash) -> impl Iterator<Item = Mark> + '_ {
         let from = (target, "", PeerId([0; 32]), String::new());
         let marks = self.marks.range(from..).take_while(move |((at, ..), _)| *at == target);

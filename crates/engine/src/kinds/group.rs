@@ -3,10 +3,10 @@
 use super::{Fold, Kind, Lists, Opened, Register};
 use crate::id::GroupName;
 
-/// Which public groups there are; the key is the name, the value is empty.
+/// The kind's name, and the slot of its registers: the key is the group's name, the value is empty.
 pub const GROUP: &str = "group";
 
-/// See the module.
+/// The kind `group`, by which a public group is added to the directory.
 pub struct Group;
 
 impl Kind for Group {

@@ -2,13 +2,13 @@
 
 use super::{Fold, Kind, Lists, Opened, Register};
 
-/// Whether an author takes part; the key is the author's. [`Join`] and [`super::leave::Leave`] set it to their names.
+/// The slot of memberships: the key is the member's public key, the value [`JOINED`] or [`super::leave::LEFT`].
 pub const MEMBER: &str = "member";
 
-/// The value of [`MEMBER`] for who takes part, and the kind's name.
+/// The kind's name, and the value of [`MEMBER`] for a member.
 pub const JOINED: &str = "join";
 
-/// See the module.
+/// The kind `join`, by which its author becomes a member.
 pub struct Join;
 
 impl Kind for Join {

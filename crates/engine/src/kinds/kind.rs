@@ -4,20 +4,20 @@ use super::fold::{Fold, Opened};
 
 /// One kind of entry.
 pub trait Kind: Sync {
-    /// As it stands in the change: at most `KIND_BYTES_MAX` of lower-case ASCII.
+    /// The value of `kind` in a change: at most `KIND_BYTES_MAX` bytes of lower-case ASCII.
     fn name(&self) -> &'static str;
 
-    /// What the entry sets. `None` where its body makes no sense: the entry stays in the history and sets nothing.
+    /// What the entry sets. `None` if its body is invalid: the entry stays in the history and sets nothing.
     fn fold(&self, entry: &Opened<'_>) -> Option<Fold>;
 
-    /// What its author did, to be shown after the author's name: "joined". `None` where the body makes no sense. Holds text
-    /// of others as it was written.
+    /// What the author did, to be shown after the author's name: "joined". `None` if the body is invalid. May hold
+    /// text of others unescaped.
     fn sentence(&self, body: &str) -> Option<String>;
 
-    /// Which lists may look different once an entry of this kind has come.
+    /// The lists that an entry of this kind may change.
     fn changes(&self) -> Lists;
 
-    /// Bodies that make sense, for tests.
+    /// Valid bodies, for tests.
     fn examples(&self) -> &'static [&'static str];
 }
 

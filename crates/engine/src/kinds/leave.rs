@@ -2,10 +2,10 @@
 
 use super::{Fold, Kind, Lists, Opened, join};
 
-/// The value of [`join::MEMBER`] for who has left, and the kind's name.
+/// The kind's name, and the value of [`join::MEMBER`] for a former member.
 pub const LEFT: &str = "leave";
 
-/// See the module.
+/// The kind `leave`, by which its author stops being a member.
 pub struct Leave;
 
 impl Kind for Leave {

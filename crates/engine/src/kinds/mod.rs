@@ -1,4 +1,4 @@
-//! What entries mean: one file for each kind, and what all entries of a group come to.
+//! What entries mean: one file for each kind, and the state that the entries of a group add up to.
 //!
 //! An entry is a message unless it has a `kind`. A kind reads the body of its entries as a type of its own, says what an
 //! entry sets (a [`Fold`]), and how it reads in a sentence. Entries of a kind that is not in the list are kept and synced
@@ -34,26 +34,27 @@ macro_rules! kinds {
 
 kinds![group::Group, join::Join, leave::Leave, name::Name, topic::Topic];
 
-/// The word for the kind of an entry that has none. No change has it for its kind: the gate refuses that.
+/// The word that stands for the kind of a message. No change may carry it as its kind:
+/// [`crate::change::Content::check`] refuses it.
 pub const MESSAGE: &str = "message";
 
-/// The kind of this name, if this version knows it.
+/// Finds a kind by name; `None` if this version does not know it.
 pub fn of(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name() == name)
 }
 
-/// What an entry sets, if anything.
+/// What an entry sets; `None` for messages, unknown kinds and invalid bodies.
 pub fn fold(entry: &Opened<'_>) -> Option<Fold> {
     of(entry.kind?)?.fold(entry)
 }
 
-/// What the author of an entry of this kind did. `None` for messages, for kinds that this version does not know, and for
-/// bodies that make no sense.
+/// What the author of an entry of this kind did, see [`Kind::sentence`]. `None` for messages, unknown kinds and
+/// invalid bodies.
 pub fn sentence(kind: Option<&str>, body: &str) -> Option<String> {
     of(kind?)?.sentence(body)
 }
 
-/// Which lists an entry of this kind may change.
+/// The lists that an entry of this kind may change; none for messages and unknown kinds.
 pub fn changes(kind: Option<&str>) -> Lists {
     kind.and_then(of).map(|kind| kind.changes()).unwrap_or_default()
 }

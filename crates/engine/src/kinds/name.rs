@@ -3,21 +3,21 @@
 use super::{Fold, Kind, Lists, Opened, Register};
 use crate::limits::NAME_BYTES_MAX;
 
-/// What an author is called; the key is the author's.
+/// The kind's name, and the slot of display names: the key is the author's public key, the value the name.
 pub const NAME: &str = "name";
 
-/// See the module.
+/// The kind `name`, by which its author sets a display name.
 pub struct Name;
 
-/// This cannot be what somebody is called. No state changes.
+/// The display name is empty or longer than [`NAME_BYTES_MAX`]. No state changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("a name is 1 to {NAME_BYTES_MAX} bytes long; this one is {bytes}")]
 pub struct WrongLength {
-    /// How long it is.
+    /// Length in bytes of the refused name.
     pub bytes: usize,
 }
 
-/// Whether this can be what somebody is called.
+/// Checks that a display name is 1 to [`NAME_BYTES_MAX`] bytes long.
 pub fn check(name: &str) -> Result<(), WrongLength> {
     match name.len() {
         1..=NAME_BYTES_MAX => Ok(()),

@@ -1,23 +1,23 @@
-//! `topic`: what the group is about. The body is the topic, up to [`TOPIC_BYTES_MAX`]; an empty one takes it away.
+//! `topic`: what the group is about. The body is the topic, up to [`TOPIC_BYTES_MAX`]; an empty one clears it.
 
 use super::{Fold, Kind, Lists, Opened, Register};
 use crate::limits::TOPIC_BYTES_MAX;
 
-/// The topic; there is one.
+/// The kind's name, and the slot of the group's one topic; the key is empty.
 pub const TOPIC: &str = "topic";
 
-/// See the module.
+/// The kind `topic`, by which its author sets the group's topic.
 pub struct Topic;
 
 /// The topic is longer than [`TOPIC_BYTES_MAX`]. No state changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the topic is {bytes} bytes long, and may have {TOPIC_BYTES_MAX}")]
 pub struct TooLong {
-    /// How long it is.
+    /// Length in bytes of the refused topic.
     pub bytes: usize,
 }
 
-/// Whether this can be a topic.
+/// Checks that a topic is at most [`TOPIC_BYTES_MAX`] bytes long.
 pub fn check(topic: &str) -> Result<(), TooLong> {
     match topic.len() {
         0..=TOPIC_BYTES_MAX => Ok(()),

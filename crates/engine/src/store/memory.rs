@@ -1,5 +1,5 @@
-//! The store without a disk, for simulation. Like the one on disk it loses what was not committed, when told
-//! to crash.
+//! A store in memory, for tests and simulations. [`MemoryStore::crash`] loses what was not committed, as a crash of the
+//! machine would.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,19 +8,27 @@ use crate::change::Genesis;
 use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node};
 use crate::id::{ActorId, ChangeHash, PeerId};
 
-/// The store in memory was asked for what it does not hold. A write that fails takes all since the last commit with it.
+/// The store was asked for something that it does not hold. A failed write rolls back everything since the last
+/// commit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MemoryError {
+    /// No group has this number.
     #[error("no group has number {} here", .0.0)]
     NoGroup(GroupNo),
+    /// The group has no entry of this number.
     #[error("group {} has no entry {}", group.0, no.0)]
-    NoEntry { group: GroupNo, no: EntryNo },
+    NoEntry {
+        /// The group that was asked.
+        group: GroupNo,
+        /// The number that it lacks.
+        no: EntryNo,
+    },
     /// The change was admitted on entries that have been rolled back since.
     #[error("a change depends on entries that are no longer stored")]
     Dangling,
 }
 
-/// Everything in memory. A clone is a backup.
+/// A [`Store`] in memory, for tests and simulations. A clone is a backup.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     logs: BTreeMap<GroupNo, Log>,
@@ -33,7 +41,7 @@ pub struct MemoryStore {
     published: bool,
 }
 
-/// One group's changes, and what is found by.
+/// One group's changes and the indexes over them.
 #[derive(Clone, Debug, Default)]
 struct Log {
     entries: Vec<Admitted>,
@@ -41,7 +49,7 @@ struct Log {
     last: HashMap<ActorId, (u64, EntryNo)>,
 }
 
-/// All that is small enough to be copied at a commit.
+/// Everything small enough to be copied at each commit.
 #[derive(Clone, Debug, Default)]
 struct State {
     groups: BTreeMap<GroupNo, GroupRow>,
@@ -52,11 +60,12 @@ struct State {
 }
 
 impl MemoryStore {
+    /// An empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Loses all writes since the last commit, also those that were published.
+    /// Simulates a crash: rolls back all writes since the last commit, published or not.
     pub fn crash(&mut self) {
         (self.written, self.published) = (false, false);
         self.state = self.committed.clone();
@@ -76,7 +85,7 @@ impl MemoryStore {
         }
     }
 
-    /// Ids in display order, oldest first.
+    /// The ids of a group's entries in display order, oldest first; empty if the group is unknown.
     pub fn history(&self, group: GroupNo) -> Vec<ChangeHash> {
         self.in_order(group).into_iter().map(|(_, hash, _)| hash).collect()
     }

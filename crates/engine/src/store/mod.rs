@@ -1,4 +1,4 @@
-//! What the engine keeps, and how: the change log, and what has to outlive a run beside it.
+//! What the engine keeps beyond a run: the change log of each group, known peers, and small values.
 //!
 //! The engine writes through [`Store`]. Nothing here decides what is valid: stores take [`Admitted`] changes only.
 
@@ -10,104 +10,126 @@ use crate::change::{Genesis, Verified};
 use crate::group::{Admitted, ChangeGraph, EntryNo, GroupNo};
 use crate::id::{ActorId, ChangeHash, GroupId, GroupName, PeerId};
 
-/// One group as the engine needs it at start.
+/// A stored group, as the engine reads it at start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupRow {
+    /// Number of the group in this store.
     pub no: GroupNo,
+    /// Hash of the group's genesis, by which other peers know the group.
     pub id: GroupId,
+    /// Name of the group, part of its genesis.
     pub name: GroupName,
+    /// Whether the user of this peer is a member. The entries of a group that was left are kept.
     pub joined: bool,
-    /// The group has once been level with another peer: from then on, what is inserted above newer entries is late.
+    /// The group has once had the same heads as another peer. From then on, an entry that is inserted above newer
+    /// ones in display order counts as late.
     pub caught_up: bool,
-    /// Entries that nothing depends on, ascending; the genesis when the group is empty.
+    /// Entries that no entry depends on, ascending; the genesis if the group is empty.
     pub heads: Vec<EntryNo>,
     /// Number of entries, the genesis not counted; also the largest `EntryNo`.
     pub entries: u64,
 }
 
-/// Proof that an author equivocates: two admitted changes of one actor with one sequence number.
+/// Proof that an author equivocates: two admitted changes of one actor with the same sequence number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fork {
+    /// The group that holds both changes.
     pub group: GroupNo,
+    /// The author, whose key signed both.
     pub author: PeerId,
+    /// The actor that both name.
     pub actor: ActorId,
+    /// The sequence number that both carry.
     pub seq: u64,
+    /// The two changes, in the order in which they were stored.
     pub entries: (ChangeHash, ChangeHash),
 }
 
-/// Another peer, as far as it is known.
+/// Another peer that can be dialled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownPeer {
+    /// Public key of the peer.
     pub key: PeerId,
+    /// Where the peer can be dialled, as `host:port`, the best first; at most `ADDRESSES_MAX`.
     pub addresses: Vec<String>,
-    /// Milliseconds since 1970 by the own clock; 0 when never linked.
+    /// When a link to the peer last came up, in milliseconds since 1970 by this peer's clock; 0 if never, or if the
+    /// peer is no acquaintance.
     pub last_linked_ms: i64,
 }
 
-/// A message that a client sent under a key of its own.
+/// A message that a client sent under an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Of what was to be sent.
+    /// SHA-256 of the request, to tell a repetition from another message under the same key.
     pub digest: [u8; 32],
+    /// The entry that was written for it.
     pub id: ChangeHash,
 }
 
-/// What the engine needs of a store. All writes since the last [`Store::commit`] or [`Store::publish`] are one transaction:
-/// there together, or gone together after a crash, and never without those before.
+/// The database that the engine needs. All writes since the last [`Store::commit`] or [`Store::publish`] form one
+/// transaction: after a crash all of them are there or none, and never without the transactions before.
 pub trait Store: ChangeGraph {
+    /// All groups, those that were left included.
     fn groups(&self) -> Result<Vec<GroupRow>, Self::Error>;
 
-    /// Adds the group unless it is there; `joined` is set either way.
+    /// Adds the group unless it is stored already, and sets its `joined` either way. Returns its number.
     fn add_group(&mut self, genesis: &Genesis, joined: bool) -> Result<GroupNo, Self::Error>;
 
+    /// Sets [`GroupRow::joined`]. Fails if the group is not stored.
     fn set_joined(&mut self, group: GroupNo, joined: bool) -> Result<(), Self::Error>;
 
+    /// Sets [`GroupRow::caught_up`]. Fails if the group is not stored.
     fn set_caught_up(&mut self, group: GroupNo) -> Result<(), Self::Error>;
 
-    /// Writes the change to the log and to everything derived from it; replaces its dependencies among the
-    /// heads; keeps a [`Fork`] when the change forks.
+    /// Appends the change to the log and to all that is derived from it, and returns its number; replaces its
+    /// dependencies among the heads by it; records a [`Fork`] if the change forks. A change that is stored already
+    /// keeps its number.
     fn append(&mut self, group: GroupNo, change: &Admitted) -> Result<EntryNo, Self::Error>;
 
-    /// The exact bytes of a stored change, rebuilt and checked against its hash.
-    /// A row that does not match is an error, never an answer.
+    /// The exact bytes of a stored change, rebuilt and checked against its hash. A row that fails the check is an
+    /// error, never an answer.
     fn change(&self, group: GroupNo, no: EntryNo) -> Result<Vec<u8>, Self::Error>;
 
-    /// The numbers of so many entries that stand last in the order of display, oldest first.
+    /// The numbers of the last `limit` entries in display order, oldest first.
     fn newest(&self, group: GroupNo, limit: usize) -> Result<Vec<EntryNo>, Self::Error>;
 
-    /// Many reads in a row, for which a store on a disk takes its locks only once.
+    /// Runs `read` as one group of reads, for which a store on disk takes its locks only once.
     fn read_together<T>(&self, read: impl FnOnce() -> Result<T, Self::Error>) -> Result<T, Self::Error> {
         read()
     }
 
-    /// Whether this error of [`Store::change`] is about one damaged row only: all the rest works, and the open
-    /// transaction stands.
+    /// Whether this error of [`Store::change`] concerns one damaged row only, so that everything else still works and
+    /// the open transaction is intact.
     fn is_one_row(_error: &Self::Error) -> bool {
         false
     }
 
-    /// The hash that entry `no` has by the order of display, which is kept apart from the log: what to ask others
-    /// for when the row is damaged. `None` where nobody is to be asked. Slow.
+    /// The hash of entry `no` as the index of the display order has it, which is kept apart from the log: by it a
+    /// damaged entry is requested from other peers. `None` if the entry cannot be requested. Slow.
     fn hash_by_order(&self, _group: GroupNo, _no: EntryNo) -> Result<Option<ChangeHash>, Self::Error> {
         Ok(None)
     }
 
-    /// Writes the row of entry `no` anew from the same change, as it came from another peer. After an error, more is
-    /// damaged than the row.
+    /// Rewrites the damaged row of entry `no` from the same change, received from another peer. An error means that
+    /// more than the row is damaged.
     fn repair(&mut self, _group: GroupNo, _no: EntryNo, _change: &Verified) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Changes that were kept aside while `stored`, among others perhaps, was lost: to be judged again.
+    /// Takes out changes that an earlier salvage of the database set aside because `stored` (and perhaps others) was
+    /// lost. The caller judges them again.
     fn released_by(&mut self, _group: GroupNo, _stored: &ChangeHash) -> Result<Vec<Verified>, Self::Error> {
         Ok(Vec::new())
     }
 
+    /// All forks found so far.
     fn forks(&self) -> Result<Vec<Fork>, Self::Error>;
 
-    /// Heads that a peer was last known to share. Empty when unknown. A hint: may be old.
+    /// Heads that this peer and `peer` last had in common, for the next session to start from. Empty if unknown. A
+    /// hint that may be outdated.
     fn shared_heads(&self, peer: &PeerId, group: GroupNo) -> Result<Vec<ChangeHash>, Self::Error>;
 
+    /// Replaces the answer of [`Store::shared_heads`].
     fn set_shared_heads(
         &mut self,
         peer: &PeerId,
@@ -115,41 +137,48 @@ pub trait Store: ChangeGraph {
         heads: &[ChangeHash],
     ) -> Result<(), Self::Error>;
 
+    /// All peers that were put and not removed.
     fn peers(&self) -> Result<Vec<KnownPeer>, Self::Error>;
 
+    /// Adds or replaces the row of a peer.
     fn put_peer(&mut self, peer: &KnownPeer) -> Result<(), Self::Error>;
 
+    /// Removes a peer and its shared heads, if it is there.
     fn remove_peer(&mut self, key: &PeerId) -> Result<(), Self::Error>;
 
-    /// A small value of the peer itself (writer's actor, …).
+    /// A small value of this peer (a writer's actor, a farewell) by its key.
     fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Self::Error>;
 
+    /// Sets the value of a key.
     fn set_value(&mut self, key: &str, value: &[u8]) -> Result<(), Self::Error>;
 
-    /// What was sent under this key, while that is remembered. Stores that no client writes to remember nothing.
+    /// What a client sent under this idempotency key, while that is remembered. Stores without clients remember
+    /// nothing.
     fn sent(&self, _key: &str) -> Result<Option<Sent>, Self::Error> {
         Ok(None)
     }
 
+    /// Remembers what a client sent under an idempotency key.
     fn put_sent(&mut self, _key: &str, _sent: &Sent) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Up to which arrival the person at this peer has read; never beyond the newest. Stores that nobody reads from
-    /// remember nothing.
+    /// Sets the arrival number up to which the user has read the group, at most the newest. Stores without readers
+    /// ignore it.
     fn set_read_mark(&mut self, _group: GroupNo, _arrival: EntryNo) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Shows all writes since the last transaction to readers, and does not wait for the disk: a crash of the machine may
-    /// take them back until the next commit. Says whether there is anything like that. After an error it is not shown.
+    /// Ends the transaction and shows it to readers without waiting for the disk: until the next commit, a crash of
+    /// the machine may undo it. Returns whether anything published awaits a commit. After an error nothing of the
+    /// transaction is shown.
     fn publish(&mut self) -> Result<bool, Self::Error>;
 
-    /// Makes all writes durable. After an error none is to be relied on that came after the last commit.
+    /// Makes all writes durable. After an error, no write since the last successful commit may be relied on.
     fn commit(&mut self) -> Result<(), Self::Error>;
 
-    /// Does a little of the work that can wait until there is nothing else to do, in a transaction of its own. Says whether
-    /// there may be more. An error is one of damage only.
+    /// Does a small part of the maintenance that can wait for idle time, in a transaction of its own. Returns whether
+    /// there may be more. An error means damage.
     fn tidy(&mut self) -> Result<bool, Self::Error> {
         Ok(false)
     }

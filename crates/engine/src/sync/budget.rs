@@ -1,4 +1,4 @@
-//! What one link may cost over all groups: changes on their way, and rations for what is asked for or sent again.
+//! What one link may cost over all groups: its send window, and allowances for repeated requests and duplicates.
 
 use super::Ration;
 use crate::limits::{
@@ -7,7 +7,8 @@ use crate::limits::{
 };
 use crate::time::Now;
 
-/// Only the sessions of the link put changes on their way and take them off it.
+/// The resources of one link over all groups: its send window, and its allowances for repeated requests and
+/// duplicates. Only the sessions of the link move bytes in and out of the window.
 #[derive(Debug)]
 pub struct LinkBudget {
     in_flight_bytes: usize,
@@ -16,6 +17,7 @@ pub struct LinkBudget {
 }
 
 impl LinkBudget {
+    /// An empty send window and full allowances.
     pub fn new(now: Now) -> Self {
         Self {
             in_flight_bytes: 0,
@@ -24,27 +26,28 @@ impl LinkBudget {
         }
     }
 
-    /// Changes on their way in all groups.
+    /// Bytes of changes sent in all groups and not yet acknowledged.
     pub fn in_flight_bytes(&self) -> usize {
         self.in_flight_bytes
     }
 
-    /// Bytes that may still be put on their way.
+    /// Bytes that the send window still takes, of `LINK_IN_FLIGHT_BYTES_MAX`.
     pub fn free_bytes(&self) -> usize {
         LINK_IN_FLIGHT_BYTES_MAX.saturating_sub(self.in_flight_bytes)
     }
 
-    /// Whether the link may ask for anything.
+    /// Whether the link has any allowance for requests left (`ASKED_AGAIN_BYTES_MAX`).
     pub fn may_ask(&mut self, now: Now) -> bool {
         self.asked_again.is_left(now)
     }
 
-    /// The link was answered so much that it had been answered before.
+    /// Charges the link for `bytes` of an answer that it was given before.
     pub fn asked_again(&mut self, bytes: u64, now: Now) {
         self.asked_again.spend(bytes, now);
     }
 
-    /// The link has sent so much that was here already. Says whether it may send more of that.
+    /// Charges the link for `bytes` of changes that were here already. Returns whether any allowance is left
+    /// (`SENT_AGAIN_BYTES_MAX`).
     pub fn sent_again(&mut self, bytes: u64, now: Now) -> bool {
         self.sent_again.spend(bytes, now);
         self.sent_again.is_left(now)

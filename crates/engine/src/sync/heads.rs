@@ -1,16 +1,19 @@
-//! What the heads of another peer are here.
+//! The heads of another peer, looked up in this peer's store.
 
 use crate::group::{ChangeGraph, EntryNo, GroupNo};
 use crate::id::ChangeHash;
 
-/// The heads a peer announced, as far as they are stored here.
+/// The heads that a peer announced, split by whether they are stored here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heads {
+    /// Heads that are stored here, ascending.
     pub known: Vec<EntryNo>,
+    /// Heads that are not stored here: the peer has entries that are missing.
     pub unknown: Vec<ChangeHash>,
 }
 
 impl Heads {
+    /// Looks the announced hashes up. Fails if the graph cannot be read.
     pub fn resolve<G: ChangeGraph>(
         graph: &G,
         group: GroupNo,

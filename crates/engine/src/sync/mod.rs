@@ -2,9 +2,9 @@
 //! because the library's own session needs the loaded document.
 //!
 //! A message without `have` and `need` announces heads, and may push new changes. A message with either of
-//! them *pulls*. Who pulls, and from whom, is decided per group by [`Pull`]: one link at a time, so that a
-//! catch-up comes once. What is owed to a puller is computed once per request by [`owed`] and sent in batches
-//! as room in flight allows ([`Session`]). Changes whose dependencies are on their way wait in [`Orphans`].
+//! them *pulls*. A group pulls from one link at a time (`Pull`), so that each missing change is sent once. What the other
+//! side of a pull lacks is computed once per request (`owed`) and sent in batches as its send window allows ([`Session`]).
+//! Changes that arrive before their dependencies wait in [`Orphans`].
 //!
 //! Nothing here stores, sends or reads a clock.
 
@@ -18,12 +18,12 @@ mod session;
 
 pub use budget::LinkBudget;
 pub use heads::Heads;
-pub use orphans::{OrphanSpace, Orphans};
-pub use pull::{Pull, Request, Step};
-pub use ration::Ration;
-pub use reconcile::{Owed, bloom_since, owed};
+pub use orphans::{OrphanSpace, Orphans, OrphansFull};
+pub(crate) use pull::{Pull, Request, Step};
+pub(crate) use ration::Ration;
+pub(crate) use reconcile::{Owed, bloom_since, owed};
 pub use session::{Marks, Session};
 
-/// One authenticated connection, numbered by its driver; never used twice in a process.
+/// One authenticated connection. The driver numbers them and never uses a number twice in a process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LinkId(pub u64);

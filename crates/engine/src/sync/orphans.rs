@@ -1,5 +1,5 @@
-//! Verified changes whose dependencies are not stored yet. In memory only, never persisted; bounded per group and
-//! link, per link over all groups, and in all.
+//! Verified changes whose dependencies are not stored yet. In memory only; bounded per link and group, per link over all
+//! groups, and over all links.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -24,7 +24,7 @@ struct Share {
     bytes: usize,
 }
 
-/// What the orphans of all groups take, by the links that brought them.
+/// The memory that the orphans of all groups take, by the links that brought them.
 #[derive(Debug, Default)]
 pub struct OrphanSpace {
     bytes: BTreeMap<LinkId, usize>,
@@ -32,7 +32,7 @@ pub struct OrphanSpace {
 }
 
 impl OrphanSpace {
-    /// The link that takes most, where all together take more than there is: it gives way to the others.
+    /// The link with the largest share, if all together exceed `ORPHANS_BYTES_MAX`: it is to be closed.
     pub fn overdrawn(&self) -> Option<LinkId> {
         let most = || self.bytes.iter().max_by_key(|(_, bytes)| **bytes).map(|(link, _)| *link);
         if self.total > ORPHANS_BYTES_MAX { most() } else { None }
@@ -58,7 +58,7 @@ impl OrphanSpace {
     }
 }
 
-/// What a change takes while it waits.
+/// Bytes that are counted for a change while it waits.
 fn space_of(change: &Verified) -> usize {
     change.bytes().len() + ORPHAN_BYTES_AROUND
 }
@@ -72,22 +72,23 @@ pub struct Orphans {
     shares: BTreeMap<LinkId, Share>,
 }
 
-/// A link has more changes waiting than it has room for.
+/// The link that brought the change has reached a limit on orphans. Nothing was held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many changes with unknown dependencies")]
 pub struct OrphansFull;
 
 impl Orphans {
+    /// Number of orphans of the group.
     pub fn len(&self) -> usize {
         self.by_hash.len()
     }
 
+    /// Whether the group has no orphans.
     pub fn is_empty(&self) -> bool {
         self.by_hash.is_empty()
     }
 
-    /// Holds `change` until all of `missing` are stored; whether this link brought it for the first time. When there is
-    /// no room for it nothing changes.
+    /// Holds `change` until all of `missing` are stored. Returns whether this link brings it for the first time.
     pub fn hold(
         &mut self,
         space: &mut OrphanSpace,
@@ -117,8 +118,8 @@ impl Orphans {
         Ok(true)
     }
 
-    /// `stored` is in the log now: the orphans that waited for nothing else, to be judged again, each with a
-    /// link that brought it.
+    /// Call when `stored` is in the log: takes out the orphans that waited for nothing else, each with a link that
+    /// brought it, to be judged again.
     pub fn released_by(&mut self, space: &mut OrphanSpace, stored: &ChangeHash) -> Vec<(LinkId, Verified)> {
         let mut released = Vec::new();
         for hash in self.waiting.remove(stored).unwrap_or_default() {
@@ -131,13 +132,13 @@ impl Orphans {
                 released.push((link, orphan.change));
             }
         }
-        // It may have come by another way while it waited here.
+        // The stored change may itself be an orphan here, if another path delivered it meanwhile.
         self.remove(space, stored);
         released
     }
 
-    /// What is to be asked of a link that announced these heads, none of which are stored: the heads that do not
-    /// wait here, and what is missing beneath those that do and beneath all that the link brought. Ascending.
+    /// Hashes to ask a link for that announced these heads, none of which are stored: the heads that are no orphans,
+    /// and what is missing beneath those that are and beneath all that the link brought. Ascending.
     pub fn needs(&self, link: LinkId, heads: &[ChangeHash]) -> Vec<ChangeHash> {
         let brought = self.by_hash.iter().filter(|(_, orphan)| orphan.links.contains(&link));
         let mut open: Vec<ChangeHash> = brought.map(|(hash, _)| *hash).chain(heads.iter().copied()).collect();
@@ -153,12 +154,12 @@ impl Orphans {
         needs
     }
 
-    /// Whether any of these wait, or anything that this link brought.
+    /// Whether any of these heads is an orphan, or the link brought any orphan of the group.
     pub fn any_of(&self, link: LinkId, heads: &[ChangeHash]) -> bool {
         self.shares.contains_key(&link) || heads.iter().any(|hash| self.by_hash.contains_key(hash))
     }
 
-    /// Drops what only this link brought: whatever is valid of it comes again with the next link.
+    /// Call when the link is gone: drops what only this link brought. The valid part comes again with the next link.
     pub fn forget_link(&mut self, space: &mut OrphanSpace, link: LinkId) {
         if self.shares.remove(&link).is_none() {
             return;

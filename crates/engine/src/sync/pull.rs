@@ -1,13 +1,15 @@
-//! Who is asked for what is missing: per group, one link at a time.
+//! A pull: the requests to one link for what is missing in a group.
 //!
-//! Most of the time the asked side knows all of our heads and answers from them, so the first request
-//! carries no Bloom filter: only the wanted heads by name. If they come with gaps beneath them, both sides have
-//! something of their own, and the next request describes what is here. Gaps that are left after that, where
-//! the filter claimed too much, are asked for by name. Each such request goes one generation down; where that does not end
-//! soon, the other side has got a long stretch since, and what is here is described anew.
+//! 1. The first request names the missing heads and carries no Bloom filter, because mostly the other side knows all of our
+//!    heads and can answer from them.
+//! 2. If the answer has gaps, both sides have entries that the other lacks. The next request describes what is here by a
+//!    Bloom filter.
+//! 3. Gaps that remain (false positives of the filter) are requested by hash. Each such request goes one generation down.
+//!    If that takes many, the other side has received a long chain meanwhile, and the next request describes what is here
+//!    again.
 //!
 //! An honest peer answers every request with changes: it has what it announced. So a message without changes
-//! says nothing about the pull, and only time tells that no answer comes.
+//! says nothing about the pull, and only a timeout shows that no answer comes.
 
 use std::collections::BTreeSet;
 
@@ -16,48 +18,49 @@ use crate::id::ChangeHash;
 use crate::limits::{PULL_BYTES_PER_S_MIN, PULL_STALL_MS};
 use crate::time::Now;
 
-/// Requests by name after the first description, until there is another one; twice as many after each, since a description
-/// reads all that it describes, and whoever answers would have it done again and again.
+/// Requests by hash between the first Bloom filter and the second. The number doubles after each, because building a
+/// filter reads all that it describes, and a peer could cause that again and again.
 const BY_NAME_AT_FIRST: u32 = 4;
 
 /// What the next request carries beside heads and needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request {
-    /// Nothing: the wanted heads are asked for by name.
+    /// No filter: the wanted heads are requested by hash.
     ByName,
     /// A Bloom filter of everything since the last known common heads.
     SinceShared,
-    /// A Bloom filter of everything that is not in the past of those of their heads that are known here.
+    /// A Bloom filter of everything that is not in the past of the other side's heads, as far as those are known
+    /// here.
     SinceKnown,
 }
 
 /// What a pull does next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// Beside the request: what to ask for by name, nothing twice.
+    /// Send this request, with these hashes to ask for, none of which was asked for before.
     Ask(Request, Vec<ChangeHash>),
     /// An answer is still to come.
     Wait,
-    /// Everything that was asked for is here.
+    /// Everything that was asked for has arrived.
     Done,
 }
 
-/// A catch-up from one link.
+/// The state of a pull from one link.
 #[derive(Debug)]
 pub struct Pull {
     link: LinkId,
-    /// Every change that was asked for by name, once: an honest peer sends it.
+    /// Every change that was requested by hash. An honest peer sends it after one request.
     asked: BTreeSet<ChangeHash>,
-    /// The last request that described what is here.
+    /// The last request with a Bloom filter.
     described: Option<Request>,
-    /// Requests by name until the next description.
+    /// Requests by hash left before the next Bloom filter.
     by_name_left: u32,
     descriptions: u32,
-    /// Since then something was stored, or came that was not asked for by name.
+    /// Since the last Bloom filter, something was stored, or arrived without being requested by hash.
     progressed: bool,
-    /// Nothing new has come of it.
+    /// Nothing new has arrived since the pull began.
     fruitless: bool,
-    /// They do not know the heads that we took for common.
+    /// The other side does not know the heads that we took for common.
     reset: bool,
     deadline_us: u64,
 }
@@ -97,10 +100,10 @@ impl Pull {
         self.asked.contains(hash)
     }
 
-    /// The link brought changes that were new here. `stored_bytes`: of those that could be stored. `unasked`: some of
-    /// them were not asked for by name, so the other side has looked at the description; where the filter claimed
-    /// the first of what is missing, all the rest waits for it.
-    /// What was stored buys time, by the byte: a trickle does not keep a pull for ever.
+    /// The link brought new changes. `stored_bytes` counts those that could be stored. `unasked` says that some were
+    /// not requested by hash, so the other side has answered the Bloom filter; a false positive of it may make all of
+    /// them orphans. The deadline moves in proportion to the stored bytes, so that a trickle does not keep a pull
+    /// alive.
     pub fn brought(&mut self, stored_bytes: u64, unasked: bool, now: Now) {
         self.fruitless = false;
         self.progressed |= stored_bytes > 0 || unasked;
@@ -109,21 +112,22 @@ impl Pull {
         self.deadline_us = bought_us.min(now.in_ms(PULL_STALL_MS)).max(self.deadline_us);
     }
 
-    /// The link has sent something else that it was asked for, once, and before the answer.
+    /// The link has sent the preview that it was asked for, which delays its answer: restarts the deadline.
     pub fn sent_preview(&mut self, now: Now) {
         self.deadline_us = now.in_ms(PULL_STALL_MS);
     }
 
-    /// The link said that it lacks the common heads which our description starts from.
+    /// The link does not know the common heads on which our Bloom filter builds.
     pub fn was_reset(&mut self) {
         self.reset = self.described == Some(Request::SinceShared);
     }
 
-    /// `needs`: what is missing and has a name; `gaps`: changes from this link wait for others.
+    /// Decides what to do next. `needs` are the missing changes whose hashes are known; `gaps` says that changes from
+    /// this link wait for dependencies.
     pub fn step(&mut self, needs: &[ChangeHash], gaps: bool) -> Step {
         let reset = std::mem::take(&mut self.reset);
         if reset {
-            // They looked at nothing else in the request.
+            // The other side ignored the rest of that request.
             self.asked.clear();
         }
         let unasked: Vec<ChangeHash> =
@@ -137,7 +141,7 @@ impl Pull {
             None => Request::SinceShared,
             Some(Request::SinceShared) if !outstanding && !self.progressed => Request::SinceKnown,
             Some(_) if unasked.is_empty() => return Step::Wait,
-            // What was asked for by name and is not on its way yet would be forgotten for it.
+            // A filter replaces the queued answer, so it waits until all that was requested by hash has arrived.
             Some(last) if self.by_name_left == 0 && !outstanding => last,
             Some(_) => Request::ByName,
         };

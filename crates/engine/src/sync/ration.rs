@@ -1,12 +1,12 @@
-//! Rations: so much at once, and so much more with time. Ticks come in as arguments, so they replay.
+//! Token buckets: a burst, and a refill over time. The time comes in as an argument.
 
 use crate::time::Now;
 
-/// What is left of a ration. It may be overdrawn by one expense of any size, and is then made up for first.
+/// A token bucket. One expense of any size may overdraw it; the debt is refilled first.
 #[derive(Clone, Copy, Debug)]
 pub struct Ration {
     most: i64,
-    /// So many more every `every_us`.
+    /// Tokens added every `every_us`.
     more: i64,
     every_us: u64,
     left: i64,
@@ -14,7 +14,7 @@ pub struct Ration {
 }
 
 impl Ration {
-    /// A full one: `most` at once, and `more` every `every_ms` milliseconds.
+    /// A full bucket of `most` tokens that refills by `more` every `every_ms` milliseconds.
     pub fn new(most: u64, more: u64, every_ms: u64, now: Now) -> Self {
         let signed = |amount| i64::try_from(amount).unwrap_or(i64::MAX);
         let (most, every_us) = (signed(most), every_ms.max(1) * 1000);
@@ -27,19 +27,20 @@ impl Ration {
         self.left > 0
     }
 
-    /// Takes one, if one is left.
+    /// Takes one token; false if none is left.
     pub fn take(&mut self, now: Now) -> bool {
         let left = self.is_left(now);
         self.left -= i64::from(left);
         left
     }
 
+    /// Takes `amount` tokens, into debt if fewer are left.
     pub fn spend(&mut self, amount: u64, now: Now) {
         self.fill(now);
         self.left = self.left.saturating_sub(i64::try_from(amount).unwrap_or(i64::MAX));
     }
 
-    /// The tick at which something is left, if nothing is now.
+    /// The tick, in microseconds, at which a token is left again; `None` if one is left now.
     pub fn due_us(&self) -> Option<u64> {
         let lacking = u64::try_from(1 - self.left).ok().filter(|lacking| *lacking > 0)?;
         let rounds = lacking.div_ceil(self.more.unsigned_abs().max(1));

@@ -1,4 +1,4 @@
-//! What one side owes the other, given what the other says it has.
+//! Computes which entries to send to a peer, given the description of what it has.
 
 use std::collections::BTreeSet;
 
@@ -11,17 +11,18 @@ use crate::wire::sync_message::Have;
 /// An answer to a pull.
 #[derive(Debug)]
 pub struct Owed {
+    /// Entries to send.
     pub entries: BTreeSet<EntryNo>,
-    /// Looked at to find that out.
+    /// Entries that were visited to compute that, for charging repeated requests.
     pub visited: Vec<EntryNo>,
 }
 
-/// Entries to send to a peer with these heads that pulls with `have`, beside what it asks for by name.
+/// Computes what to send to a peer with the heads `theirs` that pulls with `have`, beside what it asks for by hash.
 ///
-/// Where all of its heads are known, that is exactly what is not in their past. Otherwise the past of
-/// what is known of its heads and of `last_sync` is left out, then what its Bloom filter claims, except on
-/// top of something that is sent. `None` where nothing can be told: without a filter, or with a `last_sync`
-/// that is unknown here. Then it gets what it asks for by name, and asks again.
+/// If all of its heads are known here, that is exactly what is not in their past. Otherwise the past of its known
+/// heads and of `last_sync` is left out, then what its Bloom filter contains, except on top of something that is
+/// sent. `None` if nothing can be computed: there is no filter, or `last_sync` is unknown here. Then it is sent what
+/// it asks for by hash, and asks again.
 pub fn owed<G: ChangeGraph>(
     graph: &G,
     group: GroupNo,
@@ -46,7 +47,7 @@ pub fn owed<G: ChangeGraph>(
     Ok(Some(Owed { entries: send, visited }))
 }
 
-/// What the peer is known to have when it pulls by Bloom filter; `None` when nothing can be told.
+/// What the peer certainly has when it pulls by Bloom filter; `None` if nothing can be computed.
 fn base<G: ChangeGraph>(
     graph: &G,
     group: GroupNo,
@@ -66,7 +67,7 @@ fn base<G: ChangeGraph>(
     Ok(Some(base))
 }
 
-/// A Bloom filter of all entries that are not in the past of `since`.
+/// A Bloom filter of all entries here that are neither in `since` nor in its past.
 pub fn bloom_since<G: ChangeGraph>(
     graph: &G,
     group: GroupNo,

@@ -1,4 +1,4 @@
-//! One group over one link: what the other side has, what it is owed, what is on its way.
+//! One group over one link: what the other side has, what waits to be sent to it, and what is in flight.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,15 +13,17 @@ use crate::limits::{
 use crate::time::Now;
 use crate::wire::sync_message::SyncMessage;
 
-/// Entries that may wait to be sent before the link counts as behind and is served anew from its heads.
+/// Maximum number of entries queued by pushes. Beyond it the queue is dropped and the other side finds out from our
+/// heads.
 const QUEUE_MAX: usize = 1 << 16;
-/// Entries that a peer may lack and still be pushed to: in a busy group nobody is ever exactly level.
+/// Maximum number of entries that a peer may lack and still count as live: in a busy group no peer is ever exactly
+/// level.
 const NEAR_MAX: usize = 64;
 const NEAR_VISITS_MAX: usize = 4 * NEAR_MAX;
-/// Entries visited when looking for what a peer's heads acknowledge.
+/// Maximum number of entries visited to find the batches that a peer's heads acknowledge.
 const ACKNOWLEDGE_VISITS_MAX: usize = 2048;
 
-/// Entries sent in one message, until the other side's heads show that they arrived.
+/// Entries sent in one message, kept until the other side's heads show that they arrived.
 #[derive(Debug)]
 struct Batch {
     entries: Vec<EntryNo>,
@@ -34,80 +36,88 @@ impl Batch {
     }
 }
 
-/// How far a link has been served in a group; it outlasts the sessions of the link.
+/// How far a link has been served in a group, to tell repeated work. Kept when a session of the link ends and another
+/// begins.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Marks {
-    /// The latest entry that was looked at to answer a pull.
+    /// The largest entry that was visited to answer a pull.
     visited: EntryNo,
-    /// The latest entry that was sent.
+    /// The largest entry that was sent.
     sent: EntryNo,
 }
 
-/// Starts fresh with every link.
+/// The sync session of one group on one link. Every link starts a new one.
 #[derive(Debug, Default)]
 pub struct Session {
-    /// `None` until they have spoken.
+    /// The other side's heads; `None` until its first message.
     theirs: Option<Heads>,
-    /// What they were last told of our heads.
+    /// The heads that we last sent to the other side.
     announced: Option<Vec<ChangeHash>>,
-    /// The next acknowledgement goes out no sooner.
+    /// The tick from which on the next acknowledgement may be sent.
     acknowledge_from_us: u64,
-    /// Changes that they sent since they were last told of our heads, in bytes.
+    /// Bytes of changes received since we last sent our heads.
     unacknowledged_bytes: usize,
-    /// Heads that both sides have; older ones from an earlier link at first.
+    /// Heads that both sides had in common last, at first those of an earlier link.
     shared: Vec<EntryNo>,
-    /// `shared` is not what was last kept of it.
+    /// `shared` has changed since it was last saved.
     unsaved: bool,
-    /// They have, or were sent, all that was here: what is written here is pushed without being asked for.
+    /// The other side has, or was sent, all entries here, so new ones are pushed without being asked for.
     live: bool,
     queue: VecDeque<EntryNo>,
     in_flight: VecDeque<Batch>,
-    /// What arrived last and may be an orphan there, which no heads show. No more can wait there.
+    /// The last `ORPHANS_MAX` entries that arrived. They may be orphans on the other side, whose heads do not show
+    /// them.
     arrived: VecDeque<EntryNo>,
     marks: Marks,
 }
 
 impl Session {
-    /// `shared`: entries known from an earlier link to be on both sides.
+    /// Starts a session. `shared` are entries that both sides are known to have from an earlier link; `marks` come
+    /// from the link's previous session of the group.
     pub fn new(shared: Vec<EntryNo>, marks: Marks) -> Self {
         Self { shared, marks, ..Self::default() }
     }
 
-    /// Ends it. Nothing of it is on its way any more.
+    /// Ends the session: frees its part of the link's send window, and returns what its successor starts from.
     pub fn close(self, budget: &mut LinkBudget) -> Marks {
         budget.arrived(self.in_flight_bytes());
         self.marks
     }
 
+    /// The other side's heads; `None` until its first message.
     pub fn theirs(&self) -> Option<&Heads> {
         self.theirs.as_ref()
     }
 
-    /// They announced something that is not stored here.
+    /// Whether the other side has announced heads that are not stored here.
     pub fn wants(&self) -> bool {
         self.theirs.as_ref().is_some_and(|heads| !heads.unknown.is_empty())
     }
 
+    /// Whether new entries are pushed without being asked for.
     pub fn is_live(&self) -> bool {
         self.live
     }
 
+    /// Heads that both sides had in common last.
     pub fn shared(&self) -> &[EntryNo] {
         &self.shared
     }
 
-    /// Whether they have been told of exactly these heads.
+    /// Whether these are the heads that we last sent to the other side.
     pub fn has_announced(&self, ours: &[ChangeHash]) -> bool {
         self.announced.as_deref() == Some(ours)
     }
 
+    /// Our heads were sent, which also acknowledges all that was received.
     pub fn note_announced(&mut self, ours: &[ChangeHash], now: Now) {
         self.announced = Some(ours.to_vec());
         self.acknowledge_from_us = now.in_ms(ACKNOWLEDGE_EVERY_MS);
         self.unacknowledged_bytes = 0;
     }
 
-    /// They have sent changes, and are owed our heads for them: at once where they `wait` for them to send more.
+    /// The other side has sent `bytes` of changes, to be acknowledged by our heads: at once if it waits for them
+    /// (`wait`) or a whole batch is unacknowledged, otherwise within `ACKNOWLEDGE_EVERY_MS`.
     pub fn owe_acknowledgement(&mut self, bytes: usize, wait: bool) {
         self.unacknowledged_bytes += bytes;
         if wait || self.unacknowledged_bytes >= BATCH_BYTES {
@@ -115,13 +125,14 @@ impl Session {
         }
     }
 
-    /// When they are to be shown, at the latest, that what they sent has come. Every message does that.
+    /// The tick by which our heads are to be sent as an acknowledgement, unless another message carries them before;
+    /// `None` if nothing is unacknowledged.
     pub fn acknowledge_due_us(&self) -> Option<u64> {
         (self.unacknowledged_bytes > 0).then_some(self.acknowledge_from_us)
     }
 
-    /// Takes in the other side's message; its changes are stored, or held aside, already. Beyond a few heads, looking them
-    /// up counts against what the link may ask for again.
+    /// Processes a message of the other side whose changes have already been stored or held as orphans. Heads beyond
+    /// `HEADS_FREE_MAX` are charged to `budget`. Fails if the graph cannot be read.
     pub fn hear<G: ChangeGraph, C>(
         &mut self,
         graph: &G,
@@ -136,7 +147,8 @@ impl Session {
         self.take_in(graph, group, ours, message, budget, now)
     }
 
-    /// The other side has shown, without naming them, that its heads are ours.
+    /// The other side has shown by a digest that its heads are `heads`, which are ours. As [`Session::hear`], without
+    /// a charge.
     pub fn hear_level<G: ChangeGraph>(
         &mut self,
         graph: &G,
@@ -166,14 +178,14 @@ impl Session {
         let arrived = self.acknowledged(graph, group, &theirs.known)?;
         self.note_arrived(arrived, budget);
         if message.pulls() {
-            // Whoever asks is ready for more.
+            // A peer that asks has room for more: what is in flight no longer counts.
             budget.arrived(self.in_flight_bytes());
             self.in_flight.iter_mut().for_each(|batch| batch.bytes = 0);
             let again = self.serve(graph, group, ours, &theirs, message)?;
             budget.asked_again(again * VISIT_BYTES, now);
         }
         if !self.live && theirs.unknown.is_empty() {
-            // They are about level: what they still lack they have been told of, and get as they got the rest.
+            // Almost level: the few entries that the other side lacks were announced, and reach it by another path.
             let missing = missing_within(graph, group, ours, &theirs.known, NEAR_VISITS_MAX)?;
             self.live = missing.is_some_and(|missing| missing.len() <= NEAR_MAX);
         }
@@ -182,7 +194,7 @@ impl Session {
         Ok(())
     }
 
-    /// Looks again at what is known of their heads, after something was stored.
+    /// Looks the other side's unknown heads up again, after something was stored.
     pub fn refresh<G: ChangeGraph>(&mut self, graph: &G, group: GroupNo) -> Result<(), G::Error> {
         if let Some(theirs) = self.theirs.as_mut().filter(|heads| !heads.unknown.is_empty()) {
             theirs.refresh(graph, group)?;
@@ -201,19 +213,20 @@ impl Session {
         }
     }
 
-    /// The common heads are not what was last kept.
+    /// Whether the common heads have changed since [`Session::save_shared`].
     pub fn is_unsaved(&self) -> bool {
         self.unsaved
     }
 
-    /// The common heads, which are kept now.
+    /// The common heads, which the caller now saves.
     pub fn save_shared(&mut self) -> &[EntryNo] {
         self.unsaved = false;
         &self.shared
     }
 
-    /// Queues the answer to a pull. What is on its way, or may wait there for what is asked for, is not sent again unless
-    /// it is asked for by name: nothing gets lost on a link that stands. Says how many entries it looked at once more.
+    /// Queues the answer to a pull. What is in flight, or may be an orphan on the other side, is sent again only if
+    /// it is asked for by hash, because a link loses nothing while it stands. Returns how many entries were visited
+    /// again.
     fn serve<G: ChangeGraph, C>(
         &mut self,
         graph: &G,
@@ -239,7 +252,7 @@ impl Session {
                 // Everything they lack is queued; what is written from here on goes behind it.
                 self.live = true;
             }
-            // A repair, perhaps in the midst of a longer answer, which goes on behind it.
+            // Only hashes are asked for: they go before the rest of an earlier answer.
             None => {
                 self.queue.retain(|no| !needed.contains(no));
                 for &no in needed.iter().rev() {
@@ -250,13 +263,14 @@ impl Session {
         Ok(again)
     }
 
-    /// They have shown exactly these heads.
+    /// Whether the other side's heads are exactly `ours`.
     pub fn is_level(&self, ours: &[EntryNo]) -> bool {
         let level = |heads: &Heads| heads.unknown.is_empty() && heads.known == ours;
         self.theirs.as_ref().is_some_and(level)
     }
 
-    /// Finds out whether they are level.
+    /// Updates the session's state after our heads have changed: a level session is live and has no orphans on the
+    /// other side.
     pub fn settle(&mut self, ours: &[EntryNo]) {
         if self.is_level(ours) {
             self.live = true;
@@ -264,7 +278,7 @@ impl Session {
         }
     }
 
-    /// New entries of our own: pushed where the other side is level, else found out from our heads.
+    /// Queues new entries of this peer if the session is live; otherwise the other side finds out from our heads.
     pub fn push(&mut self, entries: &[EntryNo]) {
         let Some(first) = entries.first().filter(|_| self.live) else { return };
         if self.queue.len() + entries.len() > QUEUE_MAX {
@@ -272,27 +286,28 @@ impl Session {
             self.queue.clear();
             return;
         }
-        // An answer that was worked out since they were written holds them already.
+        // An answer computed after they were written contains them already.
         let queued: BTreeSet<EntryNo> = self.queue.iter().filter(|no| *no >= first).copied().collect();
         self.queue.extend(entries.iter().filter(|no| !queued.contains(no)));
     }
 
-    /// Something waits to be sent, and would be if the link had room.
+    /// Whether entries wait to be sent that this session's send window would take, whether or not the link's does.
     pub fn is_starved(&self) -> bool {
         !self.queue.is_empty() && self.in_flight_bytes() < IN_FLIGHT_BYTES_MAX
     }
 
+    /// Bytes of changes sent in this session and not yet acknowledged.
     pub fn in_flight_bytes(&self) -> usize {
         self.in_flight.iter().map(|batch| batch.bytes).sum()
     }
 
-    /// Something waits to be sent, and the link has room for it.
+    /// Whether entries wait to be sent, and both send windows take them.
     pub fn may_send(&self, budget: &LinkBudget) -> bool {
         self.is_starved() && budget.free_bytes() > 0
     }
 
-    /// The next changes to send: one message's worth, or none when nothing is owed or no room is left. What
-    /// `change` does not give is left out.
+    /// Takes the next changes to send: one message's worth, or none if nothing waits or a send window is full.
+    /// `change` reads an entry; one for which it returns `None` is left out.
     pub fn take_batch<E>(
         &mut self,
         budget: &mut LinkBudget,
@@ -323,7 +338,7 @@ impl Session {
         Ok(changes)
     }
 
-    /// How many of the batches on their way their heads show to have arrived.
+    /// How many of the batches in flight have arrived, as the other side's heads show.
     fn acknowledged<G: ChangeGraph>(
         &self,
         graph: &G,
@@ -350,7 +365,7 @@ impl Session {
             }
             visits += 1;
             if visits > ACKNOWLEDGE_VISITS_MAX {
-                // Far above what was sent: whatever they have there, they have had time for one batch.
+                // The heads are far above what was sent, so at least the oldest batch has had time to arrive.
                 arrived = arrived.max(1);
                 break;
             }

@@ -1,7 +1,7 @@
 //! Where a peer can be dialled: `host:port`, as it stands in hellos, peer lists and tickets.
 //!
 //! Addresses come from strangers and end on screens and in logs, so they are plain ASCII or refused. No
-//! name is looked up here.
+//! name is resolved here.
 
 use crate::limits::ADDRESS_BYTES_MAX;
 
@@ -10,8 +10,8 @@ use crate::limits::ADDRESS_BYTES_MAX;
 #[error("an address is HOST:PORT, such as 192.0.2.7:4040, [2001:db8::7]:4040 or chat.example.org:4040")]
 pub struct AddressError;
 
-/// Whether `address` can be dialled and shown: a host name, an IPv4 or a bracketed IPv6 address, and a
-/// port that is not 0.
+/// Checks that `address` can be dialled and shown: a host name, an IPv4 address or a bracketed IPv6 address, then a
+/// port other than 0; at most `ADDRESS_BYTES_MAX` bytes.
 pub fn check(address: &str) -> Result<(), AddressError> {
     let (host, port) = address.rsplit_once(':').ok_or(AddressError)?;
     let port_valid = port.bytes().all(|c| c.is_ascii_digit()) && port.parse().is_ok_and(|port: u16| port > 0);

@@ -16,18 +16,29 @@ const PROBES: u32 = 7;
 /// Why bytes are not a Bloom filter. No state changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BloomError {
+    /// The input ends within the header, or a number is not in its shortest form.
     #[error("the Bloom filter is cut off or malformed")]
     Malformed,
+    /// The filter declares more than `BLOOM_ENTRIES_MAX` entries.
     #[error("the Bloom filter counts more than {BLOOM_ENTRIES_MAX} changes")]
     Entries,
+    /// The filter declares 0 or more than `BLOOM_BITS_PER_ENTRY_MAX` bits per entry.
     #[error("the Bloom filter spends {0} bits on a change; 1 to {BLOOM_BITS_PER_ENTRY_MAX} are allowed")]
     BitsPerEntry(u64),
+    /// The filter declares 0 or more than `BLOOM_PROBES_MAX` probes.
     #[error("the Bloom filter makes {0} probes; 1 to {BLOOM_PROBES_MAX} are allowed")]
     Probes(u64),
+    /// The bit array is shorter or longer than the header implies.
     #[error("the Bloom filter is {found} bytes long where its header asks for {expected}")]
-    Size { expected: usize, found: usize },
+    Size {
+        /// Bytes that the header implies.
+        expected: usize,
+        /// Bytes that follow the header.
+        found: usize,
+    },
 }
 
+/// A set of change hashes that answers "perhaps" or "no", in the encoding of Automerge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bloom {
     entries: u32,
@@ -45,7 +56,7 @@ impl Default for Bloom {
 }
 
 impl Bloom {
-    /// The filter of these changes; of the first `BLOOM_HASHES_MAX` where there are more.
+    /// The filter of these changes, with 1 % of false positives; of the first `BLOOM_HASHES_MAX` if there are more.
     pub fn from_hashes<H, I>(hashes: I) -> Self
     where
         H: Borrow<ChangeHash>,
@@ -63,15 +74,17 @@ impl Bloom {
         bloom
     }
 
+    /// Whether the filter was made from no changes.
     pub fn is_empty(&self) -> bool {
         self.entries == 0
     }
 
-    /// Whether the filter was perhaps made from `hash`; `false` is certain.
+    /// Whether the filter may have been made from `hash`; `false` is certain.
     pub fn contains(&self, hash: &ChangeHash) -> bool {
         !self.is_empty() && self.probed(hash).all(|bit| self.bits[bit / 8] & (1 << (bit % 8)) != 0)
     }
 
+    /// Entries, bits per entry and probes as LEB128 numbers, then the bit array; nothing for the empty filter.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.is_empty() {
@@ -84,6 +97,7 @@ impl Bloom {
         out
     }
 
+    /// Reads a filter. The declared numbers are checked before anything is allocated.
     pub fn decode(bytes: &[u8]) -> Result<Self, BloomError> {
         if bytes.is_empty() {
             return Ok(Self::default());

@@ -1,7 +1,7 @@
 //! Why a link was closed, as a number that both sides know.
 
-/// The reasons for which a peer closes a link. The numbers are in WebSocket's private range, so one number
-/// serves in a close frame of WebSocket and in our own.
+/// Why a peer closes a link. The numbers are in WebSocket's private range, so that one number serves both in a
+/// WebSocket close frame and in [`Control::Close`](super::Control::Close).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum CloseCode {
@@ -13,31 +13,33 @@ pub enum CloseCode {
     Version = 4002,
     /// A frame that breaks the protocol.
     Protocol = 4003,
-    /// A change that the gate refuses.
+    /// A change that is malformed, wrongly signed, or does not fit its group.
     Change = 4004,
-    /// A frame above its limit.
+    /// A frame, or a list in it, above its limit.
     TooLarge = 4005,
-    /// The same two peers hold another link, which stays.
+    /// The two peers have another link, which is kept.
     Duplicate = 4006,
-    /// More changes with unknown dependencies than there is room for; starts over with the next link.
+    /// More changes with missing dependencies than `ORPHANS_MAX` or a limit in bytes allows; the next link starts
+    /// over.
     Orphans = 4007,
-    /// The other side reads too slowly.
+    /// The other side reads too slowly: its queue exceeds `LINK_QUEUE_BYTES_MAX`.
     Slow = 4008,
-    /// The other side has been silent for too long.
+    /// Nothing was received from the other side for `SILENCE_MS_MAX`.
     Silent = 4009,
     /// A peer that dialled itself.
     Myself = 4010,
-    /// No room for another link.
+    /// This peer has as many links as it takes.
     Full = 4011,
-    /// A fault of the closing side, its disk for one.
+    /// An internal error of the closing side, for example of its disk.
     Fault = 4012,
-    /// The other side asked for, or sent, the same again and again.
+    /// The other side asked for, or sent, the same changes too often.
     Ration = 4013,
-    /// Not now: the other side broke the rules of an earlier link, or links too often.
+    /// Refused for now: the other side broke the protocol on an earlier link, or links too often.
     Later = 4014,
 }
 
 impl CloseCode {
+    /// All codes, in ascending order of their numbers.
     pub const ALL: [Self; 15] = [
         Self::Leaving,
         Self::Refused,
@@ -56,16 +58,17 @@ impl CloseCode {
         Self::Later,
     ];
 
+    /// The number that is sent.
     pub fn number(self) -> u16 {
         self as u16
     }
 
-    /// `None` for a number that this version does not know.
+    /// The code with this number; `None` if this version does not know it.
     pub fn from_number(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.number() == number)
     }
 
-    /// One word or two, as it goes over the wire beside the number.
+    /// The text that is sent beside the number: one to three words, at most `CLOSE_REASON_BYTES_MAX` bytes of ASCII.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Leaving => "leaving",

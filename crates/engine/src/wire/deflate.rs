@@ -1,8 +1,8 @@
-//! Sync frames made smaller for the way: a catch-up is thousands of changes that look alike.
+//! Compression of sync frames: a catch-up is thousands of similar changes.
 //!
-//! Each frame stands alone, so that memory is taken for one at a time, and never more than the length that stands
-//! before the compressed bytes, which is held against the limits first. A frame that would grow much is refused,
-//! so that few bytes on the way cannot make much work.
+//! Each frame is compressed by itself. The uncompressed length stands before the compressed bytes and is checked against
+//! the limits before memory is allocated for it. A frame that would grow by more than `DEFLATE_GROWTH_MAX` is refused, so
+//! that few bytes cannot cause much work.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -13,18 +13,26 @@ use crate::wire::cursor::{Cursor, CursorError, write_number};
 /// below makes longer.
 const LEVEL: Compression = Compression::new(2);
 
-/// Why bytes cannot be inflated. Whatever was inflated by then is dropped.
+/// Why a message cannot be decompressed. What was decompressed so far is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InflateError {
+    /// The uncompressed length is missing or malformed.
     #[error("the compressed message has no readable length")]
     Length,
+    /// The declared length exceeds `FRAME_BYTES_MAX`, or `DEFLATE_GROWTH_MAX` times the compressed length.
     #[error("the compressed message would be {bytes} bytes long; the limit is {max}")]
-    TooLarge { bytes: usize, max: usize },
+    TooLarge {
+        /// The declared length in bytes.
+        bytes: usize,
+        /// The largest length in bytes that is allowed here.
+        max: usize,
+    },
+    /// The compressed bytes are corrupt, or give another length than declared.
     #[error("the compressed message is damaged, or not as long as it says")]
     Damaged,
 }
 
-/// `message` compressed, its length before it; `None` where that is not worth it.
+/// Compresses `message` and prefixes its length; `None` if that saves nothing or exceeds the limits.
 pub(super) fn deflate(message: &[u8]) -> Option<Vec<u8>> {
     if message.len() < DEFLATE_BYTES_MIN {
         return None;
@@ -37,19 +45,19 @@ pub(super) fn deflate(message: &[u8]) -> Option<Vec<u8>> {
     (matches!(status, Ok(Status::StreamEnd)) && fits).then_some(out)
 }
 
-/// How long `bytes` says that it will be.
+/// The length that `bytes` declares, checked against the limits.
 pub(super) fn inflated_bytes(bytes: &[u8]) -> Result<usize, InflateError> {
     let length = usize::try_from(length(&mut Cursor::new(bytes))?).unwrap_or(usize::MAX);
     let max = longest(bytes.len());
     if length > max { Err(InflateError::TooLarge { bytes: length, max }) } else { Ok(length) }
 }
 
-/// The longest message that so many bytes, its length among them, may stand for.
+/// The longest message that a compressed one of `bytes` bytes, length included, may decompress to.
 fn longest(bytes: usize) -> usize {
     bytes.saturating_mul(DEFLATE_GROWTH_MAX).min(FRAME_BYTES_MAX)
 }
 
-/// Undoes [`deflate`]. Takes memory for what it says only.
+/// Reverses [`deflate`]. Allocates the declared length only.
 pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, InflateError> {
     let expected = inflated_bytes(bytes)?;
     let mut cursor = Cursor::new(bytes);

@@ -25,34 +25,49 @@ const KIND_PREVIEW: u8 = 3;
 /// What comes before a sync message: kind and group.
 const SYNC_HEAD: usize = 33;
 
-/// Why bytes are not a frame. No state changes; the link that brought them is to be closed. No text of
-/// the other side is repeated.
+/// Why bytes are not a valid frame. No state changes; the link that delivered them is to be closed. The texts repeat
+/// nothing that the other side wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
+    /// The message has no bytes.
     #[error("the frame is empty")]
     Empty,
+    /// The first byte is none of the known kinds.
     #[error("the frame is of the unknown kind {0}")]
     Kind(u8),
+    /// The frame, or the changes of a preview, exceed their limit.
     #[error("the frame is {bytes} bytes long; the limit is {max}")]
-    TooLarge { bytes: usize, max: usize },
+    TooLarge {
+        /// The length in bytes.
+        bytes: usize,
+        /// The largest length in bytes that is allowed here.
+        max: usize,
+    },
+    /// The control frame is not JSON, or a field is missing or of the wrong type.
     #[error("the control frame is not valid JSON, or lacks a field")]
     Json,
+    /// The named list has more items than its limit.
     #[error("the frame holds too many {0}")]
     TooMany(&'static str),
+    /// The named field has an invalid value.
     #[error("the control frame holds an invalid {0}")]
     Invalid(&'static str),
+    /// The frame ends within its group id.
     #[error("the frame is cut off before its group")]
     Group,
+    /// The preview carries heads, needs or filters.
     #[error("the preview holds more than changes")]
     Preview,
+    /// The sync message is invalid.
     #[error("{0}")]
     Sync(#[from] SyncMessageError),
+    /// The compressed sync message cannot be decompressed.
     #[error("{0}")]
     Inflate(#[from] InflateError),
 }
 
 impl FrameError {
-    /// The code with which the link is closed.
+    /// The code with which to close the link.
     pub fn close_code(&self) -> CloseCode {
         match self {
             Self::TooLarge { .. } | Self::TooMany(_) | Self::Inflate(InflateError::TooLarge { .. }) => {
@@ -63,75 +78,109 @@ impl FrameError {
     }
 }
 
+/// One message between two peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
+    /// About the peers and the link.
     Control(Control),
+    /// A step of the sync session of one group.
     Sync {
+        /// The group to sync.
         group: GroupId,
+        /// Heads, requests and changes; the changes are unchecked bytes.
         message: SyncMessage,
     },
-    /// The newest entries of a group, without what they depend on. Nothing has been checked of them but their lengths.
+    /// The newest entries of a group, without their dependencies.
     Preview {
+        /// The group that the entries are said to be of.
         group: GroupId,
+        /// Unchecked bytes within `PREVIEW_ENTRIES` and `PREVIEW_BYTES_MAX`, oldest first.
         changes: Vec<Arc<[u8]>>,
     },
 }
 
-/// What peers tell each other about themselves and the link.
+/// What peers tell each other about themselves and the link. Written as JSON, with the name of the variant as `type`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Control {
-    /// The first frame of each side, and only the first.
+    /// The first frame of each side, and no later one.
     Hello {
+        /// The sender's [`PROTOCOL`](super::PROTOCOL).
         version: u32,
+        /// Shows that the sender knows the mesh secret.
         proof: Proof,
-        /// Where the sender can be dialled.
+        /// Where the sender can be dialled, as `host:port`; at most `ADDRESSES_MAX`.
         listen: Vec<String>,
-        /// The sender reads compressed frames.
+        /// Whether the sender reads compressed frames.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         deflate: bool,
     },
-    /// Where others can be dialled; made by [`Control::peers`].
-    Peers { peers: Vec<PeerRecord> },
-    /// The sender wants to sync these groups; made by [`Control::subscribe`].
-    Subscribe { groups: Vec<GroupId> },
-    /// The sender no longer wants to sync these; made by [`Control::unsubscribe`].
-    Unsubscribe { groups: Vec<GroupId> },
-    /// The sender wants the newest entries of this group before the rest.
+    /// Where other peers can be dialled; built by [`Control::peers`].
+    Peers {
+        /// At most `PEERS_PER_FRAME_MAX`.
+        peers: Vec<PeerRecord>,
+    },
+    /// The sender wants to sync these groups; built by [`Control::subscribe`].
+    Subscribe {
+        /// At most `GROUPS_PER_FRAME_MAX`.
+        groups: Vec<GroupId>,
+    },
+    /// The sender no longer wants to sync these groups; built by [`Control::unsubscribe`].
+    Unsubscribe {
+        /// At most `GROUPS_PER_FRAME_MAX`.
+        groups: Vec<GroupId>,
+    },
+    /// The sender asks for a preview: the newest entries of a group before the rest.
     #[serde(rename = "newest")]
-    Preview { group: GroupId },
+    Preview {
+        /// The group to preview.
+        group: GroupId,
+    },
+    /// Asks for a pong, to keep the link alive and to compare heads.
     Ping {
+        /// Repeated by the pong.
         nonce: u64,
-        /// Stands for the sender's heads of all groups that sync on this link; absent from those that do not
-        /// compare.
+        /// Hash of the sender's heads in all groups that sync on this link; absent if the sender does not compare.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digest: Option<u64>,
     },
-    /// Answers a ping with its nonce, the answering side's wall clock and its own digest.
+    /// Answers a ping.
     Pong {
+        /// The nonce of the ping.
         nonce: u64,
+        /// The sender's wall clock in milliseconds since 1970.
         wall_ms: i64,
+        /// As in the ping, for the sender of the pong.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digest: Option<u64>,
     },
-    /// The last frame of a side; made by [`Control::close`].
-    Close { code: u16, reason: String },
-    /// A control type of a later version.
+    /// The last frame of a side; built by [`Control::close`].
+    Close {
+        /// The number of a [`CloseCode`], possibly of a later version.
+        code: u16,
+        /// Printable ASCII, at most `CLOSE_REASON_BYTES_MAX` bytes.
+        reason: String,
+    },
+    /// A control type of a later version, to be ignored.
     #[serde(other)]
     Unknown,
 }
 
+/// What one peer tells of another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerRecord {
+    /// Public key of the peer.
     pub key: PeerId,
+    /// Where the peer can be dialled, as `host:port`; at most `ADDRESSES_MAX`.
     pub addresses: Vec<String>,
 }
 
-/// Shows that its sender knows the mesh secret, on one connection and in one role only.
+/// Shows that its sender knows the mesh secret. Valid for one connection and one role (dialler or listener) only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proof(pub [u8; 32]);
 
 impl Frame {
+    /// The bytes of one WebSocket message, uncompressed.
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Control(control) => {
@@ -157,24 +206,26 @@ impl Frame {
         }
     }
 
-    /// An encoded frame made smaller, for who said that it reads such frames; `None` where that is not worth it.
+    /// Compresses an encoded sync frame, for a peer whose hello set `deflate`. `None` for other frames, or if it
+    /// saves nothing.
     pub fn deflate(encoded: &[u8]) -> Option<Vec<u8>> {
         let (head, message) = encoded.split_at_checked(SYNC_HEAD).filter(|(head, _)| head[0] == KIND_SYNC)?;
         let packed = deflate::deflate(message)?;
         Some([&[KIND_DEFLATED][..], &head[1..], &packed].concat())
     }
 
-    /// The memory that a received frame takes once it is decoded, in bytes, about.
+    /// About how many bytes of memory a received frame takes once decoded.
     pub fn decoded_bytes(bytes: &[u8]) -> usize {
         match bytes.split_at_checked(SYNC_HEAD) {
             Some(([KIND_DEFLATED, ..], message)) => {
-                // What cannot be read is refused when it is decoded.
+                // An unreadable length counts as 0 here; `decode` refuses it.
                 SYNC_HEAD + deflate::inflated_bytes(message).unwrap_or_default()
             }
             _ => bytes.len(),
         }
     }
 
+    /// Reads one WebSocket message and checks every limit. Changes are not looked into.
     pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
         let (&kind, rest) = bytes.split_first().ok_or(FrameError::Empty)?;
         let max = if kind == KIND_CONTROL { CONTROL_BYTES_MAX } else { FRAME_BYTES_MAX };
@@ -206,7 +257,7 @@ impl Frame {
     }
 }
 
-/// A sync message that holds changes alone, few enough to be kept apart.
+/// Reads a sync message that holds changes alone, within the limits of a preview.
 fn read_preview(message: &[u8]) -> Result<Vec<Arc<[u8]>>, FrameError> {
     let SyncMessage { heads, need, have, changes } = SyncMessage::decode(message)?;
     if !heads.is_empty() || !need.is_empty() || !have.is_empty() {
@@ -223,21 +274,22 @@ fn read_preview(message: &[u8]) -> Result<Vec<Arc<[u8]>>, FrameError> {
 }
 
 impl Control {
-    /// Tells of these peers, in as many frames as it takes.
+    /// Announces these peers, in as many frames as it takes.
     pub fn peers(peers: &[PeerRecord]) -> Vec<Self> {
         peers.chunks(PEERS_PER_FRAME_MAX).map(|part| Self::Peers { peers: part.to_vec() }).collect()
     }
 
-    /// Asks for these groups, in as many frames as it takes.
+    /// Subscribes to these groups, in as many frames as it takes.
     pub fn subscribe(groups: &[GroupId]) -> Vec<Self> {
         groups.chunks(GROUPS_PER_FRAME_MAX).map(|part| Self::Subscribe { groups: part.to_vec() }).collect()
     }
 
-    /// Gives these groups up, in as many frames as it takes.
+    /// Unsubscribes from these groups, in as many frames as it takes.
     pub fn unsubscribe(groups: &[GroupId]) -> Vec<Self> {
         groups.chunks(GROUPS_PER_FRAME_MAX).map(|part| Self::Unsubscribe { groups: part.to_vec() }).collect()
     }
 
+    /// The frame that gives `code` as the reason for closing.
     pub fn close(code: CloseCode) -> Self {
         Self::Close { code: code.number(), reason: code.reason().to_owned() }
     }

@@ -20,5 +20,5 @@ pub use frame::{Control, Frame, FrameError, PeerRecord, Proof};
 pub use sync_message::{Have, SyncMessage, SyncMessageError};
 pub use ticket::{Ticket, TicketError};
 
-/// The version of everything in this module but the ticket, which carries its own.
+/// The version of the frames and sync messages. Tickets carry a version of their own.
 pub const PROTOCOL: u32 = 1;

@@ -1,4 +1,4 @@
-//! Automerge's sync message in its first version: what is here, what is wanted, and changes.
+//! Automerge's sync message, version 1: the sender's heads, what it asks for, and changes.
 //!
 //! Encoding gives the bytes that the library would give. Decoding takes what the library sends in this
 //! version, within our limits, and never the second version, which carries whole documents.
@@ -13,45 +13,55 @@ use crate::wire::cursor::{Cursor, CursorError, write_number};
 const VERSION_1: u8 = 0x42;
 const VERSION_2: u8 = 0x43;
 
-/// Why bytes are not a sync message. No state changes; the link that brought them is to be closed.
+/// Why bytes are not a sync message. No state changes; the link that delivered them is to be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SyncMessageError {
+    /// The first byte is not that of a sync message.
     #[error("this is no sync message")]
     Kind,
+    /// A sync message of version 2, which carries whole documents.
     #[error("this is a sync message of version 2, which is not part of this protocol")]
     Version2,
+    /// The input ends within the named section.
     #[error("the sync message is cut off in its {0}")]
     Truncated(&'static str),
+    /// A number in the named section is not in its shortest form, or exceeds 64 bits.
     #[error("the sync message holds a malformed number in its {0}")]
     Number(&'static str),
+    /// The named section has more items than its limit.
     #[error("the sync message holds too many {0}")]
     TooMany(&'static str),
+    /// A change is shorter than `CHUNK_BYTES_MIN`.
     #[error("the sync message holds a chunk that is too short to be a change")]
     ShortChange,
+    /// A Bloom filter is invalid.
     #[error("{0}")]
     Bloom(#[from] BloomError),
+    /// Bytes follow the last section.
     #[error("the sync message goes on after its end")]
     Trailing,
 }
 
-/// Hash lists are ascending; the sender sees to it, the receiver does not rely on it. `C` is what a change is: its bytes
-/// on the wire, of which nothing has been checked but their lengths, or a [`Verified`](crate::change::Verified) one.
+/// One step of a sync session. Hash lists are ascending; the sender ensures that, the receiver does not rely on it.
+/// `C` is the form of the changes: unchecked bytes, or a [`Verified`](crate::change::Verified) change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncMessage<C = Arc<[u8]>> {
     /// The sender's heads.
     pub heads: Vec<ChangeHash>,
-    /// Changes that the sender asks for by name.
+    /// Changes that the sender asks for by hash.
     pub need: Vec<ChangeHash>,
-    /// What the sender has; empty where it is not pulling.
+    /// Descriptions of what the sender has; empty if it asks for nothing but `need`.
     pub have: Vec<Have>,
+    /// Changes for the receiver, dependencies first as a rule.
     pub changes: Vec<C>,
 }
 
+/// A description of what the sender has, from which the receiver works out what it lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Have {
-    /// The heads at which both sides were last known to be equal.
+    /// The heads that both sides last had in common.
     pub last_sync: Vec<ChangeHash>,
-    /// What the sender has on top of them.
+    /// The changes that the sender has on top of `last_sync`.
     pub bloom: Bloom,
 }
 
@@ -62,12 +72,12 @@ impl<C> Default for SyncMessage<C> {
 }
 
 impl<C> SyncMessage<C> {
-    /// The sender waits for changes.
+    /// Whether the sender asks for changes.
     pub fn pulls(&self) -> bool {
         !self.need.is_empty() || !self.have.is_empty()
     }
 
-    /// The same message with other changes, or with these in another form.
+    /// The same message with `changes` in place of its own.
     pub fn with_changes<D>(self, changes: Vec<D>) -> SyncMessage<D> {
         let Self { heads, need, have, .. } = self;
         SyncMessage { heads, need, have, changes }
@@ -75,6 +85,7 @@ impl<C> SyncMessage<C> {
 }
 
 impl SyncMessage {
+    /// The bytes that Automerge would write.
     pub fn encode(&self) -> Vec<u8> {
         let changes: usize = self.changes.iter().map(|change| change.len() + 5).sum();
         let mut out = Vec::with_capacity(16 + 32 * (self.heads.len() + self.need.len()) + changes);
@@ -97,6 +108,7 @@ impl SyncMessage {
         }
     }
 
+    /// Reads a message of version 1 and checks every limit. Changes are not looked into.
     pub fn decode(bytes: &[u8]) -> Result<Self, SyncMessageError> {
         let mut cursor = Cursor::new(bytes);
         match cursor.byte() {

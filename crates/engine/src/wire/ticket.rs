@@ -1,7 +1,6 @@
 //! A ticket: all that a newcomer needs to enter a mesh, as one word to copy.
 //!
-//! It holds the mesh secret, so whoever sees it can enter. It is written only where it is asked for
-//! (`Display`), never by `Debug`.
+//! It holds the mesh secret, so everybody who sees it can enter. Only `Display` writes it, never `Debug`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,26 +19,32 @@ const PREFIX: &str = "peer1";
 const VERSION: u8 = 1;
 const CHECKSUM_BYTES: usize = 4;
 
-/// Why a text is not a ticket. No state changes; the text, which may hold the secret, is not repeated.
+/// Why a text is not a valid ticket. No state changes; the text, which may hold the secret, is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TicketError {
+    /// The text lacks the prefix of a ticket, or is longer than `TICKET_CHARS_MAX`.
     #[error(
         "this is not a ticket: a ticket is one word that begins with \"{PREFIX}\"; copy it from `peer invite`"
     )]
     NotATicket,
+    /// The checksum is wrong, or a field is invalid.
     #[error("the ticket is cut off or mistyped; copy it again as a whole from `peer invite`")]
     Damaged,
+    /// The ticket has this later version.
     #[error("the ticket is of version {0}, made by a newer peer; upgrade this one")]
     Newer(u8),
 }
 
+/// An invitation to a mesh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
+    /// The mesh to enter.
     pub mesh: MeshId,
+    /// Proves to the peers of the mesh that the newcomer may enter.
     pub secret: MeshSecret,
     /// The inviter's key, against which the connection is checked.
     pub peer: PeerId,
-    /// Where the inviter can be dialled, at most `ADDRESSES_MAX`; more are left out of the text.
+    /// Where the inviter can be dialled, as `host:port`. `Display` writes the first `ADDRESSES_MAX` only.
     pub addresses: Vec<String>,
 }
 

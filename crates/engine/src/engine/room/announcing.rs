@@ -1,4 +1,4 @@
-//! When some of the links of a group are told of its heads, and which.
+//! When to send our heads of a group to some of its links unasked, and to which.
 
 use super::super::entropy::Entropy;
 use crate::id::ChangeHash;
@@ -6,11 +6,11 @@ use crate::limits::{ANNOUNCE_AFTER_MS, ANNOUNCE_PEERS_MAX};
 use crate::sync::LinkId;
 use crate::time::Now;
 
-/// A link whose other side was not told of our heads.
+/// A link whose other side was not sent our current heads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Untold {
     pub link: LinkId,
-    /// It is known to have the same heads.
+    /// The other side is known to have the same heads.
     pub level: bool,
     pub live: bool,
 }
@@ -18,7 +18,7 @@ pub(super) struct Untold {
 #[derive(Debug, Default)]
 pub(super) struct Announcing {
     due_us: Option<u64>,
-    /// The heads that some peers have been told of by then; the others find out with a ping.
+    /// The heads that the last announcement sent to some peers; the others find out with a ping.
     announced: Vec<ChangeHash>,
 }
 
@@ -31,8 +31,8 @@ impl Announcing {
         self.due_us.is_some_and(|due| due <= now.ticks_us)
     }
 
-    /// Something is to be announced before long: these heads, which are others than were announced last, or that what had
-    /// to be asked for has come.
+    /// Plans an announcement in `ANNOUNCE_AFTER_MS`, if our heads have changed since the last one or a pull has
+    /// completed (`caught_up`), and some link may not know.
     pub fn plan(
         &mut self,
         heads: &[ChangeHash],
@@ -46,8 +46,9 @@ impl Announcing {
         }
     }
 
-    /// Its time has come: chooses whom to tell among those whose last news of our heads is old. They may lack something; or
-    /// they do not know that we have all they have, and will push.
+    /// The planned time has come: chooses the links to announce to. After a pull these are all that were not told.
+    /// Otherwise a few live ones, which may lack something, and all that are not live, which may not know that we
+    /// have all they have.
     pub fn announce(
         &mut self,
         heads: Vec<ChangeHash>,
@@ -58,7 +59,7 @@ impl Announcing {
         self.due_us = None;
         self.announced = heads;
         if caught_up {
-            // What had to be asked for did not reach everybody by itself.
+            // What had to be pulled did not reach all peers by being pushed.
             return untold.into_iter().map(|untold| untold.link).collect();
         }
         let may_lack = untold.into_iter().filter(|untold| !untold.level);

@@ -1,4 +1,4 @@
-//! What the sessions of one group are to be sent with the next commit.
+//! Heads and requests to send on each link of a group with the next commit.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use crate::sync::{LinkId, Request};
 
 #[derive(Debug, Default)]
 pub(super) struct DueOnLink {
-    /// Our heads, whether or not they were sent before.
+    /// Send our heads, whether or not they were sent before.
     pub heads: bool,
-    /// With what is asked for by name.
+    /// Send this request, with these hashes to ask for.
     pub request: Option<(Request, Vec<ChangeHash>)>,
 }
 

@@ -1,4 +1,4 @@
-//! Entries written here that the sessions of their group have not queued yet.
+//! Entries to push: written here, and not yet queued by the sessions of their group.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use crate::time::Now;
 #[derive(Debug, Default)]
 pub(super) struct Fresh {
     entries: Vec<EntryNo>,
-    /// Their bytes: mostly they are sent at once, to every link.
+    /// Their bytes, which are mostly sent at once and to every link.
     bytes: BTreeMap<EntryNo, Arc<[u8]>>,
-    /// Not before then: in a burst, several are pushed together.
+    /// No push before this tick, so that the entries of a burst are pushed together.
     push_from_us: u64,
 }
 
@@ -22,7 +22,7 @@ impl Fresh {
         self.bytes.insert(no, bytes);
     }
 
-    /// An older one that links may have been served without.
+    /// Adds an older entry that was damaged, which links may have been served without.
     pub fn repaired(&mut self, no: EntryNo) {
         self.entries.push(no);
     }
@@ -31,7 +31,7 @@ impl Fresh {
         self.bytes.get(&no).cloned()
     }
 
-    /// Somebody is answered at once: queued with the answer, they are sent once.
+    /// Lifts the wait before the next push: a link is answered now, and the entries go with the answer.
     pub fn push_now(&mut self) {
         self.push_from_us = 0;
     }
@@ -40,7 +40,7 @@ impl Fresh {
         (!self.entries.is_empty()).then_some(self.push_from_us)
     }
 
-    /// What is to be pushed now: none, where others have just gone.
+    /// Takes the entries to push; none within `PUSH_EVERY_MS` of the last push.
     pub fn take(&mut self, now: Now) -> Vec<EntryNo> {
         if self.due_us().is_none_or(|due| due > now.ticks_us) {
             return Vec::new();
@@ -49,7 +49,7 @@ impl Fresh {
         std::mem::take(&mut self.entries)
     }
 
-    /// Every session was asked for what it sends.
+    /// All sessions have sent what they could: drops the bytes once all entries are queued.
     pub fn sent(&mut self) {
         if self.entries.is_empty() {
             self.bytes.clear();

@@ -17,7 +17,7 @@ pub(super) struct OwnHeads {
 }
 
 impl OwnHeads {
-    /// Without any, the genesis is the head.
+    /// The heads of a group; the genesis if `by_no` is empty.
     pub fn new(group: GroupId, mut by_no: BTreeMap<EntryNo, ChangeHash>) -> Self {
         if by_no.is_empty() {
             by_no.insert(EntryNo::GENESIS, group.genesis());
@@ -25,19 +25,19 @@ impl OwnHeads {
         Self { group, by_no, digest: OnceCell::new() }
     }
 
-    /// Ascending.
+    /// Arrival numbers of the heads, ascending.
     pub fn numbers(&self) -> Vec<EntryNo> {
         self.by_no.keys().copied().collect()
     }
 
-    /// Ascending by hash, as they go over the wire: of more than fit a message, those that arrived last, for
-    /// they are what others are likely to lack.
+    /// Hashes of the heads, ascending, as they are sent. If there are more than `HEADS_MAX`, those that arrived last,
+    /// which others are likely to lack.
     pub fn hashes(&self) -> Vec<ChangeHash> {
         let last = self.by_no.values().rev().take(HEADS_MAX);
         last.copied().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Stands for the group and [`Self::hashes`].
+    /// Hash of the group's id and [`Self::hashes`].
     pub fn digest(&self) -> &[u8; 32] {
         self.digest.get_or_init(|| {
             let mut digest = Sha256::new_with_prefix(self.group.0);
@@ -46,7 +46,7 @@ impl OwnHeads {
         })
     }
 
-    /// `no` was stored on top of `deps`.
+    /// Entry `no` was stored on top of `deps`, and replaces them.
     pub fn advance(&mut self, no: EntryNo, hash: ChangeHash, deps: &[EntryNo]) {
         debug_assert!(deps.iter().all(|dep| *dep < no), "dependencies are stored first");
         for dep in deps {
@@ -56,7 +56,7 @@ impl OwnHeads {
         self.digest.take();
     }
 
-    /// Nothing depends on `no`, which is known again.
+    /// Entry `no`, on which nothing depends, is readable again.
     pub fn restore(&mut self, no: EntryNo, hash: ChangeHash) {
         self.by_no.remove(&EntryNo::GENESIS);
         self.by_no.insert(no, hash);

@@ -1,4 +1,4 @@
-//! What one message brought: each change through the last stage of the gate, with all that waited for it.
+//! Processing the changes of one message: each is admitted, refused or held, and releases the orphans that waited for it.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use crate::id::ChangeHash;
 use crate::store::Store;
 use crate::sync::{LinkId, OrphanSpace};
 
-/// What came of the changes of one message.
+/// The outcome for the changes of one message.
 #[derive(Default)]
 pub(in super::super) struct Intake {
-    /// Links that brought what is not to be taken, and why.
+    /// Links at fault, and for what.
     faults: BTreeMap<LinkId, Misconduct>,
     stored: Option<EntryNo>,
     stored_bytes: u64,
     again_bytes: u64,
     bytes: usize,
-    /// Something new was stored or waits.
+    /// Something new was stored or held.
     new: bool,
-    /// Some of it was not asked for by name.
+    /// Some of the changes were not requested by hash.
     unasked: bool,
 }
 
@@ -32,12 +32,12 @@ impl Intake {
         self.stored
     }
 
-    /// Of changes that were here, or waited here, already.
+    /// Bytes of changes that were stored or held already.
     pub fn again_bytes(&self) -> u64 {
         self.again_bytes
     }
 
-    /// Of all changes.
+    /// Bytes of all changes of the message.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -46,7 +46,7 @@ impl Intake {
         std::mem::take(&mut self.faults)
     }
 
-    /// `blank`: the message says that the common heads are unknown there.
+    /// What the pull needs to know. `blank` says that the other side does not know the common heads.
     pub(super) fn brought(&self, blank: bool) -> Brought {
         Brought {
             stored: self.stored.is_some(),
@@ -62,11 +62,11 @@ impl Intake {
     }
 }
 
-/// A change, and the link that brought it; `None` for what the store had kept aside.
+/// Changes to judge, each with the link that brought it; `None` for one that a salvage of the database had set aside.
 type Open = Vec<(Option<LinkId>, Verified)>;
 
 impl Room {
-    /// Takes in the changes of one message, up to the first that is the sender's fault.
+    /// Processes the changes of one message, up to the first for which its sender is at fault.
     pub fn take_in<S: Store>(
         &mut self,
         store: &mut S,
@@ -96,8 +96,8 @@ impl Room {
         Ok(intake)
     }
 
-    /// Puts changes through the last stage of the gate, then all that waited for them: what came over other links, and
-    /// what the store kept aside when something beneath it was lost.
+    /// Admits, holds or refuses changes, then those that waited for them: orphans, and changes that a salvage had set
+    /// aside.
     fn judge<S: Store>(
         &mut self,
         store: &mut S,
@@ -127,7 +127,7 @@ impl Room {
                     }
                 }
                 Verdict::Waiting(change, missing) => {
-                    // What the store has kept aside stays there.
+                    // The store still holds what a salvage set aside.
                     let Some(link) = link else { continue };
                     self.hold(space, link, change, missing, intake);
                 }
@@ -145,7 +145,8 @@ impl Room {
         Ok(())
     }
 
-    /// False where it is the disk here that is wrong: then the change is judged again when that is repaired.
+    /// Refuses a change and blames its link. Returns false if the cause is damage on the disk here: then the change
+    /// is held until that is repaired.
     fn refuse<S: Store>(
         &mut self,
         store: &S,
@@ -167,7 +168,7 @@ impl Room {
         Ok(true)
     }
 
-    /// Keeps a change until all is stored that it depends on.
+    /// Holds a change as an orphan until all of its dependencies are stored.
     fn hold(
         &mut self,
         space: &mut OrphanSpace,

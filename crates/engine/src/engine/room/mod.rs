@@ -1,4 +1,4 @@
-//! One group as the engine holds it in memory. Each part of its state has an owner of its own; here they are put together.
+//! The state of one group in memory, put together from parts that each own a piece of it.
 
 mod announcing;
 mod due;
@@ -32,7 +32,7 @@ pub(super) struct Room {
     joined: bool,
     /// The group has once been level with all links that took part in it.
     caught_up: bool,
-    /// Our farewell, until another peer has it.
+    /// The `leave` entry of this peer, until another peer has it.
     leaving: Option<ChangeHash>,
     entries: u64,
     heads: OwnHeads,
@@ -47,10 +47,10 @@ pub(super) struct Room {
     preview: Preview,
 }
 
-/// What is left of a session that has ended.
+/// What remains of a session that has ended.
 pub(super) struct Closed {
     pub marks: Marks,
-    /// The preview of the group came from this link, and is over.
+    /// The shown preview came from this link, so it is over.
     pub preview_over: bool,
 }
 
@@ -95,7 +95,7 @@ impl Room {
         self.joined
     }
 
-    /// Takes part in sync.
+    /// Whether the group is synced: the user is a member, or the farewell has not reached another peer.
     pub fn active(&self) -> bool {
         self.joined || self.leaving.is_some()
     }
@@ -104,7 +104,7 @@ impl Room {
         self.entries
     }
 
-    /// Entries that wait here for something they depend on.
+    /// Number of orphans.
     pub fn waiting(&self) -> usize {
         self.orphans.len()
     }
@@ -117,7 +117,7 @@ impl Room {
         self.heads.hashes()
     }
 
-    /// Stands for the group and its heads.
+    /// Hash of the group's id and heads.
     pub fn digest(&self) -> &[u8; 32] {
         self.heads.digest()
     }
@@ -130,30 +130,30 @@ impl Room {
         self.sessions.iter().map(|(link, session)| (*link, session))
     }
 
-    /// Links that have sent nothing of what they announced for as long as a pull lasts.
+    /// Links that announced entries and have sent none of them for `PULL_STALL_MS`.
     pub fn withholding(&self, now: Now) -> impl Iterator<Item = LinkId> + '_ {
         self.pulling.withholding(now)
     }
 
-    /// When something is to be done though nothing happens.
+    /// The tick of the group's earliest timer.
     pub fn due_us(&self) -> Option<u64> {
         let acknowledge = self.sessions.values().filter_map(Session::acknowledge_due_us).min();
         let due = [self.announcing.due_us(), self.pulling.due_us(), self.fresh.due_us(), acknowledge];
         due.into_iter().flatten().min()
     }
 
-    /// Something waits for room on a link.
+    /// Whether a session has entries to send for which its link has no send window.
     pub fn is_starved(&self) -> bool {
         self.sessions.values().any(Session::is_starved)
     }
 
-    /// The group is joined again, or still.
+    /// The user has joined the group again.
     pub fn rejoin<S: Store>(&mut self, store: &mut S) -> Result<(), S::Error> {
         self.joined = true;
         self.forget_farewell(store)
     }
 
-    /// The person has left: the group is synced until another peer has the farewell.
+    /// The user has left. The group is synced until another peer has the `farewell`.
     pub fn leave<S: Store>(&mut self, store: &mut S, farewell: Option<ChangeHash>) -> Result<(), S::Error> {
         store.set_joined(self.no, false)?;
         if let Some(hash) = farewell {
@@ -187,7 +187,8 @@ impl Room {
         Some(Closed { marks, preview_over: self.preview.forget_link(link) })
     }
 
-    /// Keeps what the next link to this peer starts from. May be lost: it only saves bytes.
+    /// Saves the common heads, from which the next link to this peer starts. A crash may lose them, which only costs
+    /// bytes.
     pub fn save_shared<S: Store>(
         &mut self,
         store: &mut S,
@@ -206,19 +207,19 @@ impl Room {
         self.repairs.is_noted(no)
     }
 
-    /// Entry `no` cannot be read.
+    /// Entry `no` is damaged: it is requested from other peers.
     pub fn note_unreadable<S: Store>(&mut self, store: &S, no: EntryNo) -> Result<(), S::Error> {
         self.repairs.note(store, self.no, self.id, no).map(drop)
     }
 
-    /// `no` was stored on top of `deps`.
+    /// Entry `no` was stored on top of `deps`.
     fn advance(&mut self, no: EntryNo, hash: ChangeHash, deps: &[EntryNo]) {
         self.repairs.built_on(deps);
         self.heads.advance(no, hash, deps);
         self.entries = self.entries.max(no.0);
     }
 
-    /// Entry `no` can be read again. Whoever was served without it is sent it now.
+    /// Entry `no` is readable again. Links that were served without it are sent it now.
     fn repaired(&mut self, no: EntryNo, hash: ChangeHash) {
         if self.repairs.done(no, hash) {
             self.heads.restore(no, hash);
@@ -226,13 +227,13 @@ impl Room {
         self.fresh.repaired(no);
     }
 
-    /// Whether the link has something of the group that is not here, while the group has never been level.
+    /// Whether the link has entries that are missing here, in a group that this peer has not caught up with yet.
     pub fn is_behind(&self, link: LinkId) -> bool {
         self.joined && !self.caught_up && self.sessions.get(&link).is_some_and(Session::wants)
     }
 }
 
-/// Links whose other side was not told of our heads.
+/// Links whose other side was not sent our current heads.
 fn untold(sessions: &BTreeMap<LinkId, Session>, heads: &OwnHeads) -> Vec<Untold> {
     let (numbers, hashes) = (heads.numbers(), heads.hashes());
     let untold = sessions.iter().filter(|(_, session)| !session.has_announced(&hashes));

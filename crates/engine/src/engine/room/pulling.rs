@@ -1,4 +1,4 @@
-//! Whom to ask for what is missing, and what to ask: one link of a group at a time.
+//! Which link of a group to pull from, and what to request from it.
 
 use std::collections::BTreeMap;
 
@@ -10,29 +10,30 @@ use crate::time::Now;
 
 type Sessions = BTreeMap<LinkId, Session>;
 
-/// What one link is to be asked for.
+/// A request to send to one link.
 pub(super) struct Ask {
     pub link: LinkId,
     pub request: Request,
-    /// By name.
+    /// Hashes to ask for.
     pub need: Vec<ChangeHash>,
 }
 
-/// What a message has brought, as far as it matters to a pull.
+/// What a message brought, as far as it matters to a pull.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Brought {
     /// Something new was stored.
     pub stored: bool,
-    /// Something new was stored or waits.
+    /// Something new was stored or held as an orphan.
     pub new: bool,
     pub stored_bytes: u64,
-    /// Some of it was not asked for by name.
+    /// Some of the changes were not requested by hash.
     pub unasked: bool,
-    /// It holds no changes, but says that the common heads are unknown there.
+    /// The message has no changes, and says that the other side does not know the common heads.
     pub reset: bool,
 }
 
-/// Heads that live links have announced, and that will most likely come by themselves.
+/// Unknown heads announced by live links. Their authors will most likely push them, so they are pulled only after a
+/// wait.
 #[derive(Debug)]
 struct Awaited {
     heads: Vec<ChangeHash>,
@@ -40,7 +41,7 @@ struct Awaited {
 }
 
 impl Awaited {
-    /// Time is up, and something of these heads has still not come.
+    /// Whether the wait is over and one of these heads is still missing.
     fn is_over(&self, theirs: &Heads, now: Now) -> bool {
         self.due_us <= now.ticks_us && theirs.unknown.iter().any(|hash| self.heads.contains(hash))
     }
@@ -50,18 +51,18 @@ impl Awaited {
 pub(super) struct Pulling {
     pull: Option<Pull>,
     awaited: Option<Awaited>,
-    /// Heads that a link announced and did not back up; it is asked again when it announces others.
+    /// Heads that a link announced and did not send when asked. The link is asked again once it announces others.
     unbacked: BTreeMap<LinkId, Vec<ChangeHash>>,
-    /// Links that have sent nothing of what they announced, and since when: others are asked before them.
+    /// Links that have sent nothing of what they announced, and since which tick. Other links are asked before them.
     stalled: BTreeMap<LinkId, u64>,
-    /// The link that was last pulled from: the next one is another's turn.
+    /// The link that was last pulled from, after which the next one has its turn.
     last: Option<LinkId>,
-    /// Entries had to be asked for since others were last told of our heads.
+    /// Something was pulled since the heads were last announced to all.
     pulled: bool,
 }
 
 impl Pulling {
-    /// The link that is pulled from.
+    /// The link of the current pull.
     pub fn link(&self) -> Option<LinkId> {
         self.pull.as_ref().map(Pull::link)
     }
@@ -81,18 +82,18 @@ impl Pulling {
         self.stalled.contains_key(&link)
     }
 
-    /// Links that have sent nothing of what they announced for as long as a pull lasts.
+    /// Links that announced entries and have sent none of them for `PULL_STALL_MS`.
     pub fn withholding(&self, now: Now) -> impl Iterator<Item = LinkId> + '_ {
         let long = move |since: u64| now.ticks_us.saturating_sub(since) >= PULL_STALL_MS * 1000;
         self.stalled.iter().filter(move |(_, since)| long(**since)).map(|(link, _)| *link)
     }
 
-    /// What was asked for has come, and not everybody has been told.
+    /// Whether a pull has completed whose result was not announced to all yet.
     pub fn has_caught_up(&self) -> bool {
         self.pulled && self.pull.is_none()
     }
 
-    /// [`Self::has_caught_up`]; from now on they have been told.
+    /// [`Self::has_caught_up`]; the caller now announces the result.
     pub fn take_caught_up(&mut self) -> bool {
         let caught_up = self.has_caught_up();
         self.pulled &= !caught_up;
@@ -105,7 +106,7 @@ impl Pulling {
         self.pull.take_if(|pull| pull.link() == link);
     }
 
-    /// Whether some of these come from the link that is pulled from, and were not asked for by name.
+    /// Whether the changes come from the link of the current pull, and some were not requested by hash.
     pub fn are_unasked(&self, link: LinkId, changes: &[Verified]) -> bool {
         let pull = self.pull.as_ref().filter(|pull| pull.link() == link);
         pull.is_some_and(|pull| changes.iter().any(|change| !pull.has_asked_for(&change.hash())))
@@ -132,7 +133,7 @@ impl Pulling {
         }
     }
 
-    /// Chooses whom to ask for what is missing, and what to ask.
+    /// Decides on the next request of the current pull, or of a new one; gives a stalled pull up first.
     pub fn drive(&mut self, sessions: &Sessions, orphans: &Orphans, now: Now) -> Option<Ask> {
         if let Some(link) = self.pull.take_if(|pull| pull.is_stalled(now)).map(|pull| pull.link()) {
             self.give_up(link, sessions, now);
@@ -160,7 +161,7 @@ impl Pulling {
             Step::Ask(request, need) => return Some(Ask { link, request, need }),
             Step::Wait => {}
             Step::Done => {
-                // It has announced something else instead of sending what it was asked for.
+                // The link has announced other heads instead of sending what it was asked for.
                 if pull.is_fruitless() {
                     self.stalled.entry(link).or_insert(now.ticks_us);
                 }
@@ -170,8 +171,8 @@ impl Pulling {
         None
     }
 
-    /// The link has not backed up the heads that it announced. It is asked again when it announces others, or
-    /// brings something after all.
+    /// The link has not sent the heads that it announced. It is asked again once it announces others, or sends
+    /// something after all.
     fn give_up(&mut self, link: LinkId, sessions: &Sessions, now: Now) {
         self.stalled.entry(link).or_insert(now.ticks_us.saturating_sub(PULL_STALL_MS * 1000));
         if let Some(theirs) = sessions.get(&link).and_then(Session::theirs) {
@@ -179,9 +180,9 @@ impl Pulling {
         }
     }
 
-    /// Starts a pull from the next link that has something new: in turn, so that no link that keeps announcing stands in
-    /// the way of the others, and those last that have let a pull stall. What links that have been level announce is left
-    /// a while to its author, who pushes it by itself.
+    /// Starts a pull from the next link that has announced unknown heads. Links take turns, so that one that keeps
+    /// announcing does not keep others out, and those that have let a pull stall come last. Heads announced by live
+    /// links are left to their author to push for `ANNOUNCE_AFTER_MS`. Returns whether a pull was started.
     fn start(&mut self, sessions: &Sessions, now: Now) -> bool {
         let mut news = Vec::new();
         let turn = self.last.map_or(LinkId(0), |last| LinkId(last.0 + 1));
@@ -205,7 +206,7 @@ impl Pulling {
         match &self.awaited {
             _ if news.is_empty() => self.awaited = None,
             Some(awaited) if now.ticks_us < awaited.due_us => {}
-            // Whatever was awaited has come; this is later news.
+            // The awaited heads have arrived; these are later ones.
             _ => self.awaited = Some(Awaited { heads: news, due_us: now.in_ms(ANNOUNCE_AFTER_MS) }),
         }
         false

@@ -1,5 +1,5 @@
-//! What the sessions of one group hear, and what they say: that is decided once per commit, so that a hundred messages in
-//! one commit are acknowledged with one set of heads.
+//! What the sessions of one group receive and send. What to send is decided once per commit, so that a hundred messages
+//! in one commit are acknowledged with one set of heads.
 
 use super::super::damage;
 use super::super::effects::Effects;
@@ -21,12 +21,12 @@ use crate::wire::frame::{Control, Frame};
 use crate::wire::sync_message::{Have, SyncMessage};
 
 impl Room {
-    /// A link asks: its answer goes out at once.
+    /// A link pulls: new entries go out with the answer, without waiting for the next push.
     pub fn answer_now(&mut self) {
         self.fresh.push_now();
     }
 
-    /// Takes note of a message whose changes have been taken in.
+    /// Processes the rest of a message whose changes have been taken in.
     pub fn hear<S: Store>(
         &mut self,
         store: &S,
@@ -46,7 +46,7 @@ impl Room {
         Ok(())
     }
 
-    /// Whether it is news that the other side has shown the same digest as ours, or another.
+    /// Whether the other side's digest, which is `equal` to ours or not, changes anything for this group.
     pub fn is_news(&self, link: LinkId, equal: bool) -> bool {
         self.sessions.get(&link).is_some_and(|session| {
             let told = || session.has_announced(&self.heads.hashes());
@@ -54,7 +54,7 @@ impl Room {
         })
     }
 
-    /// The other side of a link has shown the same digest as ours.
+    /// The other side of a link has shown a digest equal to ours.
     pub fn hear_level<S: Store>(
         &mut self,
         store: &S,
@@ -69,12 +69,12 @@ impl Room {
         }
     }
 
-    /// The other side of a link has shown another digest than ours.
+    /// The other side of a link has shown a digest unlike ours: sends it our heads.
     pub fn hear_unlike(&mut self, link: LinkId) {
         self.due.heads(link);
     }
 
-    /// Entries written here go to every link at once, unless others have just gone.
+    /// Queues new entries on every live session, at most every `PUSH_EVERY_MS`.
     pub fn push(&mut self, now: Now) {
         let fresh = self.fresh.take(now);
         if !fresh.is_empty() {
@@ -82,13 +82,13 @@ impl Room {
         }
     }
 
-    /// Asks a link for what is missing here. Gives the link of a pull that is over.
+    /// Decides what to request, and from which link. Returns the link of the pull that was under way before, if any.
     pub fn pull<S: Store>(&mut self, store: &mut S, now: Now) -> Result<Option<LinkId>, S::Error> {
         let before = self.pulling.link();
         if let Some(ask) = self.pulling.drive(&self.sessions, &self.orphans, now) {
             self.due.request(ask.link, ask.request, ask.need);
         }
-        // Not before everybody has spoken: the first may know as little as we do.
+        // Only once all links have sent their heads: the first may know as little as we do.
         let level = |session: &Session| session.theirs().is_some() && !session.wants();
         if !self.caught_up && !self.sessions.is_empty() && self.sessions.values().all(level) {
             self.caught_up = true;
@@ -101,7 +101,7 @@ impl Room {
         self.pulling.link()
     }
 
-    /// Ends the preview when it is over. `pulled`: the link that the last pull was from.
+    /// Ends the preview if it is over. `pulled` is the link of the last pull.
     pub fn end_preview(&mut self, pulled: Option<LinkId>, effects: &mut Effects) {
         let level = |link: LinkId| self.sessions.get(&link).is_some_and(|session| !session.wants());
         if pulled.is_some_and(level) {
@@ -115,7 +115,7 @@ impl Room {
         }
     }
 
-    /// Asks the link that the catch-up comes from for a preview, while little of it has come.
+    /// Asks the link that is pulled from for a preview, while the group has fewer than `PREVIEW_FROM` entries here.
     pub fn ask_for_preview(&mut self, link: LinkId, on_link: &mut PreviewOnLink, effects: &mut Effects) {
         if self.preview.shown() == Some(link) || self.entries >= PREVIEW_FROM || !self.is_behind(link) {
             return;
@@ -129,7 +129,7 @@ impl Room {
         self.preview.ask(link);
     }
 
-    /// Whether a preview is shown that this link has sent.
+    /// Whether to show the preview that this link has sent.
     pub fn takes_preview(&mut self, link: LinkId, now: Now) -> bool {
         if !self.preview.answered(link) || !self.is_behind(link) {
             return false;
@@ -142,10 +142,10 @@ impl Room {
         self.preview.show(link);
     }
 
-    /// Asks every link that has spoken, once, for what cannot be read here.
+    /// Requests the damaged entries from every link that has sent its heads, once each.
     pub fn ask_for_repairs(&mut self) {
         for (&link, session) in &self.sessions {
-            // A pull goes first; this is asked with the next commit.
+            // The request of a pull goes first; this one follows with the next commit.
             if session.theirs().is_some()
                 && !self.due.has_request(link)
                 && let Some(need) = self.repairs.ask(link)
@@ -155,7 +155,7 @@ impl Room {
         }
     }
 
-    /// When its time has come, tells some of the links of our heads.
+    /// Sends our heads to some of the links, if an announcement is due.
     pub fn announce(&mut self, now: Now, entropy: &mut Entropy) {
         if self.announcing.is_due(now) {
             let (heads, untold) = (self.heads.hashes(), untold(&self.sessions, &self.heads));
@@ -166,15 +166,15 @@ impl Room {
         }
     }
 
-    /// Everybody has been spoken to: plans the next announcement.
+    /// All sessions have sent what they could: plans the next announcement.
     pub fn spoke(&mut self, now: Now) {
         self.fresh.sent();
         let untold = || untold(&self.sessions, &self.heads);
         self.announcing.plan(&self.heads.hashes(), self.pulling.has_caught_up(), untold, now);
     }
 
-    /// Sends what one session owes: an answer, a request, changes, or nothing. Gives the entries that were left out since
-    /// they cannot be read.
+    /// Sends what one session has to send: a request, changes, heads, or nothing. Returns the entries that were left
+    /// out because they cannot be read.
     pub fn speak_on<S: Store>(
         &mut self,
         store: &S,
@@ -228,7 +228,7 @@ impl Room {
     }
 }
 
-/// Says things on one link, with our heads each time.
+/// Sends sync messages on one link, each with our heads.
 struct Voice<'a> {
     group: GroupId,
     link: LinkId,
@@ -248,7 +248,7 @@ impl Voice<'_> {
     }
 }
 
-/// What is here, as far as the request says it.
+/// The description of what is here that the request calls for.
 fn describe<S: Store>(
     store: &S,
     no: crate::group::GroupNo,
@@ -263,7 +263,7 @@ fn describe<S: Store>(
         Request::SinceShared => [session.shared(), known].concat(),
         Request::SinceKnown => known.to_vec(),
     };
-    // Everybody has the genesis, so nobody is to send it.
+    // Every peer has the genesis, so it is never sent.
     since.push(EntryNo::GENESIS);
     let bloom = bloom_since(store, no, &ours.numbers(), &since)?;
     let mut last_sync = Vec::with_capacity(since.len());

@@ -1,4 +1,4 @@
-//! The actor that this peer writes with in a group, and the last entry written.
+//! The actor under which this peer writes in a group, and its last entry.
 
 use crate::group::{EntryNo, GroupNo};
 use crate::id::{ActorId, PeerId};
@@ -30,8 +30,9 @@ impl Writer {
         self.last = Some(no);
     }
 
-    /// The writer of an earlier run, if it is still safe to go on with it: it was kept at the end of that run, and the actor
-    /// has written nothing since.
+    /// The writer of an earlier run, if it is safe to continue: it was saved at the end of that run under the same
+    /// stamp, and its actor has written nothing since. Otherwise `None`, which starts a new actor: the old one may
+    /// have been used elsewhere.
     pub fn load<S: Store>(
         store: &S,
         group: GroupNo,
@@ -51,7 +52,7 @@ impl Writer {
         Ok((unchanged && same_place).then_some(Self { actor, last: Some(last) }))
     }
 
-    /// Keeps the actor alone: a salvage that finds nothing else of it has it from here.
+    /// Saves the actor alone, so that a salvage of the database knows it even if it finds no entry of it.
     pub fn keep_actor<S: Store>(
         &self,
         store: &mut S,
@@ -61,14 +62,14 @@ impl Writer {
         store.set_value(&key(group), &[&stamp[..], self.actor.as_bytes()].concat())
     }
 
-    /// Keeps the actor and its last entry: the next run goes on with them.
+    /// Saves the actor and its last entry, so that the next run continues them.
     pub fn keep<S: Store>(&self, store: &mut S, group: GroupNo, stamp: &[u8; 32]) -> Result<(), S::Error> {
         let Some(last) = self.last else { return Ok(()) };
         let value = [&stamp[..], self.actor.as_bytes(), &last.0.to_le_bytes()].concat();
         store.set_value(&key(group), &value)
     }
 
-    /// No run goes on with what was kept.
+    /// Deletes what was saved, so that no run continues it.
     pub fn give_up<S: Store>(store: &mut S, group: GroupNo) -> Result<(), S::Error> {
         store.set_value(&key(group), &[])
     }

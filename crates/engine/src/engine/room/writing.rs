@@ -1,4 +1,4 @@
-//! Writing: what this peer's user says becomes signed entries on top of the heads.
+//! Writing: turns what the user says into signed entries on top of the heads.
 
 use super::super::entropy::Entropy;
 use super::super::event::{CommandError, Refusal};
@@ -12,7 +12,8 @@ use crate::limits::{DEPS_MAX, MAX_OP_MAX};
 use crate::store::Store;
 
 impl Room {
-    /// Appends entries, each on top of the one before. Everything is checked first: all or none.
+    /// Appends entries, each on top of the one before; all or none, because everything is checked first. Returns
+    /// their hashes.
     pub fn write<S: Store>(
         &mut self,
         store: &mut S,
@@ -37,7 +38,7 @@ impl Room {
                 return Err(CommandError::refused(SignError::from(full)));
             }
             let signed = Change::sign(self.id, header, content, identity).map_err(CommandError::refused)?;
-            // On top of the heads it is new and fits, unless the heads are not what they seem.
+            // A change on top of the heads is always admitted, unless the stored heads are damaged.
             let Verdict::Admitted(admitted) = admit(store, self.no, signed)? else {
                 return Err(CommandError::refused(Refusal::HeadsUnreadable));
             };
@@ -53,7 +54,7 @@ impl Room {
         Ok(ids)
     }
 
-    /// Of the writer's next entry: on top of the heads, and always on top of its last one.
+    /// The header of the writer's next entry: on top of the heads, and always on top of its last entry.
     fn next_header<S: Store>(&self, store: &S, writer: &Writer) -> Result<Header, CommandError<S::Error>> {
         let mut nodes: Vec<Node> = Vec::new();
         for no in self.next_deps(writer.last()) {
@@ -72,7 +73,7 @@ impl Room {
         })
     }
 
-    /// Of more than a change may have, those that arrived last.
+    /// The dependencies of the next entry; if there are more than `DEPS_MAX`, those that arrived last.
     fn next_deps(&self, last: Option<EntryNo>) -> Vec<EntryNo> {
         let mut deps = self.heads.numbers();
         if let Some(last) = last.filter(|last| !deps.contains(last)) {
@@ -87,12 +88,12 @@ impl Room {
         deps
     }
 
-    /// To be called before the last commit: only what this keeps has the next run go on with the actor of this one.
+    /// Saves the actor, so that the next run continues it. Call before the last commit.
     pub fn keep_writer<S: Store>(&self, store: &mut S, stamp: &[u8; 32]) -> Result<(), S::Error> {
         self.writer.map_or(Ok(()), |writer| writer.keep(store, self.no, stamp))
     }
 
-    /// Somebody else writes with our actor: a copy of this peer. Never again with this one.
+    /// A change of another peer carries our actor, so a copy of this peer is writing: never uses the actor again.
     pub(super) fn notice_actor<S: Store>(&mut self, store: &mut S, actor: ActorId) -> Result<(), S::Error> {
         match self.writer.take_if(|writer| writer.actor() == actor) {
             Some(_) => Writer::give_up(store, self.no),

@@ -183,7 +183,7 @@ mod tests {
         (identity.peer(), message, signature)
     }
 
-    /// A signature with parts of small order in the key and in *R*, by one who knows how.
+    /// A valid signature whose key and *R* have components of small order, as its owner can construct.
     fn mixed(key_part: EdwardsPoint, r_part: EdwardsPoint, number: u8) -> Signed {
         let (secret, nonce) = (Scalar::from(1_000 + u64::from(number)), Scalar::from(77u64));
         let key = (secret * ED25519_BASEPOINT_POINT + key_part).compress().to_bytes();
@@ -233,7 +233,7 @@ mod tests {
         }
     }
 
-    /// Else it would hang on what else came in the same frame who has which history.
+    /// Otherwise a peer's history would depend on which changes came in the same frame.
     #[test]
     fn a_signature_is_worth_the_same_alone_and_in_any_company() {
         let mut valid: Vec<Signed> = (0..20).map(good).collect();
@@ -255,7 +255,7 @@ mod tests {
             assert!(!alone(&bad) && !together([&bad]), "{bit}");
             assert!(!together(valid.iter().take(bit % 21).chain([&bad])), "{bit}");
         }
-        // Two wrong ones that make up for each other, for one who adds up what he is given as it is.
+        // Two wrong signatures whose errors cancel out if they are summed without random factors.
         let [mut one, mut other] = [good(3), good(4)];
         let shift = |signature: &mut [u8; 64], by: Scalar| {
             let s: [u8; 32] = signature[32..].try_into().unwrap();

@@ -1,8 +1,8 @@
 //! Known peers: which to dial and when, which to forget, and what to believe of what others tell.
 //!
-//! An *acquaintance* came from a ticket, or has been linked with for a while, now or in an earlier run. Anybody who holds
-//! the mesh secret can make keys and tell of peers that do not exist; acquaintances keep their places in the dials,
-//! the links and the memory of this peer all the same.
+//! An *acquaintance* came from a ticket, or has been linked with for a while, now or in an earlier run. Any holder of
+//! the mesh secret can make keys and tell of peers that do not exist, so part of the dials, the links and the remembered
+//! peers is reserved for acquaintances.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +56,7 @@ impl Known {
     }
 }
 
-/// Knows who is linked, and nothing of the links.
+/// All known peers, and whether each is linked; the links themselves are in [`super::links`].
 #[derive(Debug)]
 pub(super) struct KnownPeers {
     own: PeerId,

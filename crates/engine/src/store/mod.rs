@@ -104,8 +104,9 @@ pub trait Store: ChangeGraph {
         false
     }
 
-    /// The hash of entry `no` as the index of the display order has it, which is kept apart from the log: by it a
-    /// damaged entry is requested from other peers. `None` if the entry cannot be requested. Slow.
+    /// The hash of entry `no` from the index of the display order, which is kept apart from the log: by it a damaged
+    /// entry is requested from other peers. `None` if the entry cannot be requested; an error if more than its row is
+    /// damaged. Slow.
     fn hash_by_order(&self, _group: GroupNo, _no: EntryNo) -> Result<Option<ChangeHash>, Self::Error> {
         Ok(None)
     }
@@ -116,8 +117,8 @@ pub trait Store: ChangeGraph {
         Ok(())
     }
 
-    /// Takes out changes that an earlier salvage of the database set aside because `stored` (and perhaps others) was
-    /// lost. The caller judges them again.
+    /// Changes that an earlier salvage of the database set aside because `stored` (and perhaps others) was lost, for
+    /// the caller to judge again. They stay set aside until they are appended.
     fn released_by(&mut self, _group: GroupNo, _stored: &ChangeHash) -> Result<Vec<Verified>, Self::Error> {
         Ok(Vec::new())
     }

@@ -123,7 +123,7 @@ impl Bloom {
         Ok(Self { entries, bits_per_entry, probes, bits: bits.to_vec() })
     }
 
-    /// The bits that stand for `hash`. Must not be asked of an empty filter.
+    /// The bits that represent `hash`. Panics on an empty filter.
     fn probed(&self, hash: &ChangeHash) -> impl Iterator<Item = usize> + use<> {
         let modulo = self.bits.len() * 8;
         let word = |at: usize| {

@@ -11,7 +11,7 @@ const TABLES: [&str; 3] = ["sync-protocol.md", "docs/api.md", "docs/storage.md"]
 /// Names in capitals that are no limits: variables of the environment, and cipher suites.
 const NO_LIMITS: [&str; 4] = ["NO_", "PEER_", "RUST_", "TLS_"];
 /// How the path of a file begins, from the top of the repository.
-const TOP: [&str; 7] = ["benches/", "crates/", "docs/", "fixtures/", "fuzz/", "src/", "tests/"];
+const TOP: [&str; 8] = ["benches/", "crates/", "docs/", "examples/", "fixtures/", "fuzz/", "src/", "tests/"];
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);

@@ -8,7 +8,7 @@ use peer_engine::id::{ChangeHash, PeerId};
 use peer_engine::kinds::{self, Fold, Mark, Opened, Register};
 use rusqlite::{Connection, params};
 
-use super::index::OrderKey;
+use super::log::OrderKey;
 use crate::store::MarkOn;
 
 /// What entries have put on other entries, by the entry that it lies on.
@@ -99,9 +99,9 @@ pub(super) fn marks(
     }
     let targets: Vec<String> = targets.map(|target| format!("\"{target}\"")).collect();
     let mut statement = conn.prepare_cached(
-        "SELECT target, slot, author, tag, value FROM json_each(?2) AS wanted
-         JOIN mark ON grp = ?1 AND target = unhex(wanted.value) WHERE mark.value <> ''
-         ORDER BY target, slot, author, tag",
+        "SELECT mark.target, mark.slot, mark.author, mark.tag, mark.value FROM json_each(?2) AS wanted
+         JOIN mark ON mark.grp = ?1 AND mark.target = unhex(wanted.value) WHERE mark.value <> ''
+         ORDER BY mark.target, mark.slot, mark.author, mark.tag",
     )?;
     let mut rows = statement.query(params![group.0, format!("[{}]", targets.join(","))])?;
     while let Some(row) = rows.next()? {

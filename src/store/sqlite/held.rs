@@ -8,8 +8,8 @@ use peer_engine::store::GroupRow;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use super::index::{self, OrderKey};
-use super::log::{self, GroupRef};
+use super::index;
+use super::log::{self, GroupRef, OrderKey};
 use crate::store::StoreError;
 
 /// A group in memory. Its row is written back when the transaction commits.

@@ -9,11 +9,8 @@ use peer_engine::store::Fork;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::folded;
-use super::log::{self, GroupRef};
+use super::log::{self, GroupRef, OrderKey};
 use crate::store::StoreError;
-
-/// An entry's place in the order of display, the key of a history.
-pub(super) type OrderKey = (i64, ChangeHash);
 
 /// An actor's row: what one stretch of writing has come to.
 #[derive(Clone, Copy, Debug)]

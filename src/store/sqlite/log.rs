@@ -10,6 +10,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::store::StoreError;
 
+/// An entry's place in the order of display, the key of a history.
+pub(super) type OrderKey = (i64, ChangeHash);
+
 const NO_BITS: u32 = 40;
 const NO_MAX: u64 = (1 << NO_BITS) - 1;
 /// No entry of a log has a higher number. Above it stand those that are stranded.

@@ -308,7 +308,7 @@ impl Reader {
         Ok(numbers)
     }
 
-    fn order_key(&self, group: GroupRef, id: ChangeHash) -> Result<index::OrderKey, StoreError> {
+    fn order_key(&self, group: GroupRef, id: ChangeHash) -> Result<log::OrderKey, StoreError> {
         let no = by_hash::find(&self.conn, group, &id)?.ok_or(StoreError::NoEntry(id))?;
         let eff = match no {
             EntryNo::GENESIS => 0,

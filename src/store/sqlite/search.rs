@@ -5,8 +5,8 @@ use peer_engine::id::{ChangeHash, GroupName};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::index::{self, OrderKey};
-use super::log;
+use super::index;
+use super::log::{self, OrderKey};
 use super::words::{self, Tail, Wanted};
 use crate::limits::SEARCH_LOOKED_AT_MAX;
 use crate::store::StoreError;

@@ -145,11 +145,7 @@ impl Found {
         Ok(())
     }
 
-    pub(super) fn in_order(
-        &self,
-        group: GroupNo,
-        no: EntryNo,
-    ) -> Result<Option<index::OrderKey>, StoreError> {
+    pub(super) fn in_order(&self, group: GroupNo, no: EntryNo) -> Result<Option<log::OrderKey>, StoreError> {
         let mut statement =
             self.tables.prepare_cached("SELECT eff, hash FROM was WHERE grp = ?1 AND no = ?2")?;
         let key = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, ChangeHash(row.get(1)?)));

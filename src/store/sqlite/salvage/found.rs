@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::super::carve::{Bytes, Pages, Record};
 use super::super::log;
-use super::super::{group_name, index, schema};
+use super::super::{group_name, schema};
 use crate::store::StoreError;
 
 const LOG_COLUMNS: usize = 14;

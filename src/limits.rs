@@ -25,8 +25,7 @@ pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 256;
 /// the handshakes, so that this peer itself rejects a sudden crowd. When the system's queue is full, members
 /// and strangers alike wait for an answer that never comes.
 pub const ACCEPT_QUEUE_MAX: u32 = 2048;
-/// Maximum number of changes verified in one batch before another link gets its turn: about 4 ms. A larger
-/// batch would not be cheaper per change.
+/// Maximum number of changes verified before another link's turn: about 4 ms. More would not be cheaper each.
 pub const VERIFIED_IN_ONE_GO_MAX: usize = 256;
 /// Maximum number of events in one transaction: bounds how long a command waits behind others.
 pub const COMMIT_EVENTS_MAX: usize = 1024;
@@ -42,18 +41,16 @@ pub const UNREAD_MAX: u64 = 1_000;
 pub const UNREAD_VISITS_MAX: usize = 4_096;
 /// Number of keys of sent messages that are remembered: more than any client sends again after a failure.
 pub const SENT_KEYS_MAX: u64 = 10_000;
-/// Maximum length of the key of a sent message, in bytes: the id of the entry that it answers, and a few
-/// words.
+/// Maximum length of the key of a sent message, in bytes: the id that it answers, and a few words.
 pub const SENT_KEY_BYTES_MAX: usize = 128;
 /// Maximum number of event streams of the local API at once: a few user interfaces with one each.
 pub const EVENTS_MAX: usize = 32;
-/// Maximum number of entries read at once for an event stream: with the longest bodies, all streams together
-/// stay within 128 MiB.
+/// Maximum number of entries read at once for an event stream: the longest bodies stay within 128 MiB in all.
 pub const EVENTS_BATCH_MAX: usize = 64;
 /// Number of this person's latest messages for which an event stream reports which peers have them.
 pub const OWN_RECENT_MAX: usize = 64;
-/// A message is looked up at other peers only while fewer entries than this have arrived in its group after
-/// it, since the lookup examines each of them.
+/// Which peers have a message is shown only while fewer entries than this have arrived in its group after it:
+/// the lookup examines each of them.
 pub const OWN_RECENT_ARRIVALS_MAX: u64 = 1024;
 /// Maximum size of a message from a client of the event stream, in bytes: clients have nothing to send.
 pub const API_SOCKET_BYTES_MAX: usize = 4 * 1024;
@@ -62,9 +59,9 @@ pub const SEARCH_WORDS_MAX: usize = 32;
 /// Maximum number of messages in one request to the local API.
 pub const SEND_BATCH_MAX: usize = 1000;
 /// Maximum number of connections to the local API at once: a few user interfaces with a few connections each.
-/// A further connection gets an answer that says so and is closed.
+/// One more is told that there are too many, and closed.
 pub const API_CONNECTIONS_MAX: usize = 128;
-/// Maximum number of connections that are being given this answer; further ones are closed without it.
+/// Maximum number of connections to the local API that are told it is full; more are closed unanswered.
 pub const API_TURNED_AWAY_MAX: usize = 64;
 /// Maximum size of the header of one request to the local API, in bytes.
 pub const API_HEADER_BYTES_MAX: usize = 16 * 1024;
@@ -76,8 +73,7 @@ pub const API_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Maximum size of a request body before the browser has logged in, in bytes: a code, and some spare bytes. A
 /// stranger on this machine cannot make a peer hold more with one request.
 pub const API_CODE_BYTES_MAX: usize = 1024;
-/// Maximum number of one-time login links for browsers that are valid at once: one for each window that a
-/// person opens, and some spare.
+/// Maximum number of valid one-time login links: one for each browser window that is opened, and some spare.
 pub const LINK_CODES_MAX: usize = 16;
 /// Maximum number of browsers that are logged in; beyond it the one that logged in first has to log in again.
 pub const SESSIONS_MAX: usize = 32;
@@ -90,8 +86,7 @@ pub const SEARCH_HITS_MAX: usize = 200;
 pub const SEARCH_LOOKED_AT_MAX: usize = 1000;
 /// Maximum number of entries shown before and after each message found.
 pub const SEARCH_CONTEXT_MAX: usize = 20;
-/// A group is saved as an Automerge document when its number of entries has doubled, and has grown by at
-/// least this.
+/// A group is saved as an Automerge document when it has doubled and has at least this many new entries.
 pub const SNAPSHOT_GROWTH_MIN: u64 = 1_000;
 /// Maximum number of entries of a group that is saved automatically: making the document takes about 3 kB of
 /// memory for each, for a while. Larger groups are saved on export only.
@@ -106,24 +101,20 @@ pub const COALESCE_MS: u64 = 2;
 /// How long full messages of changes, which more will follow, wait to share a transaction: a catch-up still
 /// shows progress, and a command does not wait for them.
 pub const CATCH_UP_COALESCE_MS: u64 = 50;
-/// How long the store must have nothing to write before it does maintenance: less than the time between two
-/// people's messages.
+/// How long the store is idle before it does maintenance: less than the time between two people's messages.
 pub const TIDY_AFTER_MS: u64 = 10;
 /// Pause between two steps of maintenance: after a catch-up there are many, and others need the disk too.
 pub const TIDY_EVERY_MS: u64 = 5;
-/// The write-ahead log is checkpointed beside the writer each time that it has grown by this many pages of 4
-/// KiB.
+/// The write-ahead log is checkpointed beside the writer whenever it has grown by this many pages of 4 KiB.
 pub const CHECKPOINT_PAGES: i32 = 1_000;
-/// While the writer is idle, the log is checkpointed each time that it has grown by this many pages: few, so
-/// that a message that arrives meanwhile hardly waits.
+/// While the writer is idle, the write-ahead log is checkpointed whenever it has grown by this many pages:
+/// few, so that a message that arrives meanwhile hardly waits.
 pub const CHECKPOINT_QUIET_PAGES: i32 = 200;
-/// From this many pages on, the writer itself checkpoints the log: a flood is slowed down before it fills the
-/// disk.
+/// From this many pages on, the writer checkpoints the log by itself, so that a flood cannot fill the disk.
 pub const LOG_PAGES_MAX: i32 = 4_000;
-/// How long a group must not have grown before it is saved as a document, so that it is not saved during a
-/// catch-up.
+/// How long a group must not have grown before it is saved as a document: a catch-up must be over.
 pub const SNAPSHOT_QUIET_MS: u64 = 2_000;
-/// A group that keeps growing is saved after this time all the same.
+/// A group that keeps growing is saved as a document after this time all the same.
 pub const SNAPSHOT_WAIT_MS_MAX: u64 = 60_000;
 /// Maximum time that one API request waits for linked peers to store a message.
 pub const PATIENCE_MS_MAX: u64 = 10_000;
@@ -135,8 +126,7 @@ pub const LINK_CODE_MS_MAX: u64 = 120_000;
 pub const API_HEADER_MS_MAX: u64 = 15_000;
 /// Time allowed for the body of a request to the local API to arrive.
 pub const API_BODY_MS_MAX: u64 = 30_000;
-/// How often the state of the links is read for all event streams: a change that shows within half a second
-/// seems immediate.
+/// How often the links are read for all event streams: a change shown within half a second seems immediate.
 pub const EVENT_LOOK_MS: u64 = 500;
 /// Time allowed for a WebSocket client to take one event.
 pub const EVENT_SEND_MS_MAX: u64 = 30_000;

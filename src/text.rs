@@ -7,8 +7,7 @@
 //! - [`line()`] for a place that is one line: names, topics, errors, cells of a table, log lines.
 //! - [`block()`] for a body on several lines: only line breaks stay.
 //! - [`width()`] measures the result of either, in terminal columns.
-//! - [`json()`] for JSON that may be read on a terminal: it escapes characters and leaves the value
-//! unchanged.
+//! - [`json()`] for JSON that may be read on a terminal: it escapes characters and keeps the value.
 //! - [`control_in()`] and [`code_point()`] to refuse a control character, and to name it.
 //!
 //! Never cut text before it has been cleaned: half of an escape sequence is a different sequence.

@@ -105,7 +105,7 @@ impl StoreError {
             rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::InvalidColumnType(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::Utf8Error(..) => Self::Row { group, no, reason: "a value of the wrong shape" },
+            | rusqlite::Error::Utf8Error(..) => Self::Row { group, no, reason: "a value of the wrong type" },
             other => other.into(),
         }
     }

@@ -33,7 +33,7 @@ pub enum ExportError {
     Store(#[from] StoreError),
     #[error("Automerge cannot hold the group: {0}")]
     Automerge(#[from] AutomergeError),
-    #[error("the document does not say what the log says: {0}")]
+    #[error("the document differs from the log: {0}")]
     Disagrees(&'static str),
 }
 

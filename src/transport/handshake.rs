@@ -77,8 +77,7 @@ pub(super) async fn dial(channel: Channel, member: Member<'_>) -> Result<Proven,
 pub(super) async fn accept(channel: Channel, member: Member<'_>) -> Result<Proven, TransportError> {
     let Channel { stream, peer: dialler, exporter } = channel;
     let proof = |side| proof(member.secret, side, &exporter, &dialler, &member.myself);
-    // WebSocket reserves memory for a message when it has read the header, so strangers get the smallest
-    // limit.
+    // WebSocket reserves memory for a message when it has read its header: strangers get the lowest limit.
     let mut socket =
         accept_async_with_config(stream, Some(config(HELLO_BYTES_MAX))).await.map_err(websocket_error)?;
     let told = expect_hello(&mut socket, proof(Side::Dialler)).await?;

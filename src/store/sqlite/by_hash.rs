@@ -157,7 +157,7 @@ impl ByHash {
             conn.prepare_cached("DELETE FROM by_hash_recent WHERE beginning BETWEEN ?1 AND ?2")?;
         let moved = delete.execute(params![first, last])?;
         if has_rows && moved == 0 {
-            return Err(StoreError::Damaged { reason: "the index of hashes is".to_owned() });
+            return Err(StoreError::Damaged { reason: "the index of hashes has lost rows".to_owned() });
         }
         self.recent = self.recent.map(|recent| recent.saturating_sub(moved));
         self.next = u64::from_be_bytes(last).wrapping_add(1).to_be_bytes();
@@ -204,7 +204,7 @@ fn find_by(
         let id: i64 = row.get(0)?;
         match row.get_ref(1)? {
             ValueRef::Null => {
-                return Err(StoreError::Damaged { reason: "a row of the log is gone".to_owned() });
+                return Err(StoreError::Damaged { reason: "a row of the log is missing".to_owned() });
             }
             found if found == ValueRef::Blob(hash.as_bytes()) && log::group_of(id) == group.no => {
                 return Ok(Some(log::no_of(id)));

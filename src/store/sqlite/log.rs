@@ -209,7 +209,7 @@ fn key(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<(ChangeHash, i
     let found = statement
         .query_row([row_id(group.no, no)], |row| Ok((ChangeHash(row.get(0)?), row.get(1)?)))
         .optional();
-    let gone = StoreError::Row { group: group.no, no, reason: "it is gone" };
+    let gone = StoreError::Row { group: group.no, no, reason: "its row is missing" };
     found.map_err(StoreError::of_row(group.no, no))?.ok_or(gone)
 }
 

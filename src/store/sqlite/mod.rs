@@ -492,5 +492,5 @@ impl Store for SqliteStore {
 
 /// More than one row is wrong: log and display order disagree.
 fn nowhere(no: EntryNo) -> StoreError {
-    StoreError::Damaged { reason: format!("entry {} has lost its place", no.0) }
+    StoreError::Damaged { reason: format!("entry {} does not fit the display order", no.0) }
 }

@@ -362,7 +362,7 @@ impl Reader {
     }
 
     fn stored(&self, source: &Source, no: EntryNo) -> Result<Stored, StoreError> {
-        let gone = StoreError::Row { group: source.group.no, no, reason: "it is gone" };
+        let gone = StoreError::Row { group: source.group.no, no, reason: "its row is missing" };
         let stored = log::read(&self.conn, source.group, no)?.ok_or(gone)?;
         if stored.eff != stored.eff_follows {
             let reason = format!("entry {} of {} is not where it belongs", no.0, source.name);

@@ -31,7 +31,7 @@ pub(super) fn rebuild<'a>(
         }
         let next = EntryNo(row.entries + 1);
         if log::last(conn, group.no)? >= next {
-            return Err(StoreError::Row { group: group.no, no: next, reason: "it is gone" });
+            return Err(StoreError::Row { group: group.no, no: next, reason: "its row is missing" });
         }
         stranded::derive(conn, group, &mut words)?;
     }
@@ -60,13 +60,13 @@ fn restore(
 }
 
 fn known(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Node, StoreError> {
-    log::node(conn, group, no)?.ok_or(StoreError::Row { group: group.no, no, reason: "it is gone" })
+    log::node(conn, group, no)?.ok_or(StoreError::Row { group: group.no, no, reason: "its row is missing" })
 }
 
 /// Updates everything derived from an entry of the log, except the full-text index.
 fn place(conn: &Connection, group: GroupRef, entry: &Stored) -> Result<(), StoreError> {
     if index::insert_entry(conn, group.no, entry.no, (entry.eff, entry.hash))?.is_some() {
-        return Err(StoreError::Row { group: group.no, no: entry.no, reason: "it is there twice" });
+        return Err(StoreError::Row { group: group.no, no: entry.no, reason: "it is stored twice" });
     }
     let header = &entry.change.header;
     let actor = match index::actor(conn, group.no, &header.actor)? {

@@ -3,9 +3,9 @@
 //! # How to change the schema
 //!
 //! 1. Before the change, write a database with this version for the fixtures
-//! (`fixtures/databases/README.md`).
+//!    (`fixtures/databases/README.md`).
 //! 2. Raise [`FORMAT`] by one, and add to [`STEPS`] the conversion from the format before to the new one.
-//! 3. `tests/store/upgrade.rs` then opens the new fixture too, and kills the upgrade after each page that it writes.
+//! 3. `tests/store/upgrade.rs` then opens the new fixture too, and kills the upgrade after each page written.
 //!
 //! All steps run in one transaction, during which the peer does not answer: a group of a million messages
 //! opens in about a second. Derived tables that take longer are only requested by the step, and built in idle
@@ -272,7 +272,7 @@ fn is_new(conn: &Connection, path: &Path) -> Result<bool, StoreError> {
         let ours = number(OURS)?;
         Ok((number("PRAGMA application_id")?, number("PRAGMA user_version")?, objects, ours == OURS_COUNT))
     };
-    let damaged = || StoreError::Damaged { reason: format!("the header of {} is", path.display()) };
+    let damaged = || StoreError::Damaged { reason: format!("the header of {} is wrong", path.display()) };
     match read().map_err(|error| at_opening(path, error))? {
         (0, 0, 0, _) => Ok(true),
         (APPLICATION, FORMAT_OLDEST..=FORMAT, _, true) => Ok(false),

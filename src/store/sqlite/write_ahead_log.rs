@@ -102,7 +102,7 @@ pub(super) fn settle(conn: &Connection, log: &mut dyn Bytes) -> Result<(), Store
     let Ok(readable) = frames("PASSIVE") else { return Ok(()) };
     let lost = carve::commits_behind(log, schema::PAGE_BYTES, u64::try_from(readable).unwrap_or(0));
     if lost.map_err(|error| StoreError::Disk { reason: error.to_string() })? {
-        return Err(StoreError::Damaged { reason: "its write-ahead log breaks off".to_owned() });
+        return Err(StoreError::Damaged { reason: "its write-ahead log has a gap".to_owned() });
     }
     // Pages that a failed flush left only in memory are written and flushed again.
     drop(frames("TRUNCATE"));

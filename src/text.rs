@@ -1,16 +1,16 @@
-//! Other people's text made fit to be shown. Everything that a person, a peer or a file has a say in goes
+//! Makes other people's text safe to show. All text that a person, a peer or a file can influence goes
 //! through here before it reaches a terminal or a log: bodies, names, topics, errors, file names.
 //!
-//! What would move the cursor, change colours, reorder the line or hide in it becomes visible; nothing is
-//! dropped silently. Wide characters and ordinary accents stay as they are.
+//! Characters that would move the cursor, change colours, reorder the line or be invisible are shown as
+//! escapes; nothing is dropped silently. Wide characters and ordinary accents stay as they are.
 //!
 //! - [`line()`] for a place that is one line: names, topics, errors, cells of a table, log lines.
 //! - [`block()`] for a body on several lines: only line breaks stay.
-//! - [`width()`] measures what one of them gave, in terminal columns.
-//! - [`json()`] for JSON that may be read on a terminal: it escapes, the value stays.
+//! - [`width()`] measures the result of either, in terminal columns.
+//! - [`json()`] for JSON that may be read on a terminal: it escapes characters and keeps the value.
 //! - [`control_in()`] and [`code_point()`] to refuse a control character, and to name it.
 //!
-//! A face must never cut text before it is clean: half a sequence is another one.
+//! Never cut text before it has been cleaned: half of an escape sequence is a different sequence.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -51,8 +51,8 @@ const HIDDEN: &[(char, char)] = &[
 
 type HasForms = fn(char) -> bool;
 
-/// Selectors of a character's form, and the characters before them that have forms to select. Elsewhere a
-/// selector only hides something.
+/// Variation selectors, and the characters that each may follow. After any other character a selector is only
+/// invisible.
 const SELECTORS: &[(RangeInclusive<char>, HasForms)] = &[
     // Emoji or plain; keycaps are made of these ASCII characters.
     ('\u{FE00}'..='\u{FE0F}', |base| !base.is_ascii() || base.is_ascii_digit() || base == '#' || base == '*'),
@@ -76,7 +76,8 @@ pub fn width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
 }
 
-/// Characters that say nothing in a message, and much to a terminal. A line break and a tab are fine.
+/// Control characters that have no meaning in a message and act on a terminal. A line break and a tab are
+/// allowed.
 pub fn control_in(text: &str) -> Option<char> {
     text.chars().find(|&c| c.is_control() && c != '\n' && c != '\t')
 }
@@ -107,7 +108,7 @@ pub fn json(encoded: String) -> String {
 }
 
 fn clean(text: &str, keep_line_breaks: bool) -> Cow<'_, str> {
-    // Printable ASCII is nearly everything and needs nothing.
+    // Nearly all text is printable ASCII, which needs no change.
     if text.bytes().all(|byte| (0x20..0x7F).contains(&byte) || (keep_line_breaks && byte == b'\n')) {
         return Cow::Borrowed(text);
     }
@@ -136,16 +137,16 @@ fn clean(text: &str, keep_line_breaks: bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// What is to become of a character.
+/// What to do with a character.
 enum Fate {
     Kept,
     /// One mark too many on the character before.
     Piled,
-    /// Would do something, or hide: to be shown as what it is.
+    /// It would act on the terminal or be invisible: show its code instead.
     Shown,
 }
 
-/// A text read from its beginning: the fate of a character depends on those before it.
+/// Reads a text from its beginning: how a character is treated depends on those before it.
 #[derive(Default)]
 struct Reading {
     before: Option<char>,
@@ -171,7 +172,7 @@ impl Reading {
     }
 }
 
-/// Says how many marks were left out, so that a cut name does not pass for another.
+/// Says how many marks were left out, so that a shortened name cannot pass for another.
 fn tell_piled(out: &mut String, piled: &mut usize) {
     if *piled > 0 {
         let _ = write!(out, "‹{piled} marks›");
@@ -183,7 +184,7 @@ fn control_picture(code: u32) -> char {
     char::from_u32(0x2400 + code).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// Whether a terminal would act on it, or it would hide.
+/// Whether a terminal would act on the character or not show it.
 fn acts(c: char) -> bool {
     c.is_control() || HIDDEN.iter().any(|&(first, last)| (first..=last).contains(&c))
 }
@@ -196,7 +197,7 @@ fn is_ideograph(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
-/// Drawn onto the character before it.
+/// Whether the character is drawn onto the one before it.
 fn is_mark(c: char) -> bool {
     c.width() == Some(0) && !acts(c)
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a store, and what is left of the state afterwards.
+//! What can go wrong with a store, and which state it is then in.
 
 use std::path::PathBuf;
 
@@ -6,15 +6,14 @@ use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::ChangeHash;
 use rusqlite::ErrorCode;
 
-/// A store failed. Reads change nothing. A write that fails takes everything since the last transaction with it: the state
-/// is then that of the last one, on disk and in memory. Only after [`StoreError::Unflushed`] this last one may be gone
-/// with the next power cut.
+/// A store failed. A failed read changes nothing. A failed write rolls back to the last commit, on disk and
+/// in memory. Only after [`StoreError::Unflushed`] may that commit itself be lost in a power cut.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// At opening: the file cannot be opened or created. Nothing changed.
     #[error("cannot open the database {path}: {reason}; check that the directory exists and can be written")]
     Unopenable { path: PathBuf, reason: String },
-    /// At opening: a database, but not one of ours. Nothing changed.
+    /// At opening: a database of another program. Nothing changed.
     #[error("{path} is the database of another program; choose another data directory")]
     Foreign { path: PathBuf },
     /// At opening: written by a later version of this program. Nothing changed.
@@ -25,10 +24,10 @@ pub enum StoreError {
         "{path} has format {found}, and this version reads {known} only; use the version that wrote it, or join the mesh again with a new data directory"
     )]
     Older { path: PathBuf, found: i64, known: i64 },
-    /// Not a database, or one whose pages do not fit together.
+    /// Not a database, or one with inconsistent pages.
     #[error("the database is damaged ({reason})")]
     Damaged { reason: String },
-    /// One stored change is not what its hash says. It is not served; the rest of the store works.
+    /// One stored change does not match its hash. It is not served; the rest of the store works.
     #[error("entry {no} of group {group} is damaged in the database: {reason}", no = no.0, group = group.0)]
     Row { group: GroupNo, no: EntryNo, reason: &'static str },
     #[error("the disk is full: nothing was saved; free some space and try again")]
@@ -36,14 +35,14 @@ pub enum StoreError {
     /// Reading or writing failed below the database.
     #[error("the disk fails ({reason}); check it, its free space, and how large files may become")]
     Disk { reason: String },
-    /// Written, and seen by readers, but perhaps not kept.
+    /// Committed and visible to readers, but perhaps not durable.
     #[error(
         "the disk fails to keep what is written ({reason}); what was just done may be there or not: look before you do it again"
     )]
     Unflushed { reason: String },
     #[error("the database cannot be written: {reason}; check the permissions of the data directory")]
     ReadOnly { reason: String },
-    /// Somebody else holds the database for longer than a writer waits.
+    /// Another process has locked the database for longer than a writer waits.
     #[error("the database is in use by another program")]
     Busy,
     #[error("no group has number {} here", .0.0)]
@@ -55,7 +54,7 @@ pub enum StoreError {
     Dangling,
     #[error("no more groups fit the database")]
     TooManyGroups,
-    /// The transaction was lost under an earlier error.
+    /// An earlier error has rolled back the transaction.
     #[error("the writes since the last commit were rolled back after an error")]
     RolledBack,
     #[error("database error: {0}")]
@@ -67,7 +66,7 @@ impl From<rusqlite::Error> for StoreError {
         let reason = error.to_string();
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { reason },
-            // What the disk does not give any more is as good as damaged: all else can be salvaged.
+            // What the disk cannot read any more counts as damaged: the rest can be salvaged.
             Some(ErrorCode::SystemIoFailure) if is_of_reading(&error) => Self::Damaged { reason },
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::SystemIoFailure) => Self::Disk { reason },
@@ -87,11 +86,11 @@ fn is_of_reading(error: &rusqlite::Error) -> bool {
 }
 
 impl StoreError {
-    /// The file does not hold what was written to it. Its store is to be dropped, and the file to be salvaged.
+    /// The file does not hold what was written to it. Drop the store and salvage the file.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Damaged { .. } | Self::Row { .. } => true,
-            // A value that is not of the kind that was written, or an index that knows what its table does not.
+            // A value of another type than was written, or an index that contradicts its table.
             Self::Sqlite(error) => matches!(
                 error.sqlite_error_code(),
                 None | Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch)
@@ -106,7 +105,7 @@ impl StoreError {
             rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::InvalidColumnType(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::Utf8Error(..) => Self::Row { group, no, reason: "a value of the wrong shape" },
+            | rusqlite::Error::Utf8Error(..) => Self::Row { group, no, reason: "a value of the wrong type" },
             other => other.into(),
         }
     }

@@ -1,5 +1,5 @@
-//! A group as one Automerge document that any Automerge reader opens. What is handed out has been loaded again
-//! and compared with the log; the log itself is never touched.
+//! Exports a group as one Automerge document that any Automerge reader opens. The document is loaded again
+//! and compared with the log before it is handed out; the log itself is never changed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::StoreError;
 
-/// Changes that Automerge is given at once, in bytes. With all at once it takes 6 kB of memory for an entry, with these 3.
+/// Bytes of changes passed to Automerge at once. With all at once it takes 6 kB of memory for an entry, with
+/// these 3 kB.
 const PART_BYTES: usize = 256 * 1024;
 
 /// A group, saved.
@@ -19,31 +20,31 @@ const PART_BYTES: usize = 256 * 1024;
 pub struct Document {
     pub bytes: Vec<u8>,
     pub entries: u64,
-    /// An author equivocated, which Automerge cannot hold: the entries are those of the log in display order, but
-    /// written anew, without their signatures. Each then also holds its `id` and `author`, and the document
-    /// says `reauthored`.
+    /// An author equivocated, which Automerge cannot represent: the document has the entries of the log in
+    /// display order, but rewritten without their signatures. Each then also holds its `id` and `author`, and
+    /// the document says `reauthored`.
     pub reauthored: bool,
 }
 
-/// No document came out. No state changes.
+/// The export failed. No state changes.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("Automerge cannot hold the group: {0}")]
     Automerge(#[from] AutomergeError),
-    #[error("the document does not say what the log says: {0}")]
+    #[error("the document differs from the log: {0}")]
     Disagrees(&'static str),
 }
 
-/// Saves a group, given the bytes of its genesis and all its changes in a causal order.
+/// Saves a group, given the bytes of its genesis, and all its changes in a causal order.
 pub fn automerge(
     genesis: &[u8],
     changes: impl IntoIterator<Item = Result<Change, StoreError>>,
 ) -> Result<Document, ExportError> {
     let begun = Automerge::load(genesis)?;
     let mut log = Log { heads: heads(&begun), ..Log::default() };
-    // Of no use once an author has equivocated.
+    // Not used once an author has equivocated.
     let mut doc = Some(begun);
     let mut part = Vec::new();
     for change in changes {
@@ -77,14 +78,14 @@ struct Log {
     changes: Vec<(i64, ChangeHash, Change)>,
     eff: HashMap<ChangeHash, i64>,
     written: HashSet<(peer_engine::id::ActorId, u64)>,
-    /// What nothing depends on.
+    /// The changes that no other depends on.
     heads: HashSet<ChangeHash>,
     forked: bool,
 }
 
 impl Log {
     fn push(&mut self, hash: ChangeHash, change: Change) {
-        // What is not in the map is the genesis, whose effective time is 0.
+        // A hash that is not in the map is the genesis, whose effective time is 0.
         let above = change.header.deps.iter().map(|dep| self.eff.get(dep).map_or(1, |eff| eff + 1));
         let eff = above.fold(change.content.at.millis(), i64::max);
         self.eff.insert(hash, eff);
@@ -104,8 +105,8 @@ fn save(doc: Automerge, log: &Log) -> Result<Vec<u8>, ExportError> {
     if reloaded.length(messages(&reloaded)?) != log.changes.len() {
         return Err(ExportError::Disagrees("the number of entries differs"));
     }
-    // Each names what is beneath it by its hash, so the heads stand for all; to list the changes would take as much memory
-    // as the document.
+    // Each change names its dependencies by hash, so comparing the heads compares all; listing the changes
+    // would take as much memory as the document.
     if heads(&reloaded) != log.heads {
         return Err(ExportError::Disagrees("its heads are not those of the log"));
     }

@@ -1,6 +1,7 @@
 //! Where a peer keeps everything on disk: the change log, which is the truth, and what is derived from it.
 //!
-//! The engine writes through `peer_engine::store::Store`; faces read through [`Reader`], on connections of their own.
+//! The engine writes through `peer_engine::store::Store`; user interfaces read through [`Reader`], on
+//! connections of their own.
 
 mod error;
 pub mod export;

@@ -1,4 +1,4 @@
-//! What readers hand to the faces: entries, groups and people as they are shown.
+//! What readers return to the user interfaces: entries, groups and people as they are shown.
 
 use peer_engine::change::Body;
 use peer_engine::group::{EntryNo, GroupNo};
@@ -16,7 +16,7 @@ pub struct Entry {
     pub group_id: GroupId,
     /// The author's own clock.
     pub at: Timestamp,
-    /// Effective time in milliseconds: with the id, the place in the history.
+    /// Effective time in milliseconds. It and the id determine the place in the display order.
     pub eff: i64,
     pub author: PeerId,
     /// The author's latest display name.
@@ -27,14 +27,14 @@ pub struct Entry {
     pub kind: Option<String>,
     pub body: Body,
     pub re: Option<ChangeHash>,
-    /// Arrived when newer entries were already there.
+    /// Newer entries were already there when it arrived.
     pub late: bool,
-    /// What others, and the author, have put on it.
+    /// The marks that others, and the author, have put on it.
     pub marks: Vec<MarkOn>,
     pub(super) arrival: u64,
 }
 
-/// A mark that lies on an entry. Whether it counts is for the kind that sets it to say.
+/// A mark on an entry. The kind that sets it decides whether it counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MarkOn {
     pub slot: String,
@@ -44,25 +44,25 @@ pub struct MarkOn {
 }
 
 impl Entry {
-    /// This peer's own number for it, in the order of arrival; 0 while something beneath it is lost here.
+    /// This peer's own number for it, in the order of arrival; 0 while one of its ancestors is lost here.
     pub fn arrival(&self) -> u64 {
         self.arrival
     }
 }
 
-/// Which page of a history. The genesis (a group's id) counts as before everything.
+/// Which page of a history. The genesis (a group's id) is before all entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Page {
     Newest,
-    /// The entries just above this one, itself not included.
+    /// The entries just above this one, without it.
     Before(ChangeHash),
-    /// The entries just below this one, itself not included.
+    /// The entries just below this one, without it.
     After(ChangeHash),
-    /// This one in the middle.
+    /// The entries around this one.
     Around(ChangeHash),
 }
 
-/// A page, oldest first, and whether the history goes on beyond it.
+/// A page, oldest first, and whether there are more entries beyond it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageOf<T> {
     pub entries: Vec<T>,
@@ -70,31 +70,31 @@ pub struct PageOf<T> {
     pub more_after: bool,
 }
 
-/// What a person has to look at in a group.
+/// What a person has not read in a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attention {
-    /// He has read what arrived up to here.
+    /// The last entry that the person has read, in the order of arrival.
     pub read: EntryNo,
-    /// Messages of others that arrived after that; no more than `UNREAD_MAX` are counted.
+    /// Messages of others that arrived after that; at most `UNREAD_MAX` are counted.
     pub unread: u64,
-    /// Of these, those that are meant for him.
+    /// How many of these are mentions.
     pub mentions: u64,
     /// The effective time of the last entry in display order.
     pub newest: Option<Timestamp>,
 }
 
-/// A place in the order of arrival of all groups: just after an entry. The default is before all.
+/// A place in the order of arrival of all groups: just after an entry. The default is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FeedPlace {
     pub seq: u64,
-    /// The beginning of the hash of the entry before.
+    /// The first bytes of the hash of the entry before it.
     pub entry: [u8; 8],
 }
 
-/// Something that arrived.
+/// An entry that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedItem {
-    /// Just after it.
+    /// The place just after it.
     pub place: FeedPlace,
     pub group: GroupNo,
     pub what: FeedWhat,
@@ -106,25 +106,25 @@ pub enum FeedWhat {
     Entry(Box<Entry>),
     /// In the directory of the mesh: an entry of this kind.
     Directory(Option<String>),
-    /// In a group that this peer has left; or it cannot be read now.
+    /// In a group that this peer has left; or the entry cannot be read now.
     Elsewhere,
 }
 
-/// A group that is held here, or that is only known by name.
+/// A group that is stored here, or that only the directory names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupSummary {
-    /// `None` when the directory names the group and nothing of it is held here.
+    /// `None` when only the directory names the group and none of its entries are stored here.
     pub no: Option<GroupNo>,
     pub id: GroupId,
     pub name: GroupName,
     pub entries: u64,
     pub topic: Option<String>,
     pub joined: bool,
-    /// The entries that nothing depends on.
+    /// The entries that no other depends on.
     pub heads: Vec<ChangeHash>,
 }
 
-/// Somebody who wrote, joined or has a name.
+/// A person who wrote, joined or has a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub key: PeerId,
@@ -132,7 +132,7 @@ pub struct User {
     pub joined: bool,
 }
 
-/// An entry that a search found, and what surrounds it, oldest first.
+/// An entry that a search found, with the entries around it, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
     pub entry: Entry,

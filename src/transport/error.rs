@@ -1,4 +1,4 @@
-//! What can go wrong between two peers, in words for the person at the keyboard.
+//! What can go wrong between two peers, in words for the user.
 
 use std::io;
 
@@ -6,8 +6,8 @@ use peer_engine::id::PeerId;
 use peer_engine::limits::FRAME_BYTES_MAX;
 use peer_engine::wire::{CloseCode, PROTOCOL};
 
-/// Why there is no connection, or no longer one. The transport keeps no state of its own, so nothing has
-/// changed but the connection; and no text of the other side and no secret is repeated.
+/// Why a connection was not made, or has ended. The transport keeps no other state, so only the connection
+/// has changed; the texts repeat nothing that the other side sent, and no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     #[error("TLS cannot be set up with this peer's key: {0}")]
@@ -27,7 +27,7 @@ pub enum TransportError {
         "the peer refused this one: the mesh secret is wrong or has been changed; ask a member for a new ticket"
     )]
     Refused,
-    /// The other side's proof is wrong or of another connection.
+    /// The other side's proof is wrong, or belongs to another connection.
     #[error(
         "the other side does not prove that it knows the mesh secret; if it is a member, it needs a new ticket"
     )]
@@ -72,7 +72,7 @@ impl TransportError {
         }
     }
 
-    /// What the other side means by closing the connection with this number.
+    /// The meaning of the code with which the other side closed the connection.
     pub(super) fn closed(number: Option<u16>) -> Self {
         match number.and_then(CloseCode::from_number) {
             Some(CloseCode::Refused) => Self::Refused,

@@ -1,10 +1,10 @@
 //! From an encrypted connection to a proven member: WebSocket, then one hello from each side.
 //!
-//! The dialler proves first. The listener answers nothing but a close frame to one that does not know the
-//! mesh secret, so a stranger learns only that something listens. A proof is bound to one TLS connection,
-//! to both keys and to the role, so it can be neither replayed, nor relayed, nor reflected.
+//! The dialler proves its membership first. To a dialler that does not know the mesh secret the listener
+//! answers only with a close frame, so a stranger learns only that something listens. A proof is bound to one
+//! TLS connection, to both keys and to the role, so it can be neither replayed, nor relayed, nor reflected.
 //!
-//! No deadline is kept here; the caller keeps one over the whole.
+//! Nothing here has a deadline; the caller sets one for the whole handshake.
 
 use futures_util::{SinkExt, StreamExt};
 use hmac::{Hmac, KeyInit, Mac};
@@ -32,7 +32,7 @@ pub(super) type Socket = WebSocketStream<TlsStream<Counted>>;
 /// What a peer tells of itself in its hello.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HelloInfo {
-    /// Where it can be dialled, `host:port`. What is not an address, or too much, is left out.
+    /// Where it can be dialled, `host:port`. Invalid addresses, and those beyond the limit, are left out.
     pub listen: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Proven {
     pub told: Told,
 }
 
-/// What the other side's hello says beside its proof.
+/// What the other side's hello says besides its proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     pub listen: Vec<String>,
@@ -77,11 +77,11 @@ pub(super) async fn dial(channel: Channel, member: Member<'_>) -> Result<Proven,
 pub(super) async fn accept(channel: Channel, member: Member<'_>) -> Result<Proven, TransportError> {
     let Channel { stream, peer: dialler, exporter } = channel;
     let proof = |side| proof(member.secret, side, &exporter, &dialler, &member.myself);
-    // WebSocket reserves memory for a message by its header alone, so strangers get the smallest limit.
+    // WebSocket reserves memory for a message when it has read its header: strangers get the lowest limit.
     let mut socket =
         accept_async_with_config(stream, Some(config(HELLO_BYTES_MAX))).await.map_err(websocket_error)?;
     let told = expect_hello(&mut socket, proof(Side::Dialler)).await?;
-    // A member may send long messages. Nothing is lost here: a dialler is silent until it is answered.
+    // A member may send long messages. No byte is lost here: a dialler sends nothing until it is answered.
     let stream = socket.into_inner();
     let mut socket =
         WebSocketStream::from_raw_socket(stream, Role::Server, Some(config(FRAME_BYTES_MAX))).await;
@@ -119,7 +119,7 @@ pub(super) async fn send_hello(
     socket.send(Message::Binary(frame.into())).await.map_err(websocket_error)
 }
 
-/// What the other side's hello says, whose proof must be `expected`. Closes the connection if not.
+/// Reads the other side's hello, whose proof must be `expected`; closes the connection otherwise.
 async fn expect_hello(socket: &mut Socket, expected: Proof) -> Result<Told, TransportError> {
     let told = match read_binary(socket).await {
         Ok(Some(bytes)) => check_hello(&bytes, &expected),
@@ -132,8 +132,8 @@ async fn expect_hello(socket: &mut Socket, expected: Proof) -> Result<Told, Tran
     told
 }
 
-/// What is made of the first message of a connection: what a hello with this proof tells. Public for those
-/// who try it with hostile bytes, since nothing else is read of a stranger.
+/// Parses the first message of a connection, and returns what a hello with this proof says. Public for
+/// fuzzing: nothing else that a stranger sends is read.
 pub fn check_hello(bytes: &[u8], expected: &Proof) -> Result<Told, TransportError> {
     if bytes.len() > HELLO_BYTES_MAX {
         return Err(TransportError::TooLarge);
@@ -152,7 +152,7 @@ pub fn check_hello(bytes: &[u8], expected: &Proof) -> Result<Told, TransportErro
     }
 }
 
-/// The next binary message; `None` at the end of the connection that the other side wanted.
+/// The next binary message; `None` when the other side has closed the connection in order.
 pub(super) async fn read_binary<S>(socket: &mut S) -> Result<Option<Bytes>, TransportError>
 where
     S: StreamExt<Item = Result<Message, WebSocketError>> + Unpin,
@@ -176,7 +176,7 @@ where
     }
 }
 
-/// Tells the other side why, as far as it still listens.
+/// Tells the other side why, if it still listens.
 pub(super) async fn close<S: SinkExt<Message> + Unpin>(socket: &mut S, code: CloseCode) {
     let frame = CloseFrame { code: code.number().into(), reason: code.reason().into() };
     // The connection ends either way.
@@ -192,7 +192,7 @@ fn config(message_bytes_max: usize) -> WebSocketConfig {
         .max_write_buffer_size(FRAME_BYTES_MAX + 4 * LINK_BUFFER_BYTES)
 }
 
-/// Drops the library's texts, which may repeat what the other side wrote.
+/// Drops the library's texts, which may repeat what the other side sent.
 pub(super) fn websocket_error(error: WebSocketError) -> TransportError {
     match error {
         WebSocketError::Io(error) => match error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {

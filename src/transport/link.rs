@@ -1,6 +1,6 @@
 //! A link: one authenticated connection to a member of the mesh, as binary messages.
 //!
-//! It moves bytes. What they mean is for the engine, and how many wait to be sent is for the node. The
+//! It moves bytes. The engine knows what they mean, and the node limits how many wait to be sent. The
 //! connection ends when both halves have been dropped.
 
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ pub struct Link {
     /// Whether this side dialled.
     pub dialled: bool,
     pub remote: SocketAddr,
-    /// Where the other side says that it can be dialled.
+    /// Where the other side says it can be dialled.
     pub listen: Vec<String>,
     /// The other side reads compressed frames.
     pub deflate: bool,
@@ -44,8 +44,8 @@ pub(super) fn halves(socket: Socket) -> (LinkReader, LinkWriter) {
 }
 
 impl LinkReader {
-    /// The next message; `None` once the other side has left in good order. It must not be asked again
-    /// after that or after an error. Dropping the future loses nothing.
+    /// The next message; `None` once the other side has closed in order. Do not call it again after `None` or
+    /// an error. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, TransportError> {
         let message = handshake::read_binary(&mut self.0).await?;
         Ok(message.map(Vec::from))
@@ -53,7 +53,7 @@ impl LinkReader {
 }
 
 impl LinkWriter {
-    /// Takes a message and waits while the connection is congested. It is on its way only after `flush`.
+    /// Takes a message, waiting while the connection is congested. `flush` sends it.
     pub async fn send(&mut self, frame: Vec<u8>) -> Result<(), TransportError> {
         if frame.len() > FRAME_BYTES_MAX {
             return Err(TransportError::TooLarge);
@@ -68,7 +68,7 @@ impl LinkWriter {
     /// Tells the other side why the link ends, waiting for at most `CLOSE_MS_MAX`.
     pub async fn close(mut self, code: CloseCode) {
         let patience = Duration::from_millis(CLOSE_MS_MAX);
-        // Whether it got through or not, the connection ends.
+        // Sent or not, the connection ends.
         let _ = tokio::time::timeout(patience, handshake::close(&mut self.0, code)).await;
     }
 }

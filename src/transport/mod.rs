@@ -1,8 +1,8 @@
 //! Connections between peers: TCP, TLS 1.3 with raw Ed25519 keys, WebSocket, and a hello that proves
-//! membership. What comes out is a [`Link`] to a known key of this mesh.
+//! membership. The result is a [`Link`] to a known key of this mesh.
 //!
-//! Nothing here knows groups or changes, decides whom to dial, tries again, or counts connections; and no
-//! message of a stranger gets past the hello.
+//! The transport knows nothing of groups or changes. It does not choose whom to dial, retry, or count
+//! connections. It passes on no message of a peer that has not proven its membership.
 
 mod error;
 mod handshake;
@@ -35,7 +35,7 @@ use peer_engine::wire::address;
 use tls::Tls;
 use traffic::Counted;
 
-/// All that connecting takes: this peer's key and its mesh's secret. Cheap to clone.
+/// What a connection needs: this peer's key and the secret of its mesh. Cheap to clone.
 #[derive(Clone)]
 pub struct Transport {
     tls: Arc<Tls>,
@@ -49,7 +49,7 @@ pub struct Listener {
     listener: TcpListener,
 }
 
-/// Somebody has connected; nothing is known of them yet.
+/// A new connection; nothing is known of the other side yet.
 pub struct Pending {
     transport: Transport,
     stream: TcpStream,
@@ -99,7 +99,8 @@ impl Transport {
             .map_err(|_| TransportError::TimedOut)?
     }
 
-    /// `dialled` is `None` for the listener, and else the key that the dialler expects, if any.
+    /// `dialled` is `None` on the listener's side; on the dialler's side it is the key that it expects, if
+    /// any.
     async fn handshake(
         &self,
         stream: TcpStream,
@@ -107,7 +108,7 @@ impl Transport {
         hello: HelloInfo,
         dialled: Option<Option<PeerId>>,
     ) -> Result<Link, TransportError> {
-        // Messages are written whole, so there is nothing to gain from waiting for more.
+        // Messages are written whole, so waiting for more bytes gains nothing.
         stream.set_nodelay(true).map_err(TransportError::Broken)?;
         let (stream, traffic) = Counted::new(stream);
         let member = Member { myself: self.myself, secret: &self.secret, hello };
@@ -130,7 +131,8 @@ impl Transport {
 /// `TcpListener::bind` with a longer queue.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restarted peer gets its port back at once. On Windows that is so anyway, and the option means something else.
+    // So that a restarted peer can bind its port at once. Windows allows that anyway, and gives the option
+    // another meaning.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -142,8 +144,8 @@ impl Listener {
         self.listener.local_addr()
     }
 
-    /// The next connection, unexamined: its handshake belongs into a task of its own, so that one slow
-    /// stranger holds up nobody. After an error (no file handles left, for one) wait a little.
+    /// The next connection, without its handshake: do that in a task of its own, so that one slow stranger
+    /// does not delay the others. After an error (no file handles left, for example) wait a little.
     pub async fn accept(&self) -> io::Result<Pending> {
         let (stream, remote) = self.listener.accept().await?;
         let deadline = Instant::now() + self.transport.patience;

@@ -1,4 +1,4 @@
-//! Rogues: ends of a connection that do what the public door does not allow.
+//! Rogue peers: ends of a connection that do what the public interface does not allow.
 
 use futures_util::{SinkExt, StreamExt};
 use peer_engine::identity::Secret;
@@ -25,7 +25,7 @@ fn member(seed: u8) -> Transport {
     Transport::new(&identity(seed), secret(9)).unwrap()
 }
 
-/// Has a key of its own but must not use the mesh secret.
+/// Has a key of its own and does not use the mesh secret.
 fn rogue() -> Transport {
     Transport::new(&identity(66), secret(0)).unwrap()
 }
@@ -54,7 +54,7 @@ async fn rogue_dial(rogue: &Transport, address: &str) -> (Socket, Known) {
     (socket, Known { peer, exporter })
 }
 
-/// TLS and WebSocket with the next one to connect, without a hello.
+/// Accepts the next connection and does TLS and WebSocket, without a hello.
 async fn rogue_accept(rogue: &Transport, listener: &Listener) -> (Socket, Known) {
     let stream = listener.accept().await.unwrap().stream;
     let Channel { stream, peer, exporter } = rogue.tls.accept(Counted::new(stream).0).await.unwrap();
@@ -72,13 +72,13 @@ fn close_number(message: &Message) -> Option<u16> {
     }
 }
 
-/// What the listener makes of `first`, the first message of a dialler; it must answer by closing only.
+/// What the listener does with `first`, the first message of a dialler; its only answer must be to close.
 async fn first_message(first: Message) -> TransportError {
     let (bound, address) = bind(&member(2)).await;
     let rogue = rogue();
     let dialling = async {
         let (mut socket, _) = rogue_dial(&rogue, &address).await;
-        // The listener may close before all has been written.
+        // The listener may close before all is written.
         let _ = socket.send(first).await;
         match socket.next().await {
             Some(Ok(Message::Close(_)) | Err(_)) | None => {}
@@ -164,7 +164,7 @@ async fn a_proof_relayed_by_a_man_in_the_middle_is_refused() {
         assert_eq!(close_number(&answer), Some(CloseCode::Refused.number()));
         from_alice.send(answer).await.unwrap();
     };
-    // Alice does not know whose key to expect: with a pinned key she would not even say hello.
+    // Alice does not know which key to expect: with a pinned key she would not even send a hello.
     let alice = alice.dial(&mallorys_address, None, HelloInfo::default());
     let (alice, bob, ()) = tokio::join!(alice, answer(&bobs), relaying);
     assert!(matches!(bob, Err(TransportError::Stranger)));
@@ -244,7 +244,7 @@ fn a_proof_depends_on_everything_that_it_binds() {
     for (at, proof) in proofs.iter().enumerate() {
         assert!(!proofs[..at].contains(proof), "{at}");
     }
-    // Reckoned by another implementation of HMAC.
+    // Computed with another implementation of HMAC.
     let golden = "5cd7ac6c6a51cb7a29530ed9cb66635278d8e0cf70a2aa861de84d1b6fb49b33";
     assert_eq!(data_encoding::HEXLOWER.encode(&proofs[0].0), golden);
 }
@@ -271,7 +271,7 @@ async fn strangers_that_stall_half_way_are_dropped_at_the_deadline() {
     }
 }
 
-/// A proven member whose own limits are lifted, and the link that it talks to.
+/// A proven member without limits of its own, and the link to it.
 async fn unbounded_member() -> (Socket, Link) {
     let (bound, address) = bind(&member(2)).await;
     let alice = member(1);

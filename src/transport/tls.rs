@@ -1,7 +1,7 @@
 //! TLS 1.3 between two Ed25519 keys: raw public keys (RFC 7250) on both sides, no certificates, no names.
 //!
-//! It shows that the other side holds the key that it claims, and nothing more: whether that peer belongs
-//! to the mesh is for the hello. There is no resumption and no early data, so every connection is fresh.
+//! It shows that the other side holds the key that it claims, and nothing more: the hello then shows whether
+//! that peer belongs to the mesh. There is no resumption and no early data, so every connection is fresh.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -95,7 +95,7 @@ impl Tls {
         client.resumption = Resumption::disabled();
         client.enable_sni = false;
 
-        // TLS wants a name; it is neither sent nor looked at.
+        // TLS requires a name; it is neither sent nor checked.
         let name = ServerName::IpAddress(std::net::IpAddr::from([127, 0, 0, 1]).into());
         let connected = TlsConnector::from(Arc::new(client)).connect(name, stream).await;
         let stream = connected.map_err(|error| pinned.mismatch().unwrap_or_else(|| tls_error(error)))?;
@@ -107,7 +107,7 @@ impl Tls {
 }
 
 fn peer_of(connection: &CommonState) -> Result<PeerId, TransportError> {
-    // A side that names no protocol at all is let through by TLS.
+    // TLS accepts a side that names no protocol at all.
     if connection.alpn_protocol() != Some(ALPN) {
         return Err(TransportError::Version { theirs: None });
     }
@@ -133,7 +133,8 @@ fn tls_error(error: io::Error) -> TransportError {
     }
 }
 
-/// By the same strict rules as the signatures of changes, so that a key is either valid everywhere or nowhere.
+/// Keys are checked by the same strict rules as the signatures of changes, so that a key is valid everywhere
+/// or nowhere.
 fn verify_signature(
     message: &[u8],
     key: &CertificateDer<'_>,
@@ -154,7 +155,7 @@ fn refuse_tls12() -> Result<HandshakeSignatureValid, Error> {
     Err(Error::PeerIncompatible(PeerIncompatible::Tls12NotOfferedOrEnabled))
 }
 
-/// The listener's view: anyone may come with any key, and must prove to hold it.
+/// The listener's verifier: accepts any key, and makes the dialler prove that it holds it.
 #[derive(Debug)]
 struct AnyKey;
 
@@ -199,12 +200,12 @@ impl ClientCertVerifier for AnyKey {
     }
 }
 
-/// The dialler's view: the listener must hold the expected key, if one is.
+/// The dialler's verifier: the listener must hold the expected key, if there is one.
 #[derive(Debug)]
 struct Pinned {
     myself: PeerId,
     expected: Option<PeerId>,
-    /// The key that the listener showed: TLS has no room for it in its errors.
+    /// The key that the listener showed: a TLS error cannot carry it.
     found: OnceLock<PeerId>,
 }
 

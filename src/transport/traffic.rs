@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Bytes that crossed the wire so far. Only ever counts up.
+/// Bytes that have crossed the wire so far. Never decreases.
 #[derive(Debug, Default)]
 pub struct Traffic {
     read: AtomicU64,

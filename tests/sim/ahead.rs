@@ -12,7 +12,7 @@ use crate::faults::Plant;
 use crate::world::World;
 
 impl World {
-    /// A peer shows entries that came ahead: none twice, and none that it has.
+    /// A peer shows entries that were sent ahead: none twice, and none that it has stored.
     pub fn see_ahead(&mut self, index: usize, group: GroupNo, changes: &[Verified]) {
         let hashes: BTreeSet<ChangeHash> = changes.iter().map(Verified::hash).collect();
         let disk = self.peers[index].disk.borrow();

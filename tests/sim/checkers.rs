@@ -1,5 +1,5 @@
-//! Judges a run by what is on the disks and went over the wires. Order, causality and content are computed here
-//! again, from the bytes of the changes as the `automerge` library reads them.
+//! Judges a run by the contents of the disks and the traffic. Order, causality and content are computed again
+//! here, from the bytes of the changes as the `automerge` library reads them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,7 +15,7 @@ use crate::faults::Plant;
 use crate::workload::group_name;
 use crate::world::World;
 
-/// What one change says, as the library reads it.
+/// The content of one change, as the library reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     author: Vec<u8>,
@@ -53,7 +53,7 @@ fn facts(bytes: &[u8]) -> Result<(ChangeHash, Facts), String> {
     Ok((hash, facts))
 }
 
-/// Effective times and display order, from nothing but the changes.
+/// Effective times and display order, computed from the changes alone.
 fn order(group: GroupId, facts: &HashMap<ChangeHash, Facts>) -> Result<Vec<ChangeHash>, String> {
     let mut effs: HashMap<ChangeHash, i64> = HashMap::from([(group.genesis(), 0)]);
     let mut open: Vec<ChangeHash> = facts.keys().copied().collect();
@@ -125,7 +125,7 @@ impl World {
         read().map_err(|error| format!("peer {index} cannot be read: {error}"))
     }
 
-    /// Everything durable anywhere that survives: what must be everywhere in the end.
+    /// Everything durable on any disk that survives: in the end all peers must have it.
     pub fn survivors(&self) -> BTreeMap<GroupName, BTreeSet<ChangeHash>> {
         let mut all: BTreeMap<GroupName, BTreeSet<ChangeHash>> = BTreeMap::new();
         for peer in self.peers.iter().filter(|peer| !peer.gone) {
@@ -138,7 +138,7 @@ impl World {
         all
     }
 
-    /// Everybody has the same entries, and links to everybody.
+    /// All peers have the same entries, and every two are linked.
     pub fn is_level(&self) -> bool {
         let alive = self.peers.iter().filter(|peer| !peer.gone).count();
         if self.running().len() != alive {
@@ -160,7 +160,7 @@ impl World {
             self.check_group(&name, survivors.get(&name))?;
         }
         self.check_blame()?;
-        // Who does not mean well may keep on announcing what it never sends.
+        // A rogue may go on announcing entries that it never sends.
         let shown = self.record.ahead.first().filter(|_| self.rogue.is_none());
         ensure(shown.is_none(), || format!("shows entries ahead that are here: {shown:?}"))?;
         self.check_mesh()
@@ -210,15 +210,15 @@ impl World {
         Ok(())
     }
 
-    /// What must hold at all times, however bad they are.
+    /// What must hold at all times, even during faults.
     pub fn inspect(&mut self) {
         if let Err(what) = self.check_queues().and_then(|()| self.check_orphans()) {
             self.record.fail(what);
         }
     }
 
-    /// No more is on its way to anybody than flow control lets through: for each group two sides' worth of what may
-    /// be in flight, since who asks anew counts as having read.
+    /// No more is under way to any peer than flow control allows: for each group twice the maximum in flight
+    /// of one side, since a new request counts as having read.
     fn check_queues(&self) -> Check {
         let batch = BATCH_BYTES + CHANGE_BYTES_MAX;
         let most = (self.options.groups + 1) * 2 * (IN_FLIGHT_BYTES_MAX + batch);
@@ -234,7 +234,7 @@ impl World {
 
     fn check_orphans(&mut self) -> Check {
         for index in self.honest() {
-            // Asking takes a commit, and one that fails ends the process.
+            // Reading the status takes a commit, and one that fails ends the process.
             if self.peers[index].disk.borrow().is_failing() {
                 continue;
             }
@@ -247,12 +247,12 @@ impl World {
         Ok(())
     }
 
-    /// Who runs and keeps to the protocol.
+    /// The peers that run and keep to the protocol.
     pub fn honest(&self) -> Vec<usize> {
         self.running().into_iter().filter(|index| self.rogue != Some(*index)).collect()
     }
 
-    /// Nobody is named for breaking the rules who did not, but who read too slowly.
+    /// Peers are reported only if they broke the rules or read too slowly.
     fn check_blame(&mut self) -> Check {
         for index in self.honest() {
             for (key, fault) in self.status(index)?.faults {
@@ -265,7 +265,7 @@ impl World {
         Ok(())
     }
 
-    /// Nobody says what its user did not.
+    /// No peer writes what its user did not.
     fn check_authors(&self, name: &GroupName, known: &HashMap<ChangeHash, Facts>) -> Check {
         for (hash, facts) in known.iter().filter(|(_, facts)| facts.kind.is_none()) {
             let author = self.peers.iter().position(|peer| peer.identity.peer().as_bytes() == facts.author);
@@ -279,7 +279,8 @@ impl World {
         Ok(())
     }
 
-    /// One link between every two, known by the same number on both sides; nobody waits for anything.
+    /// There is one link between every two peers, with the same number on both sides; no peer waits for
+    /// anything.
     pub fn check_mesh(&mut self) -> Check {
         let mut links: BTreeMap<(usize, usize), Vec<u64>> = BTreeMap::new();
         let running = self.running();
@@ -340,7 +341,7 @@ fn check_causal(shown: &[ChangeHash], known: &HashMap<ChangeHash, Facts>) -> Che
     Ok(())
 }
 
-/// The log is an Automerge document, and it says what the history says, in a causal order.
+/// The log is an Automerge document with the same content as the history, in a causal order.
 fn check_document(genesis: &Genesis, copy: &Copy, known: &HashMap<ChangeHash, Facts>) -> Check {
     let mut file = genesis.bytes();
     copy.log.iter().for_each(|(_, bytes)| file.extend_from_slice(bytes));

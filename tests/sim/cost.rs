@@ -1,5 +1,5 @@
-//! What things cost: bytes on the wire, and work in the store, in small meshes without faults. `cargo test --test sim cost
-//! -- --nocapture` prints the figures.
+//! Costs: bytes on the wire, and work in the store, in small meshes without faults. `cargo test --test sim
+//! cost -- --nocapture` prints the figures.
 
 use peer_engine::engine::Draft;
 use peer_engine::id::PeerId;
@@ -28,7 +28,7 @@ pub fn options(peers: usize) -> Options {
     }
 }
 
-/// Traffic without pings, and work in the stores, of a stretch of time.
+/// Traffic without pings, and work in the stores, during a period.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     pub bytes: u64,
@@ -41,7 +41,7 @@ pub struct Cost {
 }
 
 impl World {
-    /// Until everybody is level and has nothing more to say.
+    /// Runs until all peers are in sync and have nothing more to send.
     pub fn settle(&mut self) {
         for _ in 0..600 {
             self.run_until(self.now_us + 1_000_000);
@@ -145,10 +145,11 @@ fn old_friends(messages: usize) -> World {
     world
 }
 
-/// Ten messages were missed: behind, both apart, behind after a crash of both, and by a peer never met before.
+/// The cost of catching up on ten messages: one peer is behind, both are apart, one is behind after both
+/// crashed, and with a peer never met before.
 fn rejoin(messages: usize) -> [Cost; 5] {
     let mut world = old_friends(messages);
-    // What is common is kept every few seconds.
+    // The shared heads are stored every few seconds.
     world.run_until(world.now_us + 8_000_000);
     world.crash(1);
     world.run_until(world.now_us + 30_000_000);
@@ -163,7 +164,7 @@ fn rejoin(messages: usize) -> [Cost; 5] {
     world.write(0, messages + 20, 10);
     let apart = world.measure(|world| world.begin(1));
 
-    // Nobody is told of anything when both die.
+    // Neither learns of the other's end when both die.
     world.write(0, messages + 30, 10);
     world.run_until(world.now_us + 8_000_000);
     world.crash(0);
@@ -219,7 +220,7 @@ fn cost_of_a_rejoin_follows_what_was_missed() {
         assert!(large[at].bytes < 12_000, "{}: {} B", names[at], large[at].bytes);
         assert!(large[at].walked < 500, "{}: walks {} entries", names[at], large[at].walked);
     }
-    // Strangers who both have something of their own describe all they have: 10 bits for an entry.
+    // Two strangers that both have entries of their own describe all that they have: 10 bits for an entry.
     assert!(large[4].bytes < 160_000, "{} B", large[4].bytes);
 }
 

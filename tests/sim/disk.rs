@@ -1,5 +1,5 @@
-//! A peer's disk: its store, in memory or in a real database file, what is known to be durable on it, and what can go
-//! wrong with it.
+//! A peer's disk: its store, in memory or in a real database file, the record of what is durable on it, and
+//! its faults.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::faults::Plant;
 
-/// How often the engine asked.
+/// Counts the engine's calls.
 #[derive(Clone, Debug, Default)]
 pub struct Calls {
     pub find: Cell<u64>,
@@ -27,7 +27,7 @@ pub struct Calls {
     pub commit: Cell<u64>,
 }
 
-/// Where a peer keeps everything.
+/// Where a peer stores everything.
 #[derive(Debug)]
 pub enum Backing {
     Memory(Box<MemoryStore>),
@@ -45,14 +45,14 @@ pub struct Database {
 #[derive(Debug)]
 pub struct Disk {
     pub store: Backing,
-    /// Independent of the store: what was appended before a commit that succeeded.
+    /// Recorded independently of the store: what was appended before a commit that succeeded.
     pub durable: HashSet<(GroupNo, ChangeHash)>,
     pending: Vec<(GroupNo, ChangeHash)>,
-    /// The next commit fails; true: what it wrote is on the disk all the same.
+    /// The next commit fails; `true`: what it wrote is on the disk all the same.
     pub fail_commit: Option<bool>,
     /// No commit succeeds.
     pub full: bool,
-    /// A planted fault has put off a commit.
+    /// A planted fault has delayed a commit.
     late: bool,
     pub plant: Plant,
     pub calls: Calls,
@@ -64,7 +64,7 @@ impl Database {
         Ok(Self { dir, own, store })
     }
 
-    /// The files as they are at this moment, as another process would copy them. The index of the log (`-shm`) is
+    /// The files as they are now, as another process would copy them. The index of the log (`-shm`) is
     /// memory, and not among them.
     fn copy(&self) -> Result<Self, StoreError> {
         let dir = TempDir::new().expect("a directory for temporary files");
@@ -78,7 +78,7 @@ impl Database {
     }
 }
 
-/// What goes wrong in memory, in the words of the store on disk.
+/// Errors of the store in memory, as errors of the store on disk.
 fn of_memory(error: MemoryError) -> StoreError {
     match error {
         MemoryError::NoGroup(group) => StoreError::NoGroup(group),
@@ -87,7 +87,7 @@ fn of_memory(error: MemoryError) -> StoreError {
     }
 }
 
-/// The same call to whichever store it is.
+/// Makes the same call on either store.
 macro_rules! each {
     ($backing:expr, $store:ident => $call:expr) => {
         match $backing {
@@ -98,7 +98,7 @@ macro_rules! each {
 }
 
 impl Backing {
-    /// All that is committed, for another process.
+    /// Everything committed, as another process would read it.
     fn copy(&self) -> Result<Self, StoreError> {
         Ok(match self {
             Self::Memory(store) => {
@@ -188,18 +188,18 @@ impl Disk {
         }
     }
 
-    /// All that is committed, as a backup.
+    /// Everything committed, as a backup.
     pub fn copy(&self) -> Result<Self, StoreError> {
         let copy = Self::new(self.store.copy()?, self.plant);
         Ok(Self { durable: self.durable.clone(), ..copy })
     }
 
-    /// The next commit will not succeed.
+    /// Whether the next commit will fail.
     pub fn is_failing(&self) -> bool {
         self.full || self.fail_commit.is_some()
     }
 
-    /// Something durable that the store does not have.
+    /// A durable entry that the store has lost, if any.
     pub fn lost(&self) -> Option<ChangeHash> {
         let has = |(group, hash): &&(GroupNo, ChangeHash)| {
             self.store.find(*group, hash).is_ok_and(|found| found.is_some())
@@ -207,13 +207,13 @@ impl Disk {
         self.durable.iter().find(|row| !has(row)).map(|(_, hash)| *hash)
     }
 
-    /// The process dies, and another will find what was committed.
+    /// The process dies; the next one finds what was committed.
     pub fn crash(&mut self) -> Result<(), StoreError> {
         match &mut self.store {
             Backing::Memory(store) => store.crash(),
             Backing::Sqlite(database) => *database = database.copy()?,
         }
-        // What was published is still in the file, and flushed by whoever opens it.
+        // Published transactions are still in the file; the next process to open it flushes them.
         let pending = std::mem::take(&mut self.pending);
         let store = &self.store;
         let kept =
@@ -224,7 +224,7 @@ impl Disk {
     }
 }
 
-/// What the engine holds of the disk. The simulation keeps another handle, which outlives a crash.
+/// The engine's handle of the disk. The simulation keeps another handle, which outlives a crash.
 #[derive(Clone, Debug)]
 pub struct SimStore(pub Rc<RefCell<Disk>>);
 
@@ -347,7 +347,7 @@ impl Store for SimStore {
         each!(&mut self.0.borrow_mut().store, store => store.set_value(key, value))
     }
 
-    /// In memory all of it is lost in a crash; in a file, nothing.
+    /// A crash loses all of it in memory, and none of it in a file.
     fn publish(&mut self) -> Result<bool, StoreError> {
         let mut disk = self.0.borrow_mut();
         if disk.full {

@@ -5,66 +5,66 @@ use crate::options::Options;
 use crate::rng::Rng;
 use crate::world::{Happening, World};
 
-/// A fault that is planted at a seam to see whether a checker has teeth. Never part of an ordinary run.
+/// A fault that is planted at a seam to see whether a checker finds it. Never part of an ordinary run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Plant {
     #[default]
     None,
-    /// A commit says that it succeeded and keeps nothing.
+    /// A commit reports success and keeps nothing.
     CommitLies,
-    /// A commit says that it succeeded and happens with the next one.
+    /// A commit reports success and happens with the next one.
     CommitLate,
     /// A restart finds the newest row of every group gone.
     DropRow,
     /// Frames with changes are sent twice.
     DoubleFrames,
-    /// Some frames with changes are lost on links that stand.
+    /// Some frames with changes are lost on working links.
     LoseFrames,
-    /// Some frames with changes are overtaken by those behind them.
+    /// Some frames with changes are overtaken by later ones.
     ReorderFrames,
-    /// What was sent counts as received at once.
+    /// Sent frames count as received at once.
     FalseReceipts,
 
-    /// The first peer alters the bodies that it hands on.
+    /// The first peer alters the bodies that it forwards.
     AlterBody,
-    /// Somebody writes with the key of another.
+    /// A peer writes with the key of another.
     ForgeAuthor,
     /// History is sorted by the author's clock.
     ClockOrders,
     /// One entry is shown twice.
     ShowTwice,
-    /// Nobody tells the engine how a dial ended.
+    /// The engine is not told how a dial ended.
     LoseDial,
-    /// A peer talks for ever.
+    /// A peer sends frames without end.
     Chatter,
 }
 
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// The link between two peers breaks; of what is under way, a suffix is lost.
+    /// The link between two peers breaks; a suffix of what is under way is lost.
     Cut(usize, usize),
-    /// The link goes silent and neither side is told.
+    /// The link goes silent and neither side learns of it.
     HalfOpen(usize, usize),
     /// The link goes silent in one direction.
     OneWay(usize, usize),
-    /// These two cannot reach each other, though others reach both.
+    /// These two cannot reach each other, though others can reach both.
     Apart(usize, usize, u64),
-    /// The peers in the mask cannot reach those that are not.
+    /// The peers in the mask cannot reach the others.
     Partition(u128, u64),
-    /// The process dies and loses what was not committed.
+    /// The process dies and loses what it had not committed.
     Crash(usize, u64),
-    /// The next commit fails; the process starts again. True: what it wrote is on the disk all the same, as when the
-    /// machine dies before it is told so.
+    /// The next commit fails; the process starts again. `true`: what it wrote is on the disk all the same, as
+    /// when the machine fails before the commit returns.
     FailCommit(usize, bool),
-    /// No commit succeeds for so long.
+    /// No commit succeeds for this long.
     DiskFull(usize, u64),
     DiskFree(usize),
-    /// The peer reads so many bytes a second from each link, or nothing at all.
+    /// The peer reads this many bytes a second from each link, or nothing at all.
     ReadSlowly(usize, u64, u64),
     Backup(usize),
-    /// The disk is replaced by its backup; true: nobody notices, and the actor is used again.
+    /// The disk is replaced by its backup; `true`: the process does not notice, and uses the actor again.
     Restore(usize, bool),
-    /// The clock jumps by so many milliseconds.
+    /// The clock jumps by this many milliseconds.
     Jump(usize, i64),
     LeaveForGood(usize),
     LeaveGroup(usize),
@@ -174,7 +174,7 @@ impl World {
         self.block(a, b, for_ms * 1000);
     }
 
-    /// Everything works from here on, and who did not mean well has gone.
+    /// From here on everything works, and the rogue has gone.
     pub fn heal(&mut self) {
         self.blocked.clear();
         self.reading.clear();

@@ -1,15 +1,15 @@
-//! Whole meshes in one thread, in simulated time, from a seed: faults first, then everything is healed and the
-//! mesh has to become level and quiet within bounded time.
+//! Whole meshes in one thread, in simulated time, from a seed: first come faults, then everything is healed
+//! and the mesh has to become level (all peers have the same entries) and quiet within bounded time.
 //!
-//! - `cargo test --test sim` runs 200 seeds, each twice, and demands that both runs are the same.
+//! - `cargo test --test sim` runs 200 seeds, each twice, and checks that both runs are the same.
 //! - `PEER_SIM_SEED=17 cargo test --test sim seeds` runs one seed again and prints its options; with
-//!   `PEER_SIM_LOUD=1` and `-- --nocapture` also all that happens. A failure prints this line.
-//! - `PEER_SIM_SEEDS=10000 cargo test --release --test sim seeds -- --nocapture` runs many, and prints how far it is
-//!   and what fails as it goes; `PEER_SIM_FROM` is the first.
-//! - `cargo test --release --test sim scale -- --ignored --nocapture` prints what a message costs in large meshes.
+//!   `PEER_SIM_LOUD=1` and `-- --nocapture` also every event. A failure prints this line.
+//! - `PEER_SIM_SEEDS=10000 cargo test --release --test sim seeds -- --nocapture` runs many, and prints
+//!   progress and failures as it goes; `PEER_SIM_FROM` is the first seed.
+//! - `cargo test --release --test sim scale -- --ignored --nocapture` prints a message's cost in large meshes.
 //!
-//! On 2026-11-28, with all faults that are here, the seeds from 40,000 to 49,999: all level and quiet, at most 28.3 s
-//! after the last fault, with 1,560,642 entries and 1.137 bodies for each delivery.
+//! On 2026-11-28, with all faults in this directory, the seeds from 40,000 to 49,999: all level and quiet, at
+//! most 28.3 s after the last fault, with 1,560,642 entries and 1.137 bodies for each delivery.
 //!
 //! | file | |
 //! |---|---|
@@ -45,10 +45,10 @@ use options::Options;
 use record::Trace;
 use world::{Happening, World};
 
-/// Within this time after the last fault everybody is level and quiet, in microseconds.
+/// All peers must be level and quiet within this time after the last fault, in microseconds.
 const HEAL_US_MAX: u64 = 150_000_000;
-/// As long as this nobody says anything before it counts as quiet: longer than between two pings, with which peers find
-/// out what they have not told each other.
+/// The mesh counts as quiet when no peer has sent anything for this long: longer than between two pings, with
+/// which peers find out what they have not told each other.
 const QUIET_US: u64 = 6_000_000;
 
 #[derive(Debug, Clone, Copy)]
@@ -56,12 +56,12 @@ pub struct Report {
     pub trace: Trace,
     pub healed_us: u64,
     pub entries: usize,
-    /// Bodies that went over links, and how many would have been enough.
+    /// Bodies that crossed links, and how many would have been enough.
     pub bodies: u64,
     pub deliveries: u64,
 }
 
-/// One run: faults, then peace, then the checkers.
+/// One run: faults, then none, then the checkers.
 pub fn run(options: Options, plant: Plant) -> Result<Report, String> {
     let mut world = World::new(options, plant);
     world.record.loud = variable("PEER_SIM_LOUD").is_some();

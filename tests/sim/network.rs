@@ -1,4 +1,4 @@
-//! Links between the peers: ordered streams of frames that take time, and can break in several ways.
+//! Links between the peers: ordered streams of frames, with latency, that can break in several ways.
 
 use std::collections::VecDeque;
 
@@ -19,23 +19,23 @@ use crate::world::{Arrival, Happening, World};
 pub struct Wire {
     pub ends: [usize; 2],
     boots: [u32; 2],
-    /// The process at this end holds the link.
+    /// Whether the process at this end still holds the link.
     pub up: [bool; 2],
-    /// When the last thing sent so far arrives at this end: streams keep their order.
+    /// When the last frame sent so far arrives at this end: streams keep their order.
     arrival_us: [u64; 2],
     /// From this time on nothing arrives at this end.
     cutoff_us: [Option<u64>; 2],
-    /// Sent to this end and not read there yet, in bytes.
+    /// Bytes sent to this end and not read there yet.
     pub unread_bytes: [usize; 2],
-    /// Frames sent from this end, and the last to arrive there.
+    /// Frames sent from this end, and the number of the last to arrive at the other.
     sent: [u64; 2],
     arrived: [u64; 2],
-    /// What a slow reader at this end has not taken yet.
+    /// What a slow reader at this end has not read yet.
     held: [VecDeque<Arrival>; 2],
     reading: [bool; 2],
 }
 
-/// The system's buffers at both ends hold so much of what the sender's driver has written, in bytes.
+/// Bytes that the system's buffers at both ends hold of what the sender's driver has written.
 const SOCKET_BYTES: usize = 256 * 1024;
 
 impl World {
@@ -45,7 +45,7 @@ impl World {
         alive.map(|(link, _)| *link).collect()
     }
 
-    /// No dial is under way, and no link is dead without both sides knowing it.
+    /// Whether no dial is under way, and both sides of every dead link know that it is dead.
     pub fn links_are_sound(&self) -> bool {
         let sound =
             |wire: &Wire| wire.up == [false; 2] || (wire.up == [true; 2] && wire.cutoff_us == [None; 2]);
@@ -163,7 +163,7 @@ impl World {
         self.transmit(link, end, bytes);
     }
 
-    /// As the driver does: what waits for a reader is bounded.
+    /// As in the driver, the bytes that wait for a reader are bounded.
     pub fn transmit(&mut self, link: LinkId, end: usize, bytes: Vec<u8>) {
         let latency = self.latency();
         let Some(wire) = self.wires.get_mut(&link) else { return };
@@ -171,7 +171,8 @@ impl World {
         wire.unread_bytes[to] += bytes.len();
         if wire.unread_bytes[to] > LINK_QUEUE_BYTES_MAX + SOCKET_BYTES {
             let (from, reader) = (wire.ends[end], wire.ends[to]);
-            // Whoever asks for the same again and again has it sent faster than any link carries it.
+            // A peer that repeats a request again and again is sent the answers faster than any link carries
+            // them.
             if !self.record.slow.contains(&reader) && self.rogue != Some(reader) {
                 self.record.fail(format!("{reader} reads, and is taken for wedged by {from}"));
             }
@@ -184,7 +185,7 @@ impl World {
         self.at(arrives, Happening::Arrive { link, end: to, what });
     }
 
-    /// Nothing may be told to anybody that is not on disk.
+    /// Checks that the engine tells peers only of what is on disk.
     fn check_durable(&mut self, from: usize, group: GroupId, message: &SyncMessage) {
         let disk = self.peers[from].disk.borrow();
         let groups = disk.store.groups().unwrap_or_default();
@@ -198,7 +199,7 @@ impl World {
         }
     }
 
-    /// Something has come to this end of the link, and is read at once or in its turn.
+    /// A frame has arrived at this end of the link, and is read at once or in its turn.
     pub fn come(&mut self, link: LinkId, end: usize, what: Arrival) {
         let now_us = self.now_us;
         let Some(wire) = self.wires.get_mut(&link) else { return };
@@ -212,7 +213,7 @@ impl World {
         }
     }
 
-    /// Whoever read slowly takes all that waits.
+    /// A reader that was slow reads everything that waits.
     pub fn read_all(&mut self, link: LinkId, end: usize) {
         while let Some(what) = self.wires.get_mut(&link).and_then(|wire| wire.held[end].pop_front()) {
             self.arrive(link, end, what);
@@ -234,7 +235,7 @@ impl World {
             },
             None => now_us,
         };
-        // Who reads nothing takes nothing now; who reads slowly is busy with it until then.
+        // A reader that has stopped reads nothing now; a slow one is busy with it until then.
         let what = if matches!(speed, Some((_, 0))) { None } else { wire.held[end].pop_front() };
         if !wire.held[end].is_empty() {
             wire.reading[end] = true;
@@ -327,7 +328,7 @@ impl World {
         Some(message.with_changes(changes))
     }
 
-    /// This side drops the link; the other is told, if anything arrives there.
+    /// This side drops the link; the other side learns of it if anything still arrives there.
     pub fn close(&mut self, from: usize, link: LinkId, code: CloseCode) {
         self.record.say(self.now_us, || format!("{from} closes ({}): {code}", link.0));
         *self.record.closed.entry(code.number()).or_default() += 1;
@@ -338,7 +339,7 @@ impl World {
         }
     }
 
-    /// What is under way to this end arrives, then the end of the stream.
+    /// Everything under way to this end arrives, then the end of the stream.
     fn hang_up_at(&mut self, link: LinkId, end: usize) {
         let latency = self.latency();
         let Some(wire) = self.wires.get_mut(&link) else { return };
@@ -350,7 +351,7 @@ impl World {
         self.at(arrives, Happening::Arrive { link, end, what: Arrival::Down });
     }
 
-    /// Both sides learn of it; of what is under way in each direction, a suffix is lost.
+    /// Both sides learn that the link broke; in each direction, a suffix of what is under way is lost.
     pub fn cut(&mut self, link: LinkId) {
         let reach = 2 * self.options.latency_us + self.options.jitter_us;
         for end in 0..2 {
@@ -363,7 +364,7 @@ impl World {
         }
     }
 
-    /// Nothing arrives any more, and nobody is told.
+    /// Nothing arrives any more, and neither side learns of it.
     pub fn half_open(&mut self, link: LinkId) {
         if let Some(wire) = self.wires.get_mut(&link) {
             wire.cutoff_us = [Some(self.now_us); 2];
@@ -377,7 +378,7 @@ impl World {
         }
     }
 
-    /// A process has died: the other ends learn of it, or not, as when the whole machine dies.
+    /// A process has died: the other ends learn of it, or not, as when the whole machine fails.
     pub fn lose_process(&mut self, index: usize) {
         let told = self.rng.chance(60);
         let links: Vec<LinkId> = self.wires.keys().copied().collect();

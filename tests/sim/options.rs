@@ -1,4 +1,4 @@
-//! What one run is like: everything is chosen from the seed, and printed when the run fails.
+//! The options of one run: all are chosen from the seed, and printed when the run fails.
 
 use crate::rng::Rng;
 
@@ -18,15 +18,15 @@ pub struct Options {
     /// Clocks are wrong by up to this much, in both directions.
     pub skew_ms_max: u64,
     pub groups: usize,
-    /// The peers keep everything in real database files.
+    /// The peers store everything in real database files.
     pub sqlite: bool,
-    /// The last peer does not keep to the protocol.
+    /// The last peer violates the protocol.
     pub rogue: bool,
 }
 
 impl Options {
-    /// Three to eight peers as a rule; in one of 50 seeds up to 30, and in one of 1,000 a hundred. One of 20
-    /// keeps its data in real files, one of 5 or so has somebody malicious.
+    /// Usually three to eight peers; in one of 50 seeds up to 30, and in one of 1,000 a hundred. One of 20
+    /// uses real files, and about one of 5 has a malicious member.
     pub fn from_seed(seed: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0x6f70_7469_6f6e_7321);
         let days = 86_400_000;
@@ -54,7 +54,7 @@ impl Options {
         }
     }
 
-    /// Less to do, where each thing takes longer.
+    /// Fewer events where each takes longer.
     fn small(self, fault_ms: u64) -> Self {
         Self {
             fault_ms,

@@ -1,4 +1,4 @@
-//! What a run leaves behind for the checkers: traffic, acknowledgements, and the first thing that was wrong.
+//! What a run records for the checkers: traffic, acknowledgements, and the first failure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,17 +14,17 @@ use crate::network::describe;
 #[derive(Default)]
 pub struct Record {
     pub failure: Option<String>,
-    /// Print everything that happens: for looking into one failure.
+    /// Prints every event, to examine one failure.
     pub loud: bool,
     pub trace: Trace,
     pub links_made: u64,
     pub dials: u64,
     /// Links closed by a peer, by code.
     pub closed: BTreeMap<u16, u64>,
-    /// The last time that somebody said something other than ping and pong.
+    /// The last time that a peer sent something other than ping and pong.
     pub last_talk_us: u64,
     pub last_talk: String,
-    /// All but ping and pong.
+    /// Frames other than ping and pong.
     pub frames: u64,
     pub bytes: u64,
     pub change_bytes: u64,
@@ -34,12 +34,12 @@ pub struct Record {
     pub acknowledged: Vec<(usize, GroupId, ChangeHash)>,
     /// The bodies that were given to an engine to write, by author.
     pub given: BTreeSet<(usize, String)>,
-    /// Peers that show entries which came ahead, of which group; and of how many each time.
+    /// Peers that show entries sent ahead, each with the group; and how many entries were shown each time.
     pub ahead: BTreeSet<(usize, GroupNo)>,
     pub shown_ahead: Vec<usize>,
-    /// Peers that have read slowly at some time.
+    /// Peers that have been slow readers at some time.
     pub slow: BTreeSet<usize>,
-    /// Links on which the rogue is silent, and what it said last in each group.
+    /// Links on which the rogue is silent, and the last frame that it sent in each group.
     pub stalled: BTreeSet<LinkId>,
     pub rogue_said: BTreeMap<GroupId, SyncMessage>,
 }

@@ -1,5 +1,5 @@
-//! Runs that have failed once. What a seed stands for follows from `options.rs` and from the order in which chance is
-//! asked; a seed that stands for something else by now is one more run like any other.
+//! Runs that have failed once. What a seed does follows from `options.rs` and from the order of the random
+//! choices; if these have changed, the seed is one more run like any other.
 
 use crate::run_twice;
 

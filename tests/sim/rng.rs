@@ -1,6 +1,6 @@
-//! The one source of chance in a simulation: everything follows from the seed.
+//! The one source of randomness in a simulation: everything follows from the seed.
 
-/// SplitMix64: tiny, and good enough to choose faults with.
+/// SplitMix64: small, and good enough to choose faults with.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
@@ -26,7 +26,7 @@ impl Rng {
         self.between(0, len as u64 - 1) as usize
     }
 
-    /// True in `percent` of a hundred cases.
+    /// True with a probability of `percent`.
     pub fn chance(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
     }

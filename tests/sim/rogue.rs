@@ -1,5 +1,5 @@
-//! A member that does not keep to the protocol. It runs an engine like everybody, so that it is up to date, and lies,
-//! keeps silent and floods where that engine speaks.
+//! A member that violates the protocol. It runs an engine like the others, so that it is up to date, but it
+//! alters, withholds and floods the frames that this engine sends.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use peer_engine::wire::sync_message::SyncMessage;
 
 use crate::world::World;
 
-/// Changes in one flood of orphans.
+/// Number of changes in one flood of orphans.
 const FLOOD: usize = 40;
-/// Requests in one flood of them.
+/// Number of requests in one flood of requests.
 const REQUESTS: usize = 30;
 
 impl World {
@@ -23,7 +23,7 @@ impl World {
         self.rogue.is_some_and(rogue)
     }
 
-    /// What it sends in place of this frame.
+    /// The frames that it sends in place of this one.
     pub fn say_something_else(&mut self, link: LinkId, end: usize, frame: &Frame) {
         let choice = self.rng.between(0, 99);
         if self.record.stalled.contains(&link) {
@@ -36,13 +36,13 @@ impl World {
         let heads = |heads: Vec<ChangeHash>| SyncMessage { heads, ..SyncMessage::default() };
         let mut times = 1;
         match choice {
-            // Withholds an answer, or says everything twice.
+            // Withholds an answer, or sends everything twice.
             0..8 => return,
             8..14 => times = 2,
-            // Announces what it never backs up, and leaves out what it announces.
+            // Announces entries that it never sends, and leaves out ones that it should announce.
             14..20 => message.heads.push(self.any_hash()),
             20..26 => message.changes.clear(),
-            // Alters what others wrote, replays from another group, sends what is no frame.
+            // Alters what others wrote, replays changes from another group, sends invalid frames.
             26..30 => {
                 let mut bytes = frame.encode();
                 crate::teeth::alter(&mut bytes);
@@ -59,7 +59,8 @@ impl World {
                 message.changes =
                     bodies.map(|number| self.write_on(group, self.rogue_hash(number), 0, 0)).collect();
             }
-            // Two entries with one number, one for each half of the mesh; a stamp from the end of time.
+            // Two entries with the same sequence number, one for each half of the mesh; a timestamp from the
+            // end of time.
             42..48 => {
                 let side = link.0 % 2;
                 message.changes = vec![self.write_on(group, group.genesis(), side as i64, 7)];
@@ -68,23 +69,23 @@ impl World {
                 let end_of_time = Timestamp::clamped(i64::MAX).millis();
                 message.changes = vec![self.write_on(group, group.genesis(), end_of_time, 9)];
             }
-            // Asks for the same again and again.
+            // Repeats the same request again and again.
             50..53 => {
                 message = SyncMessage { need: message.heads.clone(), ..heads(Vec::new()) };
                 times = REQUESTS;
             }
-            // Tells of peers that are not there.
+            // Tells of peers that do not exist.
             53..56 => {
                 let key = PeerId(self.any_hash().0);
                 let peers = vec![PeerRecord { key, addresses: vec!["10.9.9.9:4040".to_owned()] }];
                 return self.transmit(link, end, Frame::from(Control::Peers { peers }).encode());
             }
-            // Sends ahead what it was not asked for, or instead of what it was.
+            // Sends entries ahead that were not requested, or in place of those that were.
             58..61 => {
                 let changes = vec![self.write_on(group, group.genesis(), 0, 11)];
                 return self.transmit(link, end, Frame::Preview { group, changes }.encode());
             }
-            // Says nothing more on this link, ever.
+            // Never sends anything on this link again.
             56..58 => {
                 self.record.stalled.insert(link);
                 return;
@@ -106,7 +107,7 @@ impl World {
         ChangeHash(hash)
     }
 
-    /// The same in every flood: who is flooded again has seen it.
+    /// Every flood is the same, so a peer that is flooded again has seen it.
     fn rogue_hash(&self, number: usize) -> ChangeHash {
         ChangeHash([number as u8; 32])
     }

@@ -1,5 +1,6 @@
-//! How cost grows with the number of peers, in a full mesh. `cargo test --release --test sim scale -- --ignored
-//! --nocapture` prints the figures, in minutes; the smaller meshes are held to the same shape by every run.
+//! How cost grows with the number of peers in a full mesh. `cargo test --release --test sim scale --
+//! --ignored --nocapture` prints the figures in a few minutes; every run checks the smaller meshes against
+//! the same shape.
 //!
 //! For each delivery of a message of 55 bytes (350 as a change), pings not counted:
 //!
@@ -10,8 +11,9 @@
 //! |    30 | 544 B, 3.0 frames     | 662 B, 5.0 frames  |
 //! |   100 | 640 B, 3.1 frames     | 666 B, 5.0 frames  |
 //!
-//! The body crosses one link for each delivery, and is acknowledged to its author with heads; the rest is what three
-//! peers are told. Before peers compared digests with their pings, everybody told everybody:
+//! The body crosses one link for each delivery, and the receiver acknowledges it to its author with heads;
+//! the rest are announcements to three peers. Before peers compared digests with their pings, every peer
+//! announced to all others:
 //!
 //! | peers | one message in 100 ms | one message in 2 s |
 //! |------:|----------------------:|-------------------:|
@@ -20,9 +22,9 @@
 //! |    30 | 1118 B, 11 frames     | 2442 B, 30 frames  |
 //! |   100 | 2823 B, 35 frames     |                    |
 //!
-//! After a partition into halves that lasted 100 s and in which each side wrote 100 messages, everybody has all of
-//! them before the last pair has linked again; bodies cross once, and the rest is what it takes to link, which grows
-//! with the number of links:
+//! After a partition into halves that lasted 100 s and in which each side wrote 100 messages, every peer has
+//! all of them before the last pair is linked again; bodies cross once. The rest is the cost of linking,
+//! which grows with the number of links:
 //!
 //! | peers | all linked after | for each delivery  |
 //! |------:|-----------------:|-------------------:|
@@ -30,18 +32,19 @@
 //! |    30 | 3.5 s            | 993 B, 1.9 frames  |
 //! |   100 | 4.7 s            | 7182 B, 16 frames  |
 //!
-//! To link takes about 2 kB for each link among 10, 9 kB among 30 and 27 kB among 100: each tells of all peers that it
-//! knows.
+//! Linking takes about 2 kB for each link among 10 peers, 9 kB among 30 and 27 kB among 100: on each link a
+//! peer tells of all peers that it knows.
 //!
-//! A message takes 530 ms (median) to a peer that its author has no link to, while all others reach both, among
-//! 10 peers, among 30 and among 100; as long where the link has fallen silent and nobody knows, at the most of 40 messages 815 ms
-//! among 10 and 1.3 s among 30. That is 250 ms until somebody tells, and 250 ms until it is asked.
+//! Two peers have no link to each other, but all others are linked to both: a message from one takes 530 ms
+//! (median) to the other among 10, 30 and 100 peers. If their link has fallen silent without being noticed it
+//! takes as long; the slowest of 40 messages took 815 ms among 10 peers and 1.3 s among 30. Of that, 250 ms
+//! pass until a peer announces the message, and 250 ms until it is requested.
 
 use crate::cost::{Cost, options};
 use crate::faults::Plant;
 use crate::world::World;
 
-/// A full mesh with one group, level and quiet.
+/// A full mesh with one group, in sync and quiet.
 fn full_mesh(peers: usize) -> World {
     let mut world = World::idle(options(peers), Plant::None);
     for guest in 0..peers {
@@ -57,7 +60,7 @@ fn full_mesh(peers: usize) -> World {
     world
 }
 
-/// Bytes, frames and bodies for each delivery, when somebody at random writes every so often.
+/// Bytes, frames and bodies for each delivery, when a random peer writes at this interval.
 fn talk(world: &mut World, messages: usize, pause_us: u64) -> [f64; 3] {
     let peers = world.peers.len();
     let cost = world.measure(|world| {
@@ -80,7 +83,7 @@ fn each(cost: Cost, deliveries: usize) -> [f64; 3] {
     [cost.bytes, cost.frames, cost.bodies].map(|sum| sum as f64 / deliveries as f64)
 }
 
-/// Two halves write apart, and meet again. Gives the costs for each delivery.
+/// Two halves write while partitioned, and are joined again. Returns the costs for each delivery.
 fn heal(world: &mut World, messages: usize) -> [f64; 3] {
     let peers = world.peers.len();
     for a in 0..peers / 2 {
@@ -123,12 +126,12 @@ fn heal(world: &mut World, messages: usize) -> [f64; 3] {
     each
 }
 
-/// How long messages of the first peer take to the second, in milliseconds, ascending.
+/// The times that messages of the first peer take to the second, in milliseconds, ascending.
 fn bridge(world: &mut World, messages: usize, silent: bool) -> Vec<u64> {
     let mut times = Vec::new();
     for round in 0..messages {
         if silent {
-            // Before anybody notices.
+            // Before a peer notices.
             world.settle();
         }
         if silent || round == 0 {
@@ -172,7 +175,7 @@ fn scale_of_a_delivery_is_flat() {
         for pause_us in [100_000, 2_000_000] {
             let [bytes, frames, bodies] = talk(&mut world, 20, pause_us);
             assert!(bodies < 1.05, "{bodies} bodies for a delivery");
-            // The body, its receipt, and three who are told.
+            // The body, its receipt, and three announcements.
             assert!(frames < 5.1, "{frames} frames for a delivery among {peers}");
             assert!(bytes < 800.0, "{bytes} B for a delivery among {peers}");
         }
@@ -192,7 +195,7 @@ fn scale_of_a_detour_is_a_second() {
     let mut world = full_mesh(10);
     for silent in [false, true] {
         let times = bridge(&mut world, 5, silent);
-        // Told after 250 ms, asked for after another 250; or with somebody's ping.
+        // Announced after 250 ms and requested after another 250; or found with a ping.
         assert!(times[times.len() / 2] < 1_000, "{times:?}");
     }
 }

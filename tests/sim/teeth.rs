@@ -13,7 +13,7 @@ use crate::run;
 use crate::workload::Say;
 use crate::world::World;
 
-/// Takes the newest row of every group off the disk.
+/// Removes the newest row of every group from the disk.
 pub fn drop_row(mesh: MeshId, disk: &mut Disk) {
     let old = std::mem::replace(&mut disk.store, Backing::Memory(Box::default()));
     let mut new = MemoryStore::new();
@@ -43,7 +43,7 @@ pub fn alter(frame: &mut [u8]) {
     }
 }
 
-/// Says something that nobody asked for.
+/// Sends a frame that nobody asked for.
 pub fn chatter(world: &mut World, peer: usize) {
     let links: Vec<_> = world.wires.iter().filter(|(_, wire)| wire.ends.contains(&peer)).collect();
     let links: Vec<_> = links.into_iter().map(|(link, _)| *link).collect();
@@ -52,7 +52,7 @@ pub fn chatter(world: &mut World, peer: usize) {
     }
 }
 
-/// What the checkers say of the first run in which they notice anything.
+/// The checkers' report on the first run in which they find a failure.
 fn caught(plant: Plant, choose: fn(&mut Options)) -> String {
     let runs = (0..8).map(|seed| {
         let mut options = Options::from_seed(seed);

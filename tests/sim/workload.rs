@@ -1,4 +1,4 @@
-//! What the people at the peers do: join groups, write, leave.
+//! What the users at the peers do: join groups, write, leave.
 
 use peer::store::StoreError;
 use peer_engine::engine::{Answer, Draft, Engine, Refusal};
@@ -10,10 +10,10 @@ use crate::disk::SimStore;
 use crate::faults::Plant;
 use crate::world::{Happening, Input, World};
 
-/// What was written in which group; nothing by other commands.
+/// What was written in which group; empty for other commands.
 pub type Done = Option<(GroupId, Vec<ChangeHash>)>;
 
-/// What a person asks of an engine.
+/// What a user asks of an engine.
 pub type Command = Box<dyn FnOnce(&mut Engine<SimStore>, Now) -> Answer<Done, StoreError>>;
 
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Say {
     pub group: usize,
     pub messages: u64,
     pub body_bytes: u64,
-    /// One command for all, or one for each.
+    /// One command for all messages, or one for each.
     pub together: bool,
 }
 
@@ -67,7 +67,7 @@ impl World {
         self.command(guest, move |engine, now| engine.introduce(peer, addresses, now).map(|()| None));
     }
 
-    /// What a person does at the start: takes a ticket from anybody who runs, and joins the groups.
+    /// What a user does at the start: takes a ticket from any running peer, and joins the groups.
     pub fn settle_in(&mut self, index: usize, first: bool) {
         if !first {
             return;
@@ -82,8 +82,8 @@ impl World {
         }
     }
 
-    /// Who knows nobody that is left, because nobody was there at the start or the inviter has gone, takes
-    /// another ticket.
+    /// A user takes another ticket if all the peers it knows are gone, because none was running at the start
+    /// or the inviter has gone.
     pub fn invite_the_stranded(&mut self) {
         let alive: Vec<usize> = (0..self.peers.len()).filter(|&index| !self.peers[index].gone).collect();
         let mut island = vec![alive[0]];

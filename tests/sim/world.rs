@@ -1,4 +1,4 @@
-//! A mesh in one thread: the agenda, the simulated time, and the peers' processes.
+//! A mesh in one thread: the event queue, the simulated time, and the peers' processes.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -23,7 +23,7 @@ use crate::workload::{Command, Say};
 /// The wall clock of the simulation at its start.
 const EPOCH_MS: i64 = 1_760_000_000_000;
 
-/// Steps after which a run counts as endless.
+/// A run of more steps counts as endless.
 const STEPS_MAX: u64 = 6_000_000;
 
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub enum Happening {
     Start {
         peer: usize,
     },
-    /// The process takes in what has arrived, and commits.
+    /// The process handles what has arrived, and commits.
     Work {
         peer: usize,
         boot: u32,
@@ -52,12 +52,12 @@ pub enum Happening {
         end: usize,
         what: Arrival,
     },
-    /// A slow reader takes the next of what waits for it.
+    /// A slow reader reads the next frame that waits for it.
     Read {
         link: LinkId,
         end: usize,
     },
-    /// A look at what must hold at all times.
+    /// Checks what must hold at all times.
     Inspect,
     Fault(Fault),
     Say(Say),
@@ -66,12 +66,12 @@ pub enum Happening {
 #[derive(Debug)]
 pub enum Arrival {
     Up,
-    /// With its place among all that was sent in this direction.
+    /// With its number among all frames sent in this direction.
     Frame(u64, Vec<u8>),
     Down,
 }
 
-/// What a process takes in.
+/// An input of a process.
 pub enum Input {
     Event(Event),
     Command(Command),
@@ -94,7 +94,7 @@ pub struct Peer {
     working: bool,
     alarm_us: Option<u64>,
     pub backup: Option<Disk>,
-    /// Was restored from a backup that lacks some of what it had acknowledged.
+    /// Was restored from a backup that lacks some entries that it had acknowledged.
     pub may_lack: bool,
 }
 
@@ -105,18 +105,18 @@ pub struct World {
     pub mesh: MeshId,
     pub peers: Vec<Peer>,
     pub wires: BTreeMap<LinkId, Wire>,
-    /// A member that does not keep to the protocol.
+    /// A member that violates the protocol.
     pub rogue: Option<usize>,
     /// Pairs that cannot reach each other, and until when.
     pub blocked: BTreeMap<(usize, usize), u64>,
-    /// Peers that read slowly: until when, and so many bytes a second from each link; 0 is nothing at all.
+    /// Peers that read slowly: until when, and how many bytes a second from each link; 0 is nothing at all.
     pub reading: BTreeMap<usize, (u64, u64)>,
     pub dials_open: u64,
     pub record: Record,
     pub plant: Plant,
     /// Commands given.
     pub commands: u64,
-    /// Signatures are checked once per change, not once per peer.
+    /// Caches checked signatures, so that each change is verified once and not once per peer.
     pub verified: HashMap<(GroupId, ChangeHash), Verified>,
     agenda: BTreeMap<(u64, u64), Happening>,
     order: u64,
@@ -180,7 +180,7 @@ impl World {
         self.at(self.now_us + in_us, Happening::Start { peer });
     }
 
-    /// Lets everything happen that happens up to this time.
+    /// Runs all events up to this time.
     pub fn run_until(&mut self, until_us: u64) {
         while let Some((&(at_us, _), _)) = self.agenda.first_key_value() {
             if at_us > until_us || self.record.failure.is_some() {
@@ -258,13 +258,13 @@ impl World {
         self.settle_in(index, first);
     }
 
-    /// The process dies. Nothing that it had not committed is left.
+    /// The process dies. Everything that it had not committed is lost.
     pub fn crash(&mut self, index: usize) {
         self.record.say(self.now_us, || format!("{index} dies"));
         let (now, peer) = (self.now(index), &mut self.peers[index]);
-        // Every other process ends in order, and goes on with its actors when it starts again.
+        // Every other process stops in order, and continues with its actors when it starts again.
         if let Some(engine) = peer.engine.as_mut().filter(|_| peer.boot % 2 == 1) {
-            // Where the disk is full, or fails, it has died after all.
+            // If the disk is full or fails, the stop counts as a crash.
             let _ = engine.keep_writers().and_then(|()| engine.commit(now));
         }
         peer.engine = None;
@@ -286,7 +286,7 @@ impl World {
         self.put_in(index, Input::Event(event));
     }
 
-    /// Something for the process to take in.
+    /// Queues an input for the process.
     pub fn put_in(&mut self, index: usize, input: Input) {
         let delay = self.rng.between(10, self.options.commit_us_max);
         let peer = &mut self.peers[index];
@@ -361,7 +361,7 @@ impl World {
         }
     }
 
-    /// The status of a running engine, outside the course of events.
+    /// Reads the status of a running engine, without an event.
     pub fn ask_status(&mut self, index: usize) -> Option<Status> {
         let now = self.now(index);
         let engine = self.peers[index].engine.as_mut()?;

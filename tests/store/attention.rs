@@ -1,4 +1,4 @@
-//! What is unread, and what of it is meant for the person at this peer.
+//! What is unread, and which of it mentions the person at this peer.
 
 use peer::limits::{UNREAD_MAX, UNREAD_VISITS_MAX};
 use peer::store::{Attention, Page, SqliteStore};
@@ -128,6 +128,6 @@ fn counting_is_bounded() {
         say(&mut store, of_kind(number as i64, "join", ""), &mut last);
     }
     store.commit().unwrap();
-    // Nobody has looked further: there may be as many.
+    // Entries beyond the limit were not examined: as many may be there.
     assert_eq!(attention(&disk, group).unread, UNREAD_MAX);
 }

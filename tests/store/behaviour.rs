@@ -1,4 +1,4 @@
-//! What every store does: the same checks over the one in memory and the one on disk.
+//! What every store does: the same checks on the one in memory and the one on disk.
 
 use peer::store::{SqliteStore, StoreError};
 use peer_engine::change::Unverified;
@@ -8,7 +8,7 @@ use peer_engine::store::{KnownPeer, MemoryError, MemoryStore, Store};
 
 use crate::support::{Author, genesis, message, own};
 
-/// A store that loses its process: dropped as it is, and opened again.
+/// A store whose process can die: it is dropped without closing, and opened again.
 trait Crashing: Store + Sized {
     fn crash(self) -> Self;
 
@@ -101,7 +101,7 @@ fn an_empty_group_has_its_genesis<S: Crashing>(mut store: S) {
     assert_eq!(store.nodes_below(group, EntryNo(9), 5).unwrap(), [node]);
     assert_eq!(store.node(group, EntryNo(1)).unwrap(), None);
     assert_eq!(store.change(group, EntryNo(1)).map_err(S::cause), Err(Cause::NoEntry(EntryNo(1))));
-    // A group that is not there has nothing.
+    // A group that does not exist has nothing.
     assert_eq!(store.find(GroupNo(2), &genesis.id().genesis()).unwrap(), None);
     assert_eq!(store.node(GroupNo(2), EntryNo::GENESIS).unwrap(), None);
     assert_eq!(store.nodes_below(GroupNo(2), EntryNo(1), 1).unwrap(), []);
@@ -219,7 +219,7 @@ fn only_what_is_committed_survives<S: Crashing>(mut store: S) {
     assert_eq!(store.last_of(group, &author.actor()).unwrap().0, 1);
     assert_eq!(store.value("key").unwrap().as_deref(), Some(&b"kept"[..]));
 
-    // The same number is given again, and what now takes it is what is found.
+    // The number is given again, and finds the entry that has it now.
     let again = author.say(&mut store, group, 3, "again");
     store.set_caught_up(group).unwrap();
     store.commit().unwrap();
@@ -282,7 +282,7 @@ fn a_fork_is_kept_with_its_proof<S: Crashing>(mut store: S) {
 
 fn a_fork_behind_shortcuts_is_found<S: Crashing>(mut store: S) {
     let author = Author::new(1);
-    // Which dependency comes first is up to the hashes: some of these have it one way, some the other.
+    // The hashes decide which dependency comes first: these entries have both orders.
     for number in 0..12 {
         let group = store.add_group(&genesis(&format!("group-{number}")), true).unwrap();
         let on = |store: &mut S, deps: &[EntryNo], text: &str| {
@@ -326,7 +326,7 @@ fn an_error_takes_the_transaction_with_it<S: Crashing>(mut store: S) {
     assert_eq!(store.value("key").unwrap(), None);
     assert_eq!(store.last_of(group, &author.actor()).unwrap().0, 1);
     assert_eq!(store.node(group, EntryNo(2)).unwrap(), None);
-    // What was admitted on top of it does not fit any more.
+    // The change that was admitted on top of it does not fit any more.
     assert_eq!(store.append(group, &on_lost).map_err(S::cause), Err(Cause::Dangling));
     store.commit().unwrap();
 

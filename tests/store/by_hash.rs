@@ -1,4 +1,4 @@
-//! Every entry is found by its hash from the moment when it is written, and no other.
+//! Every entry is found by its hash as soon as it is written, and no other entry is.
 
 use peer::store::{SqliteStore, StoreError};
 use peer_engine::group::{ChangeGraph, EntryNo, GroupNo};
@@ -7,16 +7,16 @@ use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, genesis, message, older};
 
-/// Of each of two groups: more than the writer keeps in memory.
+/// Entries in each of two groups: more than the writer keeps in memory.
 const ENTRIES: u64 = 1_700;
-/// More than the small index takes.
+/// More than the small index holds.
 const VERY_MANY: u64 = 18_000;
 
 fn joined(store: &mut SqliteStore) -> [GroupNo; 2] {
     ["rust", "c"].map(|name| store.add_group(&genesis(name), true).unwrap())
 }
 
-/// Each on top of the one before.
+/// Each entry depends on the one before.
 fn say(store: &mut SqliteStore, group: GroupNo, numbers: std::ops::RangeInclusive<u64>) -> Vec<ChangeHash> {
     let author = Author::new(1);
     let write = |no: u64| {
@@ -69,7 +69,7 @@ fn an_entry_is_found_in_its_transaction_and_after_it_by_everybody() {
     };
 
     check("in the transaction", &store);
-    // It empties what the writer has in memory, and looks up what is beneath.
+    // A repair empties the writer's memory, and looks up the dependencies.
     store.repair(groups[0], EntryNo(ENTRIES), written[0].last().unwrap().verified()).unwrap();
     check("after a repair", &store);
     assert!(disk.reader().entry_of(groups[0], hashes[0][0]).is_err(), "not by others yet");
@@ -101,7 +101,7 @@ fn of_very_many_each_is_found_in_either_level() {
     check("in either level", &store, group, &hashes);
 }
 
-/// The index of an older format is taken over step by step, and used meanwhile.
+/// The index of an older format is converted step by step, and is used meanwhile.
 #[test]
 fn what_is_not_taken_over_yet_is_found_by_the_older_index() {
     let disk = Disk::new();

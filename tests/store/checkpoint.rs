@@ -1,4 +1,4 @@
-//! The write-ahead log stays short, and mostly not at the cost of the commits, which people wait for.
+//! The write-ahead log stays short, and mostly without slowing down the commits that people wait for.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, genesis};
 
-/// Of one transaction of the test.
+/// Entries in one transaction of the test.
 const TRANSACTION_PAGES: i32 = 100;
 
-/// Writes until the log would have more than twice as many pages as it may, and gives the most that it had.
+/// Writes enough for twice the maximum pages of the log, and returns the most that it had.
 fn longest_log(quiet: bool, when_due: impl Fn(&Path)) -> i32 {
     let disk = Disk::new();
     let mut store = disk.open();
@@ -21,7 +21,7 @@ fn longest_log(quiet: bool, when_due: impl Fn(&Path)) -> i32 {
     log.push("-wal");
     let (author, body) = (Author::new(1), "x".repeat(32 << 10));
     let mut longest = 0;
-    // The body takes nine pages, at least.
+    // The body takes at least nine pages.
     for at in 0..2 * i64::from(LOG_PAGES_MAX) / 9 {
         author.say(&mut store, group, at, &body);
         store.commit().unwrap();

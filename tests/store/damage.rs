@@ -1,4 +1,4 @@
-//! A row that was altered behind the store's back is noticed wherever it is read, and never served.
+//! A row that was altered outside the store is noticed wherever it is read, and never served.
 
 use peer::store::{FeedPlace, FeedWhat, Page, StoreError};
 use peer_engine::group::{EntryNo, GroupNo};
@@ -57,7 +57,7 @@ fn every_altered_value_is_noticed() {
             assert!(matches!(error, StoreError::Row { no: EntryNo(2), .. }), "{damage}: {error}");
         };
         refused(store.change(group, EntryNo(2)).unwrap_err());
-        // Never shown, and no reason to withhold the others.
+        // It is never shown, and does not keep the others from being shown.
         let shown =
             |entries: Vec<peer::store::Entry>| entries.iter().map(|entry| entry.no.0).collect::<Vec<_>>();
         assert!(!shown(reader.history(group, Page::Newest, 9).unwrap()).contains(&2), "{damage}");
@@ -117,7 +117,7 @@ fn a_change_whose_row_lost_its_hash_is_not_shown_twice() {
     assert_eq!(store.groups().unwrap()[0].entries, 1);
 }
 
-/// A group that has more, or less, than its own row says.
+/// A group with more or fewer entries than its own row says.
 #[test]
 fn a_group_that_does_not_end_where_its_log_ends_is_noticed_at_opening() {
     for damage in [
@@ -135,7 +135,7 @@ fn a_group_that_does_not_end_where_its_log_ends_is_noticed_at_opening() {
     }
 }
 
-/// A history that the order of display tells otherwise than the log is no history.
+/// If display order and log disagree, no history is shown.
 #[test]
 fn an_order_that_is_not_the_logs_is_noticed() {
     for damage in [

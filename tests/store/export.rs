@@ -1,4 +1,4 @@
-//! The automerge export opens in automerge and says what the log says.
+//! The Automerge export opens in Automerge and has the same content as the log.
 
 use automerge::{Automerge, ObjId, ROOT, ReadDoc, Value};
 use peer::store::export::{self, Document};

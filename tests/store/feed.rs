@@ -1,4 +1,5 @@
-//! The order of arrival in all groups: a place in it is found again, or nobody is told that nothing was missed.
+//! The order of arrival in all groups: a place in it is found again, or the client is told that it may have
+//! missed entries.
 
 use peer::limits::FEED_MAX;
 use peer::store::{FeedPlace, FeedWhat, Reader};
@@ -7,7 +8,7 @@ use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, directory, genesis, of_kind, older};
 
-/// What came after the place, as group and number, or as the kind in the directory; and the place after it.
+/// The items after the place, as group and number, or as the kind in the directory; and the place after them.
 fn after(reader: &Reader, place: FeedPlace) -> Option<(Vec<String>, FeedPlace)> {
     let items = reader.feed_after(place, 9).unwrap()?;
     let end = items.last().map_or(place, |item| item.place);
@@ -73,7 +74,7 @@ fn only_so_much_is_kept_and_an_older_place_is_unknown() {
     store.commit().unwrap();
     let first = disk.reader().feed_end().unwrap();
     drop(store);
-    // As if so many had come before, so that the next but one is where it is looked for what can go.
+    // As if this many entries had come before, so that the next but one triggers the removal of old rows.
     let look = (FEED_MAX / 1024 + 2) * 1024;
     disk.tamper(&format!("INSERT INTO feed (seq, log) SELECT {}, log FROM feed", look - 2));
     assert!(after(&disk.reader(), first).is_some());

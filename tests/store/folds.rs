@@ -1,4 +1,5 @@
-//! The tables hold what the pure folds of `peer_engine::kinds` come to, after every arrival and after a rebuild.
+//! The tables hold the results of the pure folds of `peer_engine::kinds`, after every arrival and after a
+//! rebuild.
 
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::kinds::{self, Folded, KINDS, Opened};
@@ -7,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::support::{Author, Disk, genesis, of_kind};
 
-/// The values of the group as the database holds them.
+/// The values of the group in the database.
 fn in_tables(disk: &Disk, group: GroupNo) -> Vec<(String, Vec<u8>, String)> {
     let conn = Connection::open(disk.path()).unwrap();
     let sql = "SELECT slot, key, value FROM register WHERE grp = ?1 ORDER BY slot, key";
@@ -16,7 +17,7 @@ fn in_tables(disk: &Disk, group: GroupNo) -> Vec<(String, Vec<u8>, String)> {
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-/// The same, folded in memory from the log.
+/// The values of the group, folded in memory from the log.
 fn in_memory(store: &impl Store, group: GroupNo, entries: u64) -> Vec<(String, Vec<u8>, String)> {
     let mut folded = Folded::default();
     for no in (1..=entries).map(EntryNo) {
@@ -37,8 +38,8 @@ fn tables_hold_what_the_kinds_come_to() {
     let disk = Disk::new();
     let mut store = disk.open();
     let group = store.add_group(&genesis("rust"), true).unwrap();
-    // Each author writes on top of its own entries only, some with a clock that is behind: what arrives last is often not
-    // what counts.
+    // Each author depends on its own entries only, and some clocks are behind: the last to arrive is often
+    // not the last in display order.
     let mut authors = [0, 700, 300].map(|behind| (Author::new(behind as u8), EntryNo::GENESIS, behind));
     let mut entries = 0;
     for round in 0..60 {

@@ -1,4 +1,4 @@
-//! Pages of history, marks of late arrival, and reading while somebody writes.
+//! Pages of history, late marks, and reading during writes.
 
 use peer::store::{Entry, Page, Reader, StoreError};
 use peer_engine::change::Body;
@@ -164,7 +164,7 @@ proptest! {
         let group = store.add_group(&genesis("rust"), true).unwrap();
         let mut expected = Vec::new();
         for (stretch, (at, dep)) in writes.into_iter().enumerate() {
-            // Half of all on the genesis: these have the times they were given.
+            // Half of them depend on the genesis only: their effective time is the one they were given.
             let dep = EntryNo((dep.index(2 * stretch + 2) as u64).saturating_sub(stretch as u64 + 1));
             let author = Author::again(1, stretch as u64);
             let admitted = author.write_on(&store, group, &[dep], message(at, "x"));

@@ -1,4 +1,4 @@
-//! What entries set: members, topics, display names, the groups that the directory names.
+//! What entries set: members, topics, display names, and the groups that the directory names.
 
 use peer::store::Page;
 use peer_engine::group::EntryNo;
@@ -24,7 +24,7 @@ fn the_newest_in_display_order_sets_a_register() {
         let expected = if at == 30 || stretch == 4 { "third" } else { "second" };
         assert_eq!(disk.reader().groups(None).unwrap()[0].topic.as_deref(), Some(expected));
     }
-    // Of one time: the greater hash, whichever arrives first.
+    // At equal times the greater hash wins, whichever arrives first.
     let twins = [5, 6].map(|stretch| {
         let content = of_kind(50, TOPIC, if stretch == 5 { "five" } else { "six" });
         Author::again(1, stretch).write_on(&store, group, &[EntryNo::GENESIS], content)
@@ -37,7 +37,7 @@ fn the_newest_in_display_order_sets_a_register() {
         }
         store.commit().unwrap();
         assert_eq!(disk.reader().groups(None).unwrap()[0].topic.as_deref(), Some(winner));
-        // Both gone, to come again the other way round.
+        // Drops both, so that they arrive in the other order.
         drop(store);
         disk.tamper(
             "DELETE FROM log WHERE id & 0xffff > 4; UPDATE grp SET entries = 4, heads = x'01020304';",

@@ -1,4 +1,4 @@
-//! Files that are opened, and files that are refused.
+//! Files that a store opens, and files that it refuses.
 
 use std::fs;
 
@@ -64,7 +64,7 @@ fn a_path_that_cannot_be_is_refused() {
         let error = SqliteStore::open(&path, own()).unwrap_err();
         assert!(matches!(error, StoreError::Unopenable { .. }), "{error}");
     }
-    // A reader does not make a file.
+    // A reader does not create a file.
     assert!(matches!(Reader::open(&disk.path(), MESH), Err(StoreError::Unopenable { .. })));
     assert!(!disk.path().exists());
 }
@@ -101,7 +101,7 @@ fn a_read_only_database_is_refused() {
     let mode = |mode| fs::Permissions::from_mode(mode);
     fs::set_permissions(disk.path(), mode(0o444)).unwrap();
     fs::set_permissions(disk.dir.path(), mode(0o555)).unwrap();
-    // Permissions do not bind everybody: who can write all the same is let in.
+    // Some users bypass file permissions: if writing works, so must opening.
     let binds = fs::File::create(disk.dir.path().join("probe")).is_err();
     let opened = SqliteStore::open(&disk.path(), own());
     fs::set_permissions(disk.dir.path(), mode(0o755)).unwrap();
@@ -113,7 +113,7 @@ fn a_read_only_database_is_refused() {
     }
 }
 
-/// What a process leaves behind when it is killed: the files as they are at that moment.
+/// What a killed process leaves behind: the files as they are at that moment.
 #[test]
 fn a_copy_of_the_files_holds_what_was_committed_and_nothing_else() {
     let disk = Disk::new();
@@ -121,7 +121,7 @@ fn a_copy_of_the_files_holds_what_was_committed_and_nothing_else() {
     let group = store.add_group(&genesis("rust"), true).unwrap();
     let id = Author::new(1).say(&mut store, group, 1, "kept");
     store.commit().unwrap();
-    // More than the writer holds in memory, so that much of it is in the files already.
+    // More than the writer keeps in memory, so that much of it is in the files already.
     let text = "x".repeat(60_000);
     for at in 2..250 {
         let author = Author::again(2, at);

@@ -1,4 +1,4 @@
-//! Everything derived comes out of the log again as it was.
+//! A rebuild derives everything again from the log, as it was.
 
 use peer::store::{Page, Snapshot, SqliteStore, StoreError};
 use peer_engine::change::Body;
@@ -53,7 +53,7 @@ fn varied(disk: &Disk) -> (SqliteStore, [GroupNo; 2]) {
     (store, groups)
 }
 
-/// All rows of all tables that hold or derive from the log, and all words of the full-text index.
+/// All rows of all tables that hold the log or derive from it, and all words of the full-text index.
 fn dump(disk: &Disk) -> Vec<String> {
     let conn = rusqlite::Connection::open(disk.path()).unwrap();
     conn.execute_batch("CREATE VIRTUAL TABLE temp.instances USING fts5vocab(main, words, instance)").unwrap();

@@ -1,4 +1,5 @@
-//! A database made anew of a damaged one: its log has no gaps; what is above one is shown until it can follow.
+//! Salvages of damaged databases: the new log has no gaps, and entries above a gap are shown until they can
+//! follow.
 
 use std::fs::{self, File};
 
@@ -11,7 +12,7 @@ use peer_engine::store::{Sent, Store};
 
 use crate::support::{Author, Disk, MESH, directory, genesis, of_kind, own};
 
-/// Six entries, each on top of the one before; the third is none that anybody can rebuild.
+/// Six entries, each depending on the one before; the third cannot be rebuilt.
 fn damaged() -> (Disk, GroupNo, Vec<Entry>, Vec<u8>) {
     let disk = Disk::new();
     let mut store = disk.open();
@@ -44,7 +45,7 @@ fn ids(entries: &[Entry]) -> Vec<ChangeHash> {
     entries.iter().map(|entry| entry.id).collect()
 }
 
-/// As the engine does: `change`, and all that it releases.
+/// Appends `change` and all changes that it releases, as the engine does.
 fn take_in(store: &mut SqliteStore, group: GroupNo, change: &[u8]) {
     let id = store.groups().unwrap().remove(0).id;
     let change = peer_engine::change::Unverified::decode(change).unwrap().verify(id).unwrap();
@@ -87,7 +88,7 @@ fn what_is_above_a_gap_is_shown_and_is_no_part_of_the_log() {
 fn what_is_above_a_gap_follows_when_the_gap_is_filled() {
     let (disk, group, whole, lost) = damaged();
     let (new, store, _) = salvage(&disk);
-    // It is known after a restart, too, and after another salvage.
+    // It is still known after a restart, and after another salvage.
     store.close();
     let (newer, store, done) = salvage(&new);
     assert_eq!(done, Salvaged { entries: 5, stranded: 3 });
@@ -104,14 +105,14 @@ fn what_is_above_a_gap_follows_when_the_gap_is_filled() {
         assert_eq!(newer.reader().search(text, None, 9, 0).unwrap().len(), 1, "{text}");
     }
     assert_eq!(newer.reader().changes(group).count(), 6);
-    // All was read before, and none of it is news.
+    // All was read before, so none of it is unread.
     assert_eq!(newer.attention(group, &own()).unread, 0);
     Author::new(2).say(&mut store, group, 7, "this is");
     store.commit().unwrap();
     assert_eq!(newer.attention(group, &own()).unread, 1);
 }
 
-/// Or whoever sends it again, not having heard the answer, would have it there twice.
+/// Otherwise a client that missed the answer and sends again would have its message twice.
 #[test]
 fn under_what_key_an_entry_was_sent_is_known_as_long_as_the_entry() {
     let (disk, _, whole, _) = damaged();
@@ -129,7 +130,8 @@ fn under_what_key_an_entry_was_sent_is_known_as_long_as_the_entry() {
     assert_eq!(known(&disk), [0, 2, 5].map(|place: usize| Some(whole[place].id)));
 }
 
-/// Of a row that is not whole, log and order may give different hashes: what names it tells which is right.
+/// Log and display order may give different hashes for a damaged row: an entry that depends on it tells which
+/// is right.
 #[test]
 fn what_names_a_lost_entry_tells_its_hash() {
     for damage in [
@@ -149,7 +151,7 @@ fn what_names_a_lost_entry_tells_its_hash() {
     }
 }
 
-/// Its own last actor is written down apart from the others.
+/// The actor that the peer last wrote with is also stored separately.
 #[test]
 fn what_this_peer_wrote_last_outlives_the_actors() {
     let (disk, group, whole, _) = damaged();
@@ -177,7 +179,7 @@ fn what_is_stranded_is_derived_again_with_the_rest() {
     assert_eq!(new.reader().search("number", None, 9, 0).unwrap().len(), 5);
 }
 
-/// What an entry is signed for tells its group, and where it is shown follows from what it names.
+/// An entry is signed for its group, so the group is found; its dependencies tell where it is shown.
 #[test]
 fn groups_and_places_that_were_lost_are_found_again() {
     let disk = Disk::new();
@@ -196,7 +198,7 @@ fn groups_and_places_that_were_lost_are_found_again() {
     let shown = |disk: &Disk| groups.map(|group| disk.reader().history(group, Page::Newest, 20).unwrap());
     let whole = shown(&disk);
     store.close();
-    // Still between its neighbours.
+    // It is still between its neighbours.
     disk.tamper(
         "UPDATE log SET eff = eff + 1 WHERE id & 0xffff = 4 AND id >> 40 = 3;
          UPDATE entry SET eff = eff + 1 WHERE no = 4 AND grp = 3;",
@@ -210,7 +212,7 @@ fn groups_and_places_that_were_lost_are_found_again() {
     assert_eq!(store.groups().unwrap().len(), 4);
 }
 
-/// A newest version that is damaged does not stand in the way of an older one that is whole.
+/// If the newest version of a row is damaged, an intact older one is used.
 #[test]
 fn an_older_version_of_a_row_is_better_than_none() {
     let disk = Disk::new();
@@ -234,7 +236,7 @@ fn an_older_version_of_a_row_is_better_than_none() {
     assert_eq!(self::ids(&new.reader().history(group, Page::Newest, 9).unwrap()), ids);
 }
 
-/// SQLite reads a log up to the first frame that is damaged, and would cut it off there.
+/// SQLite reads a log up to the first damaged frame, and would truncate it there.
 #[test]
 fn a_log_that_breaks_off_is_kept_and_read_to_its_end() {
     let disk = Disk::new();
@@ -252,7 +254,7 @@ fn a_log_that_breaks_off_is_kept_and_read_to_its_end() {
     bytes[middle] ^= 1;
     fs::write(&log, &bytes).unwrap();
 
-    // Whether it is noticed in what can be read, or in what cannot.
+    // Whether the damage is noticed in the readable part or behind it.
     let noticed = SqliteStore::open_unclosed(&other.path(), own(), &mut File::open(&log).unwrap());
     assert!(noticed.unwrap_err().is_damage());
     assert_eq!(fs::read(&log).unwrap(), bytes);

@@ -1,6 +1,7 @@
-//! What it costs to make a large database anew: time grows with its size, memory hardly does.
+//! The cost of salvaging a large database: time grows with its size, memory hardly does.
 //!
-//! `PEER_SALVAGE_ENTRIES=100000` takes so many entries instead of a few thousand. `--nocapture` shows the figures.
+//! `PEER_SALVAGE_ENTRIES=100000` uses that many entries instead of a few thousand. `--nocapture` shows the
+//! figures.
 
 use std::fs::File;
 use std::time::Instant;
@@ -16,7 +17,7 @@ const AUTHORS: u64 = 20;
 const PAGE: usize = 4096;
 const TEXT: &str = "the words of number";
 
-/// Everybody writes in turn, on what the last has written and on what was their own last.
+/// The authors write in turn; each entry depends on the last one and on its author's own last.
 fn large(entries: u64) -> Disk {
     let disk = Disk::new();
     let mut store = disk.open();
@@ -38,7 +39,7 @@ fn large(entries: u64) -> Disk {
     disk
 }
 
-/// A page of the log's table (`true`) or of an index in the middle of the file.
+/// The number of a page of the log's table (`true`) or of an index, in the middle of the file.
 fn zero_a_page(bytes: &mut [u8], of_table: bool) {
     let is_meant = |page: &[u8]| match of_table {
         true => page[0] == 0x0d && page.windows(TEXT.len()).any(|part| part == TEXT.as_bytes()),
@@ -49,7 +50,7 @@ fn zero_a_page(bytes: &mut [u8], of_table: bool) {
     page.fill(0);
 }
 
-/// The largest resident memory since the last look, in kilobytes.
+/// The largest resident memory since the last call, in kilobytes.
 fn peak_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

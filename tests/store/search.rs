@@ -1,4 +1,4 @@
-//! Full-text search: finds words, whatever else is typed.
+//! Full-text search finds words, whatever else is typed.
 
 use peer::store::{Hit, Reader};
 use peer_engine::change::Body;
@@ -20,7 +20,7 @@ fn found(reader: &Reader, words: &str, group: Option<GroupNo>) -> Vec<String> {
     hits.iter().map(|hit| text(&hit.entry.body).to_owned()).collect()
 }
 
-/// "rust" with these messages in this order, one millisecond apart.
+/// Group "rust" with these messages in this order, one millisecond apart.
 fn with_messages(messages: &[&str]) -> (Disk, GroupNo, Reader) {
     let disk = Disk::new();
     let mut store = disk.open();
@@ -90,7 +90,7 @@ fn of_a_common_word_the_newest_are_found_in_whatever_group() {
     let rust = store.add_group(&genesis("rust"), true).unwrap();
     let c = store.add_group(&genesis("c"), true).unwrap();
     let many = 1_200;
-    // Both groups hold more than is looked at; the newest stand in the one with the smaller number.
+    // Both groups hold more matches than are examined; the newest are in the one with the smaller number.
     for (group, number, start) in [(rust, 1, 10_000), (c, 2, 0)] {
         let author = Author::new(number);
         let mut last = EntryNo::GENESIS;
@@ -180,7 +180,7 @@ fn tidying_up_merges_the_index_and_changes_nothing_that_is_found() {
     let mut store = disk.open();
     let group = store.add_group(&genesis("rust"), true).unwrap();
     let author = Author::new(1);
-    // A part of the index each; four are merged.
+    // Each commit adds a part to the index; four are merged.
     for at in 1..=8 {
         author.say(&mut store, group, at, &format!("message {at} {}", filler()));
         store.commit().unwrap();

@@ -1,4 +1,4 @@
-//! People who write signed changes into a store.
+//! Authors who write signed changes into a store.
 
 use peer::store::{Attention, Reader, SqliteStore};
 use peer_engine::change::{Body, Change, Content, Genesis, Header};
@@ -19,7 +19,7 @@ pub fn directory() -> Genesis {
     Genesis::public(MESH, GroupName::directory())
 }
 
-/// The peer whose store it is.
+/// The peer that owns the store.
 pub fn own() -> PeerId {
     Author::new(0).key()
 }
@@ -51,7 +51,8 @@ impl Author {
         self.actor
     }
 
-    /// Signs `content` on `deps`, as the rules for sequence numbers and counters have it, and admits it.
+    /// Signs `content` with dependencies `deps` and the sequence number and counter that the rules demand,
+    /// and admits it.
     pub fn write_on<G: ChangeGraph>(
         &self,
         graph: &G,
@@ -77,7 +78,7 @@ impl Author {
         }
     }
 
-    /// Writes on all heads of the group and on this author's own last entry.
+    /// Writes an entry that depends on all heads of the group and on this author's own last entry.
     pub fn write<S: Store>(&self, store: &mut S, group: GroupNo, content: Content) -> ChangeHash {
         let groups = store.groups().unwrap();
         let row = groups.iter().find(|row| row.no == group).unwrap();
@@ -105,7 +106,7 @@ pub fn message(at: i64, text: &str) -> Content {
     }
 }
 
-/// So long that what is committed with it, or waits, is put into the full-text index; and without a word.
+/// A body so long that its commit puts all waiting messages into the full-text index; it contains no word.
 pub fn filler() -> String {
     "- ".repeat(16 * 1024)
 }
@@ -114,7 +115,7 @@ pub fn of_kind(at: i64, kind: &str, text: &str) -> Content {
     Content { kind: Some(kind.to_owned()), ..message(at, text) }
 }
 
-/// Makes a new database one of this format, 2 to 4, as far as our tables go.
+/// Turns a new database into one of this format, 2 to 4, as far as our tables go.
 pub fn older(format: u32) -> String {
     let mut sql = "DROP TABLE mark; DROP TABLE by_hash; DROP TABLE by_hash_recent;
         CREATE INDEX log_hash ON log (substr(hash, 1, 8));
@@ -147,7 +148,7 @@ impl Disk {
         SqliteStore::open(&self.path(), own()).unwrap()
     }
 
-    /// What somebody has to read in a group that is held here.
+    /// What a person has not read in a group that is stored here.
     pub fn attention(&self, group: GroupNo, own: &PeerId) -> Attention {
         let reader = self.reader();
         let mut groups = reader.groups(None).unwrap();
@@ -159,7 +160,7 @@ impl Disk {
         Reader::open(&self.path(), MESH).unwrap()
     }
 
-    /// A second connection, for what no store would do.
+    /// A second connection, for what no store does.
     pub fn tamper(&self, sql: &str) {
         rusqlite::Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
     }

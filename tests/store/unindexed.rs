@@ -1,4 +1,4 @@
-//! What is not in the full-text index yet is found all the same, and once.
+//! Messages that are not in the full-text index yet are found all the same, and only once.
 
 use peer::store::{Reader, SqliteStore};
 use peer_engine::change::Body;
@@ -7,7 +7,7 @@ use peer_engine::store::Store;
 
 use crate::support::{Author, Disk, MESH, filler, genesis, message, of_kind, older};
 
-/// Numbers of the messages that are found by this word.
+/// The numbers of the messages found by this word.
 fn found(reader: &Reader, word: &str) -> Vec<usize> {
     let number = |body: &Body| match body {
         Body::Text(text) => text.split(' ').next().unwrap().parse().unwrap(),
@@ -19,7 +19,7 @@ fn found(reader: &Reader, word: &str) -> Vec<usize> {
     numbers
 }
 
-/// Rows that the index on disk knows this word of, with as many mentions as there are.
+/// The rows that the index on disk has for this word, each as often as it is mentioned.
 fn indexed(disk: &Disk, word: &str) -> Vec<i64> {
     let conn = rusqlite::Connection::open(disk.path()).unwrap();
     conn.execute_batch("CREATE VIRTUAL TABLE temp.instances USING fts5vocab(main, words, instance)").unwrap();
@@ -31,7 +31,7 @@ fn joined(store: &mut SqliteStore) -> [GroupNo; 2] {
     ["rust", "c"].map(|name| store.add_group(&genesis(name), true).unwrap())
 }
 
-/// A group with so many messages, committed at once.
+/// A group with this many messages, committed at once.
 fn needles(count: i64) -> (Disk, SqliteStore, GroupNo) {
     let disk = Disk::new();
     let mut store = disk.open();
@@ -62,7 +62,7 @@ fn every_message_is_found_in_every_state_by_old_readers_and_new_ones() {
         assert_eq!(found(&old, "needle").len(), written - commit, "what is not committed is not found");
         store.commit().unwrap();
         if step % 3 == 2 {
-            // As after a crash: it is not closed.
+            // As after a crash: the store is not closed.
             drop(store);
             store = disk.open();
         }

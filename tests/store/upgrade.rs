@@ -1,4 +1,4 @@
-//! Databases of older formats are opened, whole or killed in the midst of it, and hold what they held.
+//! Databases of older formats are upgraded, completely or with a kill in between, and keep their content.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::support::{Author, Disk, directory, genesis, own};
 
 const OLDEST: u32 = 2;
-/// The first with read marks, and with keys under which was sent.
+/// The first format with read marks and keys of sent messages.
 const WITH_MARKS: u32 = 3;
 const START: i64 = 1_700_000_000_000;
 const LOG_HEADER: usize = 32;
@@ -41,7 +41,7 @@ fn author(seed: u8) -> Author {
     Author::again(seed, 0x0101_0101_0101_0101)
 }
 
-/// What is in the fixtures. The newest entry waits to be put into the full-text index, where entries wait.
+/// The content of the fixtures. In formats where messages wait to be indexed, the newest does.
 fn write(store: &mut SqliteStore) {
     let [ann, bob, eve] = [0, 1, 2].map(author);
     let mut add = |genesis: Genesis, joined| store.add_group(&genesis, joined).unwrap();
@@ -104,7 +104,7 @@ fn known() -> KnownPeer {
     KnownPeer { key: author(1).key(), addresses, last_linked_ms: START }
 }
 
-/// What faces read, in the form of `content.json`.
+/// What user interfaces read, in the form of `content.json`.
 fn describe(reader: &Reader) -> Value {
     let groups: Vec<Value> =
         reader.groups(None).unwrap().iter().map(|group| describe_group(reader, group)).collect();
@@ -150,7 +150,7 @@ fn describe_entry(entry: Entry) -> Value {
     json!([no, id, at, entry.eff, author, entry.name, entry.from, entry.kind, body, re, late])
 }
 
-/// What is to be read of a database that was made in this format.
+/// The expected content of a database that was created in this format.
 fn expected(format: u32) -> Value {
     let mut content: Value =
         serde_json::from_slice(&fs::read(fixture("content.json")).unwrap()).expect("content.json is JSON");
@@ -164,7 +164,7 @@ fn expected(format: u32) -> Value {
     content
 }
 
-/// Everything that `write` has written is there, and more can be.
+/// Checks that everything that `write` has written is there, and that more can be written.
 fn check(disk: &Disk, store: &mut SqliteStore, format: u32, when: &str) {
     let found = describe(&disk.reader());
     assert_eq!(found, expected(format), "format {format}, {when}");
@@ -232,8 +232,8 @@ fn each_older_format_is_opened_and_holds_what_it_held() {
     }
 }
 
-/// All that is written goes to the write-ahead log, one page after the other: each beginning of it is what a process
-/// leaves that is killed.
+/// All writes go to the write-ahead log, one page after the other: each prefix of it is what a killed process
+/// leaves.
 #[test]
 fn an_upgrade_that_is_killed_in_the_midst_is_done_again() {
     for format in OLDEST..this_format() {
@@ -272,7 +272,7 @@ fn what_this_version_writes_is_what_the_older_ones_wrote() {
     check(&disk, &mut store, this_format(), "written now");
 }
 
-/// Before the format is raised: see the README beside the fixtures.
+/// Run this before the format is raised: see the README beside the fixtures.
 #[test]
 #[ignore = "writes a fixture"]
 fn write_a_database_of_this_format() {

@@ -1,4 +1,4 @@
-//! One admitted change becomes part of the log, and of all that is derived from it.
+//! Appends one admitted change to the log and updates everything derived from the log.
 
 use peer_engine::group::{Admitted, EntryNo, GroupNo, Node};
 
@@ -25,7 +25,7 @@ impl SqliteStore {
             && change.author() != *own
             && held.newest_committed.is_some_and(|newest| order < newest);
         if stranded.any_in(group) {
-            // Shown and read before: what comes back is no news.
+            // Shown and read before, so it is not new.
             if held.newest >= Some(order) {
                 shelf::read_on(conn, group, next)?;
             }
@@ -35,7 +35,7 @@ impl SqliteStore {
             }
         }
         if let Some(no) = index::insert_entry(conn, group, next, order)? {
-            // It was asked for because it was not found.
+            // It was requested because it was not found by its hash.
             by_hash.insert(conn, log::row_id(group, no), &order.1)?;
             return Ok(no);
         }

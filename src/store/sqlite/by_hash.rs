@@ -1,11 +1,12 @@
-//! Which row holds the entry of a hash: an index in two levels.
+//! Finds the row of an entry by its hash, with an index in two levels.
 //!
-//! Hashes come in no order, so each new one falls on another page, and a transaction of a thousand would write a large index
-//! nearly whole. So they go to a small one first. From that, once it is full, a stretch of neighbours goes to the large
-//! one, round and round: each page there takes several at once, and no transaction many of them.
+//! Hashes are random, so each new one falls on another page, and a transaction of a thousand would rewrite
+//! most of a large index. So new hashes go to a small index first. When that is full, a range of neighbouring
+//! hashes moves to the large index, one range after the other in turn: each page there takes several hashes
+//! at once, and no transaction moves many.
 //!
-//! Those of a transaction wait for its end and are sorted. Meanwhile [`Recent`](super::recent::Recent) knows them, which
-//! must not forget one before it is written here.
+//! The hashes of a transaction are collected, sorted and written at its end. Until then
+//! [`Recent`](super::recent::Recent) finds them, so it must not forget one before it is written here.
 //!
 //! Source: the rolling merge between two components in O'Neil, Cheng, Gawlick and O'Neil, "The log-structured merge-tree",
 //! 1996.
@@ -20,18 +21,20 @@ use super::recent::NODES_MAX;
 use super::shelf;
 use crate::store::StoreError;
 
-/// Rows of the small index. More would have each transaction write more pages of it, fewer would have it move smaller
-/// parts of what belongs together in the large one.
+/// Rows of the small index. With more, each transaction would write more pages of it; with fewer, it would
+/// move shorter ranges to the large one.
 const RECENT_MAX: usize = 16 * 1024;
-/// Rows that are moved, or taken over, in one go: a message that comes meanwhile waits for a few milliseconds.
+/// Rows moved or converted in one step: a message that arrives meanwhile waits for a few milliseconds.
 const STRETCH: usize = 1024;
-/// Bytes of a hash that find a row; the whole is compared there.
+/// Bytes of a hash that are indexed; the whole hash is compared in the row.
 const BEGINNING: usize = 8;
 
-/// Where the database keeps how far that was taken over, while it is: the last beginning of a hash.
+/// The key under which the database keeps the progress of converting an older index: the last prefix
+/// converted.
 const MARK: &str = "by_hash";
 
-/// Eight bytes find a row; the whole hash is compared there. In two levels, of which the first is the smaller.
+/// The index holds eight bytes of each hash; the whole hash is compared in the row. The first of the two
+/// levels is the smaller one.
 pub(super) const TABLES: &str = "
 CREATE TABLE by_hash_recent (
     beginning BLOB NOT NULL,
@@ -46,32 +49,33 @@ CREATE TABLE by_hash (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// The writer's part of it.
+/// The writer's state of the index.
 #[derive(Debug, Default)]
 pub(super) struct ByHash {
     unwritten: Vec<([u8; BEGINNING], i64)>,
-    /// Rows of the small index, once that was asked.
+    /// Rows of the small index, once they were counted.
     recent: Option<usize>,
-    /// Where the next stretch begins.
+    /// Where the next range to move begins.
     next: [u8; BEGINNING],
-    /// Nothing is left to be taken over.
+    /// No rows of an older index are left to convert.
     whole: bool,
 }
 
 impl ByHash {
-    /// A row that was just written, and is found as one of the last.
+    /// Adds a row that was just written, and that `Recent` finds until it is written here.
     pub fn push(&mut self, conn: &Connection, row: i64, hash: &ChangeHash) -> rusqlite::Result<()> {
         self.unwritten.push((beginning(hash), row));
         if self.unwritten.len() >= NODES_MAX { self.write(conn) } else { Ok(()) }
     }
 
-    /// A row that is none of the last, or is looked up in this index at once.
+    /// Adds a row that `Recent` does not hold, or that is looked up here at once.
     pub fn insert(&mut self, conn: &Connection, row: i64, hash: &ChangeHash) -> rusqlite::Result<()> {
         self.unwritten.push((beginning(hash), row));
         self.write(conn)
     }
 
-    /// To be called before this index is asked for what [`Recent`](super::recent::Recent) may know, or that is emptied.
+    /// Call this before looking up rows here that [`Recent`](super::recent::Recent) may hold, and before
+    /// emptying that.
     pub fn write(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         let mut insert =
             conn.prepare_cached("INSERT OR IGNORE INTO by_hash_recent (beginning, log) VALUES (?1, ?2)")?;
@@ -93,7 +97,7 @@ impl ByHash {
         Ok(())
     }
 
-    /// To be called at the end of every transaction.
+    /// Call this at the end of every transaction.
     pub fn end(&mut self, conn: &Connection) -> Result<(), StoreError> {
         self.write(conn)?;
         while self.recent(conn)? >= RECENT_MAX {
@@ -102,17 +106,18 @@ impl ByHash {
         Ok(())
     }
 
-    /// Whether there is nothing to do where nothing else is.
+    /// Whether no maintenance is due.
     pub fn is_tidy(&self) -> bool {
         self.whole && self.has_space()
     }
 
-    /// For the next transaction.
+    /// Whether the small index has space for the next transaction.
     fn has_space(&self) -> bool {
         self.recent.is_none_or(|recent| recent < RECENT_MAX - STRETCH)
     }
 
-    /// Where there is nothing else to do, so that no commit has to. Says whether there was anything.
+    /// One step of maintenance while the writer is idle, so that no commit has to do it. Returns whether
+    /// there was anything to do.
     pub fn tidy(&mut self, conn: &Connection) -> Result<bool, StoreError> {
         if !self.whole {
             self.whole = !take_over(conn)?;
@@ -152,7 +157,7 @@ impl ByHash {
             conn.prepare_cached("DELETE FROM by_hash_recent WHERE beginning BETWEEN ?1 AND ?2")?;
         let moved = delete.execute(params![first, last])?;
         if has_rows && moved == 0 {
-            return Err(StoreError::Damaged { reason: "the index of hashes is".to_owned() });
+            return Err(StoreError::Damaged { reason: "the index of hashes has lost rows".to_owned() });
         }
         self.recent = self.recent.map(|recent| recent.saturating_sub(moved));
         self.next = u64::from_be_bytes(last).wrapping_add(1).to_be_bytes();
@@ -182,7 +187,7 @@ pub(super) fn find(
     if let Some(no) = find_by(FIND, conn, group, hash)? {
         return Ok(Some(no));
     }
-    // The index of the older format knows what was not taken over yet.
+    // The index of the older format finds the rows that are not converted yet.
     let taking_over = mark(conn)?.is_some();
     if taking_over { find_by(FIND_BY_OLDER, conn, group, hash) } else { Ok(None) }
 }
@@ -199,7 +204,7 @@ fn find_by(
         let id: i64 = row.get(0)?;
         match row.get_ref(1)? {
             ValueRef::Null => {
-                return Err(StoreError::Damaged { reason: "a row of the log is gone".to_owned() });
+                return Err(StoreError::Damaged { reason: "a row of the log is missing".to_owned() });
             }
             found if found == ValueRef::Blob(hash.as_bytes()) && log::group_of(id) == group.no => {
                 return Ok(Some(log::no_of(id)));
@@ -210,7 +215,7 @@ fn find_by(
     Ok(None)
 }
 
-/// The whole index again, from the log.
+/// Builds the whole index again from the log.
 pub(super) fn fill(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "DELETE FROM by_hash_recent;
@@ -220,15 +225,15 @@ pub(super) fn fill(conn: &Connection) -> rusqlite::Result<()> {
     end_taking_over(conn)
 }
 
-/// For a database of an older format, which had an index of the log in place of these tables. It goes on finding what is
-/// not in them yet.
+/// For a database of an older format, which had an index on the log in place of these tables. That index
+/// finds the rows that are not converted yet.
 pub(super) fn take_over_later(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(TABLES)?;
     if has_older(conn)? { shelf::set_value(conn, MARK, &[]) } else { fill(conn) }
 }
 
-/// Takes over some rows, those that begin alike together. Says whether there may be more. The last time drops the older
-/// index, which takes some tenths of a second where it has a million rows.
+/// Converts some rows, keeping those with the same prefix together. Returns whether there may be more. The
+/// last call drops the older index, which takes some tenths of a second for a million rows.
 fn take_over(conn: &Connection) -> rusqlite::Result<bool> {
     let Some(from) = mark(conn)? else { return Ok(false) };
     if !has_older(conn)? {
@@ -286,7 +291,7 @@ mod tests {
         ChangeHash(Sha256::digest(row.to_le_bytes()).into())
     }
 
-    /// What stands in this level, in its order.
+    /// The rows of this level, in its order.
     fn rows(conn: &Connection, table: &str) -> Vec<([u8; BEGINNING], i64)> {
         let mut rows = conn.prepare(&format!("SELECT beginning, log FROM {table}")).unwrap();
         let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
@@ -303,7 +308,7 @@ mod tests {
                 by_hash.end(&conn).unwrap();
                 assert!(by_hash.recent(&conn).unwrap() < RECENT_MAX);
                 if row % 9_100 == 0 {
-                    // As when it is opened again.
+                    // As after the database is opened again.
                     by_hash = ByHash::default();
                 }
             }
@@ -346,7 +351,7 @@ mod tests {
         assert!(!rows(&conn, "by_hash").is_empty());
     }
 
-    /// As when another table's pages have come to stand in its place.
+    /// As if another table's pages had replaced its own.
     #[test]
     fn rows_that_cannot_be_moved_are_damage() {
         let (conn, mut by_hash) = (index(), ByHash::default());

@@ -1,8 +1,9 @@
-//! Records read straight off the pages of a database that SQLite cannot walk any more: each leaf for itself, whatever
-//! has become of what is above it. What comes out may be old, doubled or wrong; whoever takes it checks it.
+//! Reads records directly from the pages of a database that SQLite cannot traverse any more: each leaf by
+//! itself, even if the pages above it are damaged. Records may be old, duplicate or wrong; the caller must
+//! check them.
 //!
-//! Reads the format at <https://www.sqlite.org/fileformat2.html>, of which it needs leaves, records and chains of
-//! overflow pages.
+//! Implements the parts of <https://www.sqlite.org/fileformat2.html> that it needs: leaves, records and
+//! chains of overflow pages.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,7 +12,7 @@ use rusqlite::types::Value;
 
 const WAL_HEADER: u64 = 32;
 const FRAME_HEADER: usize = 24;
-/// More than any row has.
+/// More columns than any row has.
 const COLUMNS_MAX: usize = 64;
 
 /// One row of a table, or one entry of an index or of a table without row ids.
@@ -21,7 +22,7 @@ pub(super) struct Record {
     pub values: Vec<Value>,
 }
 
-/// A file that bytes are read from at any place.
+/// A file that can be read at any offset.
 pub trait Bytes: Read + Seek {}
 impl<T: Read + Seek> Bytes for T {}
 
@@ -31,16 +32,16 @@ pub(super) struct Pages<'a> {
     log: Option<&'a mut dyn Bytes>,
     size: usize,
     count: u32,
-    /// Where each frame's page lies in the log, the newest last.
+    /// The offset of each frame's page in the log, the newest last.
     frames: Vec<(u32, u64)>,
     latest: BTreeMap<u32, u64>,
-    /// Whether any page could be read, and why one could not.
+    /// Whether any page could be read, and the error of one that could not.
     any_read: bool,
     failed: Option<io::Error>,
 }
 
 impl<'a> Pages<'a> {
-    /// `size`: of a page in bytes; the file's own word for it may be damaged too.
+    /// `size` is the size of a page in bytes; the one in the file's header may be damaged too.
     pub fn open(
         file: &'a mut dyn Bytes,
         mut log: Option<&'a mut dyn Bytes>,
@@ -52,7 +53,7 @@ impl<'a> Pages<'a> {
         if let Some(log) = log.as_deref_mut() {
             let end = log.seek(SeekFrom::End(0))?;
             let current = [WAL_HEADER - 16, WAL_HEADER + 8].map(|at| read_at(log, at, 8).unwrap_or_default());
-            // What was left behind the end when the log was last begun anew is older than what is before it.
+            // Frames left behind the end of a restarted log are older than those before it.
             let (mut left, mut of_now) = (Vec::new(), Vec::new());
             let mut at = WAL_HEADER;
             while at + (FRAME_HEADER + size) as u64 <= end {
@@ -70,8 +71,8 @@ impl<'a> Pages<'a> {
         Ok(Self { file, log, size, count, frames, latest, any_read: false, failed: None })
     }
 
-    /// Hands out every record that can be made out, the newest version of a page first. A page that the disk does not
-    /// give is lost like any other that is damaged; it is an error if it gives none.
+    /// Returns every record that can be recognized, the newest version of a page first. A page that the disk
+    /// cannot read is lost like any damaged one; it is an error if no page can be read.
     pub fn records<E: From<io::Error>>(
         &mut self,
         mut take: impl FnMut(Record) -> Result<(), E>,
@@ -124,7 +125,7 @@ impl<'a> Pages<'a> {
         take: &mut impl FnMut(Record) -> Result<(), E>,
     ) -> Result<(), E> {
         let start = if number == 1 { 100 } else { 0 };
-        // Entries of an index, and of a table without row ids, stand on inner pages too.
+        // In an index, or a table without row ids, inner pages hold entries too.
         let (is_table, pointers, child) = match page.get(start) {
             Some(0x0d) => (true, start + 8, 0),
             Some(0x0a) => (false, start + 8, 0),
@@ -149,7 +150,7 @@ impl<'a> Pages<'a> {
         Some(Record { rowid, values: values(&payload)? })
     }
 
-    /// What does not fit a page goes on over a chain of others.
+    /// A record that does not fit its page continues on a chain of overflow pages.
     fn payload(&mut self, page: &[u8], at: usize, length: u64, is_table: bool) -> Option<Vec<u8>> {
         let length = usize::try_from(length).ok().filter(|length| *length <= PAYLOAD_MAX)?;
         let usable = self.size;
@@ -173,14 +174,14 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// Whether a write-ahead log holds the end of a transaction behind its first `readable` frames, of the same age as what
-/// came before. Older ones are left from before the log was begun anew.
+/// Whether a write-ahead log holds the end of a transaction behind its first `readable` frames, with the
+/// log's current salt. Frames with another salt are left from before the log was restarted.
 pub(super) fn commits_behind(log: &mut dyn Bytes, size: usize, readable: u64) -> io::Result<bool> {
     let end = log.seek(SeekFrom::End(0))?;
     let header = read_at(log, 0, WAL_HEADER as usize)?;
     let step = (FRAME_HEADER + size) as u64;
     let mut salts = header[16..24].to_vec();
-    // A whole one may be all that was written of a log that was begun anew.
+    // An intact header may be all that was written after a restart.
     if !is_whole(&header) {
         salts = read_at(log, WAL_HEADER + 8, 8)?;
     }
@@ -195,7 +196,8 @@ pub(super) fn commits_behind(log: &mut dyn Bytes, size: usize, readable: u64) ->
     Ok(false)
 }
 
-/// Whether the header of a write-ahead log has its checksum. Source: SQLite's file format, "Checksum Algorithm".
+/// Whether the checksum of a write-ahead log's header is right. Source: SQLite's file format, "Checksum
+/// Algorithm".
 fn is_whole(header: &[u8]) -> bool {
     let Some(magic) = u32_at(header, 0) else { return false };
     let word = |at| u32_at(header, at).map(|word| if magic & 1 == 1 { word } else { word.swap_bytes() });
@@ -208,14 +210,14 @@ fn is_whole(header: &[u8]) -> bool {
     (u32_at(header, 24), u32_at(header, 28)) == (Some(first), Some(second))
 }
 
-/// No row of ours is longer: the largest body, and what is kept with it.
+/// No row of ours is longer: the longest body and the columns beside it.
 const PAYLOAD_MAX: usize = peer_engine::limits::CHANGE_BYTES_MAX + 4096;
 
 fn read_at(file: &mut dyn Bytes, from: u64, length: usize) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::with_capacity(length);
     file.take(length as u64).read_to_end(&mut bytes)?;
-    // The file may be cut off.
+    // The file may be truncated.
     bytes.resize(length, 0);
     Ok(bytes)
 }
@@ -257,7 +259,7 @@ fn value(serial: u64, content: &mut &[u8]) -> Option<Value> {
     })
 }
 
-/// Big-endian, in groups of seven bits; the ninth byte counts whole.
+/// A varint: big-endian, in groups of seven bits; the ninth byte counts with all eight.
 fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let mut number = 0u64;
     for place in 0..9 {
@@ -300,7 +302,7 @@ mod tests {
         records
     }
 
-    /// A disk of which these pages cannot be read.
+    /// A disk that cannot read these pages.
     struct Broken<'a>(Cursor<&'a [u8]>, std::ops::Range<u64>);
 
     impl Read for Broken<'_> {
@@ -361,7 +363,7 @@ mod tests {
         }
         drop(conn);
         let mut bytes = std::fs::read(&path).unwrap();
-        // Neither the header nor the root is needed.
+        // Neither the header nor the root page is needed.
         bytes[..4096].fill(0);
         let records = carve(&bytes, None);
         assert_eq!(records.len(), 500);
@@ -390,7 +392,7 @@ mod tests {
         assert!(carve(&file, Some(&log[..100])).iter().all(|record| record.rowid != Some(2)));
     }
 
-    /// As a `kill` leaves it that comes while SQLite flushes the header of a log which it begins anew.
+    /// The state after a `kill` while SQLite flushes the header of a log that it restarts.
     #[test]
     fn a_log_that_was_just_begun_anew_has_lost_nothing() {
         let dir = tempfile::tempdir().unwrap();
@@ -408,14 +410,14 @@ mod tests {
         log[32..].copy_from_slice(&old[32..]);
         let lost = |log: &[u8], readable| commits_behind(&mut Cursor::new(log), 4096, readable).unwrap();
         assert!(!lost(&log, 0));
-        // Where it was not, a damaged header hides all of it.
+        // If it was not restarted, a damaged header hides the whole log.
         assert!(lost(&old, 0));
         let mut damaged = old.clone();
         damaged[17] ^= 1;
         assert!(lost(&damaged, 0));
     }
 
-    /// Whatever the bytes are, it ends and does not panic.
+    /// With any bytes, it ends and does not panic.
     #[test]
     fn any_bytes_are_survived() {
         let mut state = 1u64;

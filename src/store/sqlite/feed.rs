@@ -1,7 +1,7 @@
-//! The order in which entries of all groups arrived: where somebody who was away goes on.
+//! The order in which entries of all groups arrived: a client that was away continues from its place in it.
 //!
-//! Kept for the last [`FEED_MAX`] entries only. A place in it names the entry that stands there, so that a place in
-//! another database, or in one that was restored from a copy, is not taken for one in this.
+//! Only the last [`FEED_MAX`] entries are kept. A place names its entry, so that a place in another database,
+//! or in one that was restored from a backup, is not taken for one in this.
 
 use peer_engine::group::{EntryNo, GroupNo};
 use peer_engine::id::{ChangeHash, PeerId};
@@ -12,13 +12,13 @@ use super::log;
 use crate::limits::FEED_MAX;
 use crate::store::FeedPlace;
 
-/// How many entries come between two looks for what can go.
+/// Number of entries between two removals of old rows.
 const PRUNE_EVERY: i64 = 1024;
 
-/// How many of the last entries are looked at for somebody's own.
+/// Number of the last entries that are searched for an author's own.
 const RECENT: i64 = 1024;
 
-/// An entry as the feed knows it.
+/// An entry in the feed.
 pub(super) struct Arrived {
     pub group: GroupNo,
     pub no: EntryNo,
@@ -26,7 +26,7 @@ pub(super) struct Arrived {
     pub place: FeedPlace,
 }
 
-/// Within the transaction that writes the entry.
+/// Call this in the transaction that writes the entry.
 pub(super) fn append(conn: &Connection, group: GroupNo, no: EntryNo) -> rusqlite::Result<()> {
     conn.prepare_cached("INSERT INTO feed (log) VALUES (?1)")?.execute([log::row_id(group, no)])?;
     let seq = conn.last_insert_rowid();
@@ -36,7 +36,7 @@ pub(super) fn append(conn: &Connection, group: GroupNo, no: EntryNo) -> rusqlite
     Ok(())
 }
 
-/// After the newest entry.
+/// The place after the newest entry.
 pub(super) fn end(conn: &Connection) -> rusqlite::Result<FeedPlace> {
     let mut statement = conn.prepare_cached(
         "SELECT feed.seq, log.hash FROM feed LEFT JOIN log ON log.id = feed.log ORDER BY feed.seq DESC LIMIT 1",
@@ -45,7 +45,8 @@ pub(super) fn end(conn: &Connection) -> rusqlite::Result<FeedPlace> {
     Ok(place.unwrap_or_default())
 }
 
-/// What arrived after `place`, in order. `None` when it is no place here, or too much arrived since.
+/// What arrived after `place`, in order. `None` when `place` is not in this feed, or too much has arrived
+/// since.
 pub(super) fn after(
     conn: &Connection,
     from: FeedPlace,
@@ -99,7 +100,7 @@ pub(super) fn recent_of(
     Ok(found)
 }
 
-/// A row that is gone or damaged is a place nobody can come back to.
+/// A place whose row is lost or damaged is not valid any more.
 fn place(seq: i64, hash: ValueRef<'_>) -> FeedPlace {
     let beginning = hash.as_blob().ok().and_then(|hash| hash.first_chunk::<8>()).copied();
     FeedPlace { seq: seq as u64, entry: beginning.unwrap_or_default() }

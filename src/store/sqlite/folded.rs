@@ -1,5 +1,6 @@
-//! What entries have set, in tables: a value of the group, or a mark on another entry. Each row also holds the place in
-//! display order of the entry that set it, so that the last one counts whatever the order of arrival.
+//! The values that entries have set, in tables: registers of the group, and marks on other entries. Each row
+//! also holds the place in display order of the entry that set it, so that the last one wins in any order of
+//! arrival.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ use rusqlite::{Connection, params};
 use super::log::OrderKey;
 use crate::store::MarkOn;
 
-/// What entries have put on other entries, by the entry that it lies on.
+/// The marks that entries have set, by the entry that they are on.
 pub(super) const TABLES: &str = "
 CREATE TABLE mark (
     grp INTEGER NOT NULL,
@@ -26,7 +27,7 @@ CREATE TABLE mark (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Sets what this entry sets, if anything.
+/// Applies what this entry sets, if anything.
 pub(super) fn fold(conn: &Connection, group: GroupNo, entry: &Opened<'_>) -> rusqlite::Result<()> {
     match kinds::fold(entry) {
         Some(fold) => set(conn, group, (entry.eff, entry.id), &fold),
@@ -34,7 +35,7 @@ pub(super) fn fold(conn: &Connection, group: GroupNo, entry: &Opened<'_>) -> rus
     }
 }
 
-/// Sets a value, unless an entry that is later in display order has.
+/// Sets a value, unless an entry later in display order has set it.
 pub(super) fn set(
     conn: &Connection,
     group: GroupNo,
@@ -64,7 +65,7 @@ pub(super) fn set(
     Ok(())
 }
 
-/// Takes away what this entry has set: it is about to be set again, at another place in display order.
+/// Removes what this entry has set, before it is set again at another place in display order.
 pub(super) fn forget(conn: &Connection, group: GroupNo, entry: &Opened<'_>) -> rusqlite::Result<()> {
     let hash = &entry.id.0[..];
     match kinds::fold(entry) {
@@ -86,7 +87,7 @@ pub(super) fn forget(conn: &Connection, group: GroupNo, entry: &Opened<'_>) -> r
     Ok(())
 }
 
-/// What lies on these entries of a group, in one query; without what was taken away again.
+/// The marks on these entries of a group, in one query; without those that were removed again.
 pub(super) fn marks(
     conn: &Connection,
     group: GroupNo,

@@ -1,4 +1,4 @@
-//! The groups as the writer holds them in memory.
+//! The groups in the writer's memory.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::store::StoreError;
 pub(super) struct Held {
     pub row: GroupRow,
     pub changed: bool,
-    /// The newest entry in display order as of the last commit: what arrives below it arrives late.
+    /// The newest entry in display order at the last commit: an entry that arrives below it is late.
     pub newest_committed: Option<OrderKey>,
     pub newest: Option<OrderKey>,
 }
@@ -39,7 +39,7 @@ pub(super) fn held_groups(conn: &Connection) -> Result<BTreeMap<GroupNo, Held>, 
             let reason = format!("{} is not what its first change says", row.name);
             return Err(StoreError::Damaged { reason });
         }
-        // Nothing depends on what arrived last. Cheap enough to be held against the log at each start.
+        // No entry depends on the last to arrive. This check against the log is cheap enough for each start.
         let last = EntryNo(row.entries);
         if log::last(conn, row.no)? != last || !row.heads.contains(&last) {
             return Err(StoreError::Damaged {
@@ -52,15 +52,15 @@ pub(super) fn held_groups(conn: &Connection) -> Result<BTreeMap<GroupNo, Held>, 
     Ok(groups)
 }
 
-/// Under another id it would be a group that nobody else is in.
+/// Checks the group's id: under a wrong id it would be a group without other members.
 fn begins_with(group: &GroupRow, genesis: &[u8]) -> bool {
-    // A change's hash leaves out its first eight bytes.
+    // The hash of a change does not cover its first eight bytes.
     let hashed = genesis.get(8..).unwrap_or_default();
     let name = group.name.as_str().as_bytes();
     group.id.0[..] == Sha256::digest(hashed)[..] && hashed.windows(name.len()).any(|part| part == name)
 }
 
-/// For [`group_row`]; the first change last.
+/// The values for [`group_row`]; the first change comes last.
 pub(super) const GROUPS: &str = "SELECT no, id, name, joined, caught_up, entries, heads, genesis FROM grp";
 
 pub(super) fn group_row(row: &rusqlite::Row<'_>) -> Result<GroupRow, StoreError> {

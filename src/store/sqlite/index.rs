@@ -1,5 +1,5 @@
-//! What is derived from the log: the order of display, actors, what entries set, forks, words. All of it can be
-//! thrown away and rebuilt; nothing here is ever sent to a peer.
+//! What is derived from the log: the display order, actors, registers and marks, forks, words. All of it can
+//! be deleted and rebuilt; none of it is ever sent to a peer.
 
 use peer_engine::change::Content;
 use peer_engine::group::{EntryNo, GroupNo};
@@ -20,7 +20,8 @@ pub(super) struct Actor {
     pub last_no: EntryNo,
 }
 
-/// Puts an entry into the order of display. `Some` number when one of this hash is there already.
+/// Inserts an entry into the display order. Returns the number of the entry with this hash if there is one
+/// already.
 pub(super) fn insert_entry(
     conn: &Connection,
     group: GroupNo,
@@ -39,14 +40,14 @@ pub(super) fn insert_entry(
     Ok(Some(EntryNo(no as u64)))
 }
 
-/// Takes an entry out of the order of display.
+/// Removes an entry from the display order.
 pub(super) fn remove_entry(conn: &Connection, group: GroupNo, (eff, hash): OrderKey) -> rusqlite::Result<()> {
     let mut delete = conn.prepare_cached("DELETE FROM entry WHERE grp = ?1 AND eff = ?2 AND hash = ?3")?;
     delete.execute(params![group.0, eff, &hash.0[..]])?;
     Ok(())
 }
 
-/// The place of entry `no` in the order of display. Looks through the whole group.
+/// The place of entry `no` in the display order. Searches the whole group.
 pub(super) fn order_key(
     conn: &Connection,
     group: GroupNo,
@@ -95,8 +96,8 @@ pub(super) struct Written<'a> {
     pub content: &'a Content,
 }
 
-/// Everything that follows from an entry, but for its place in the order, its words, and what its actor has come to:
-/// that it gives, where it is something else now, for [`put_actor`] before the commit.
+/// Writes everything derived from an entry, except its place in the display order, its words and its actor's
+/// row. Returns the actor if it has changed; the caller passes it to [`put_actor`] before the commit.
 pub(super) fn derive(
     conn: &Connection,
     group: GroupRef,
@@ -118,7 +119,7 @@ pub(super) fn put_actor(conn: &Connection, actor: Actor) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Keeps the proof that an author equivocates: one for each actor, the first that was seen.
+/// Keeps the proof that an author equivocates: for each actor, the first one seen.
 fn keep_fork(conn: &Connection, group: GroupRef, entry: &Written<'_>) -> Result<(), StoreError> {
     let mut known = conn.prepare_cached("SELECT 1 FROM fork WHERE grp = ?1 AND actor = ?2")?;
     if known.exists(params![group.no.0, &entry.actor_id.0[..]])? {
@@ -137,9 +138,9 @@ fn keep_fork(conn: &Connection, group: GroupRef, entry: &Written<'_>) -> Result<
     Ok(())
 }
 
-/// Until its first fork an actor's entries are a chain, each among the dependencies of the next: walk it
-/// down, past the shortcuts that an author may add. All walks together cost no more than the actor has written,
-/// since one fork is kept for each.
+/// Up to its first fork, an actor's entries are a chain in which each depends on the one before. This walks
+/// down the chain and skips the additional dependencies on earlier entries that an author may add. All walks
+/// together visit no more entries than the actor has written, since only one fork is kept for each actor.
 fn earlier_with_seq(
     conn: &Connection,
     group: GroupRef,
@@ -147,7 +148,8 @@ fn earlier_with_seq(
 ) -> Result<Option<ChangeHash>, StoreError> {
     let mut at = log::node(conn, group, entry.actor.last_no)?;
     while let Some(node) = at.take() {
-        // A proof that cannot be shown is none: a damaged row must not put the blame on its author.
+        // Without a readable first entry there is no proof: a damaged row must not put the blame on its
+        // author.
         if node.seq == entry.seq {
             return match log::read(conn, group, node.no) {
                 Ok(other) => Ok(other.map(|other| other.hash)),
@@ -182,7 +184,7 @@ pub(super) fn forks(conn: &Connection) -> Result<Vec<Fork>, StoreError> {
     Ok(forks.collect::<Result<_, _>>()?)
 }
 
-/// Throws away everything derived but for what stands in the log's own rows.
+/// Deletes everything derived, except the fields in the log's own rows.
 pub(super) fn clear(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "DELETE FROM entry;

@@ -1,5 +1,5 @@
-//! The change log: rows that rebuild the exact bytes of their changes. Nothing read here is served unless
-//! it matches its hash.
+//! The change log: rows from which the exact bytes of the changes are rebuilt. A change is served only if it
+//! matches its hash.
 
 use peer_engine::change::{Body, Change, Content, Header, Verified};
 use peer_engine::group::{EntryNo, GroupNo, Node};
@@ -15,19 +15,19 @@ pub(super) type OrderKey = (i64, ChangeHash);
 
 const NO_BITS: u32 = 40;
 const NO_MAX: u64 = (1 << NO_BITS) - 1;
-/// No entry of a log has a higher number. Above it stand those that are stranded.
+/// Maximum number of an entry of the log. Stranded entries have larger numbers.
 pub(super) const LAST: EntryNo = EntryNo((1 << (NO_BITS - 1)) - 1);
 /// Largest group number whose rows still fit a row id.
 pub(super) const GROUP_NO_MAX: u32 = (1 << (63 - NO_BITS)) - 1;
 
-/// A group as far as its log needs to know it: what its rows count as, and what its first entries depend on.
+/// What the log needs to know of a group: its number in row ids, and the id that its first entries depend on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GroupRef {
     pub no: GroupNo,
     pub id: GroupId,
 }
 
-/// A change read back whole, and checked.
+/// A change read from its row, and checked.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub no: EntryNo,
@@ -35,12 +35,12 @@ pub(super) struct Stored {
     pub change: Change,
     pub bytes: Vec<u8>,
     pub eff: i64,
-    /// What its effective time has to be by those of its dependencies. No hash covers it.
+    /// The effective time that follows from those of its dependencies. No hash covers it.
     pub eff_follows: i64,
     pub late: bool,
 }
 
-/// What is written of a change besides itself.
+/// What a row holds of a change besides the change itself.
 pub(super) struct Position<'a> {
     pub no: EntryNo,
     pub actor: i64,
@@ -62,12 +62,12 @@ pub(super) fn no_of(row_id: i64) -> EntryNo {
     EntryNo(row_id as u64 & NO_MAX)
 }
 
-/// Whether it is an entry that is only kept and shown, and is no part of the log yet.
+/// Whether the entry is stranded: stored and shown, but not part of the log yet.
 pub(super) fn is_stranded(no: EntryNo) -> bool {
     no > LAST
 }
 
-/// Writes a new row. One that is stranded needs no numbers of its dependencies.
+/// Writes a new row. A stranded entry needs no numbers of its dependencies.
 pub(super) fn write(
     conn: &Connection,
     group: GroupRef,
@@ -112,7 +112,7 @@ pub(super) fn remove(conn: &Connection, group: GroupNo, no: EntryNo) -> rusqlite
     Ok(())
 }
 
-/// Whether the row says that its entry arrived late; false where there is none.
+/// Whether the row says that its entry arrived late; false if there is no row.
 pub(super) fn is_late(conn: &Connection, group: GroupRef, no: EntryNo) -> rusqlite::Result<bool> {
     let mut statement = conn.prepare_cached("SELECT late FROM log WHERE id = ?1")?;
     let late = statement.query_row([row_id(group.no, no)], |row| row.get(0)).optional()?;
@@ -125,7 +125,7 @@ pub(super) fn set_late(conn: &Connection, group: GroupNo, no: EntryNo, late: boo
     Ok(())
 }
 
-/// The effective time that stands in the row.
+/// The effective time in the row.
 pub(super) fn eff(conn: &Connection, group: GroupNo, no: EntryNo) -> Result<Option<i64>, StoreError> {
     let mut statement = conn.prepare_cached("SELECT eff FROM log WHERE id = ?1")?;
     let eff = statement.query_row([row_id(group, no)], |row| row.get(0)).optional();
@@ -156,7 +156,7 @@ pub(super) fn node(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Op
     rows.next()?.map(|row| node_of(group, row)).transpose()
 }
 
-/// Largest number first, the genesis last.
+/// Sorted by number, largest first, the genesis last.
 pub(super) fn nodes_below(
     conn: &Connection,
     group: GroupRef,
@@ -203,7 +203,7 @@ pub(super) fn hash(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Ch
     Ok(key(conn, group, no)?.0)
 }
 
-/// The hash and the effective time that stand in the row.
+/// The hash and the effective time in the row.
 fn key(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<(ChangeHash, i64), StoreError> {
     if no == EntryNo::GENESIS {
         return Ok((group.id.genesis(), 0));
@@ -212,11 +212,11 @@ fn key(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<(ChangeHash, i
     let found = statement
         .query_row([row_id(group.no, no)], |row| Ok((ChangeHash(row.get(0)?), row.get(1)?)))
         .optional();
-    let gone = StoreError::Row { group: group.no, no, reason: "it is gone" };
+    let gone = StoreError::Row { group: group.no, no, reason: "its row is missing" };
     found.map_err(StoreError::of_row(group.no, no))?.ok_or(gone)
 }
 
-/// What the row says that its entry depends on; nothing where that cannot be read, or is said by hashes.
+/// The numbers of the dependencies in the row; empty if they cannot be read, or are stored as hashes.
 pub(super) fn deps(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Vec<EntryNo>, StoreError> {
     let mut statement = conn.prepare_cached("SELECT deps FROM log WHERE id = ?1")?;
     let bytes: Option<Vec<u8>> = statement.query_row([row_id(group.no, no)], |row| row.get(0)).optional()?;
@@ -224,7 +224,7 @@ pub(super) fn deps(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Ve
     Ok(decode_deps(group.no, no, &bytes).unwrap_or_default())
 }
 
-/// Reads a change back, rebuilds its bytes and holds them against its hash.
+/// Reads a change, rebuilds its bytes and compares them with its hash.
 pub(super) fn read(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Option<Stored>, StoreError> {
     let mut statement = conn.prepare_cached(
         "SELECT late, eff, hash, bytes, seq, max_op, deps, at, kind, re, sender, signature, body
@@ -271,7 +271,7 @@ pub(super) fn read(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Op
     Ok(Some(Stored { no, hash, change, bytes, eff, eff_follows, late }))
 }
 
-/// `None` when the time cannot be one.
+/// `None` when the value is not a valid time.
 fn content(row: &Row<'_>) -> rusqlite::Result<Option<Content>> {
     let Some(at) = Timestamp::from_millis(row.get(7)?) else { return Ok(None) };
     let body = match row.get_ref(12)? {
@@ -298,12 +298,12 @@ fn decode_deps(group: GroupNo, no: EntryNo, bytes: &[u8]) -> Result<Vec<EntryNo>
         .ok_or(StoreError::Row { group, no, reason: "its dependencies are not readable" })
 }
 
-/// The dependencies of a stranded entry: their hashes in full, since some of them have no number here.
+/// The dependencies of a stranded entry: full hashes, since some of them have no number here.
 pub(super) fn hashes(bytes: &[u8]) -> Vec<ChangeHash> {
     bytes.chunks(ChangeHash::BYTES).filter_map(ChangeHash::from_slice).collect()
 }
 
-/// Heads as they are kept with their group.
+/// Heads as they are stored with their group.
 pub(super) fn encode_heads(heads: &[EntryNo]) -> Vec<u8> {
     let mut out = Vec::with_capacity(heads.len() * 3);
     for head in heads {

@@ -1,8 +1,8 @@
 //! The store on disk: one SQLite file, one connection that writes.
 //!
-//! A commit returns when the operating system has all transactions on disk. Readers have connections of their
-//! own and neither wait for the writer nor make it wait. Opening reads the list of groups and what waits to be indexed,
-//! never the history.
+//! A commit returns when all transactions are on disk. Readers have connections of their own; they neither
+//! wait for the writer nor block it. Opening reads the list of groups and the messages that wait to be
+//! indexed, never the history.
 
 mod append;
 mod by_hash;
@@ -50,7 +50,7 @@ use peer_engine::group::{Admitted, ChangeGraph, EntryNo, GroupNo, Node, effectiv
 use peer_engine::id::{ActorId, ChangeHash, MeshId, PeerId};
 use peer_engine::store::{Fork, GroupRow, KnownPeer, Sent, Store};
 
-/// The writer. Drop it, or lose the process, and everything since the last transaction is gone.
+/// The writer. If it is dropped, or the process dies, everything since the last commit is lost.
 #[derive(Debug)]
 pub struct SqliteStore {
     wal: WriteAheadLog,
@@ -65,18 +65,19 @@ pub struct SqliteStore {
     by_hash: ByHash,
     /// A transaction is open.
     writing: bool,
-    /// `groups` could not be read again after a rollback.
+    /// `groups` could not be reloaded after a rollback.
     stale: bool,
 }
 
 impl SqliteStore {
-    /// Opens the database of the peer `own`, and makes it first if there is none.
+    /// Opens the database of the peer `own`; creates it if there is none.
     pub fn open(path: &Path, own: PeerId) -> Result<Self, StoreError> {
         Self::open_settled(path, own, |_| Ok(()))
     }
 
-    /// Opens a database that was not closed, given its write-ahead log: what is in there goes into the database before
-    /// anything is written, as far as the disk lets it. Damaged is one that has transactions behind what can be read of it.
+    /// Opens a database that was not closed, given its write-ahead log. Before anything is written, the log
+    /// is moved into the database as far as the disk allows. The log is damaged if it has transactions behind
+    /// its readable part.
     pub fn open_unclosed(path: &Path, own: PeerId, log: &mut dyn Bytes) -> Result<Self, StoreError> {
         Self::open_settled(path, own, |conn| write_ahead_log::settle(conn, log))
     }
@@ -112,22 +113,22 @@ impl SqliteStore {
         &self.path
     }
 
-    /// Closes a sound database: its write-ahead log goes into it, unless somebody still reads. One that is only dropped
-    /// leaves its log as it is, for that may hold what can be read nowhere else.
+    /// Closes a sound database: moves its write-ahead log into it, unless a reader is open. A store that is
+    /// only dropped leaves the log as it is, since it may hold what can be read nowhere else.
     pub fn close(mut self) {
-        // Nothing was promised of what a failing disk takes now.
+        // On a failing disk nothing more can be promised now.
         let _ = self.commit();
         self.wal.close();
-        // Where that fails, the log stays, and is settled when the database is opened.
+        // If that fails, the log stays, and is moved when the database is opened.
         let _ = schema::keep_log_at_close(&self.conn, false);
     }
 
-    /// Another connection that only reads. It sees what is committed.
+    /// Opens another connection, which only reads. It sees what is committed.
     pub fn reader(&self, mesh: MeshId) -> Result<Reader, StoreError> {
         Reader::open(&self.path, mesh)
     }
 
-    /// Computes everything derived again from the log, in one transaction. Commits.
+    /// Computes everything derived from the log again, in one transaction. Commits.
     pub fn rebuild(&mut self) -> Result<(), StoreError> {
         self.commit()?;
         self.write(|store| {
@@ -145,7 +146,7 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Keeps `snapshot` in place of the group's last one.
+    /// Stores `snapshot` in place of the group's last one.
     pub fn put_snapshot(&mut self, group: GroupNo, snapshot: &Snapshot) -> Result<(), StoreError> {
         self.write(|store| Ok(shelf::put_snapshot(&store.conn, group, snapshot)?))
     }
@@ -161,7 +162,7 @@ impl SqliteStore {
 
     fn begin(&mut self) -> Result<(), StoreError> {
         if self.writing {
-            // Some errors, of reads too, make SQLite end the transaction by itself.
+            // Some errors, even of reads, make SQLite end the transaction by itself.
             return if self.conn.is_autocommit() { Err(StoreError::RolledBack) } else { Ok(()) };
         }
         if self.stale {
@@ -178,7 +179,7 @@ impl SqliteStore {
         self.by_hash = ByHash::default();
         self.recent = Recent::default();
         if self.writing && !self.conn.is_autocommit() {
-            // Closing the connection would do the same; nothing depends on the answer.
+            // Closing the connection would also roll back; the result does not matter.
             let _ = self.conn.execute_batch("ROLLBACK");
         }
         self.writing = false;
@@ -192,7 +193,7 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Writes what was held back, and ends the transaction.
+    /// Writes what was put off until the commit, and ends the transaction.
     fn end(&mut self) -> Result<(), StoreError> {
         self.words.index_if_due(&self.conn)?;
         self.by_hash.end(&self.conn)?;
@@ -211,7 +212,7 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Begins to know a group whose row was just written.
+    /// Adds a group whose row was just written.
     fn hold_group(&mut self, group: GroupNo) -> Result<(), StoreError> {
         let mut statement = self.conn.prepare_cached(&format!("{GROUPS} WHERE no = ?1"))?;
         let row = statement.query_row([group.0], |row| Ok(group_row(row)))??;
@@ -347,7 +348,7 @@ impl Store for SqliteStore {
     }
 
     fn hash_by_order(&self, group: GroupNo, no: EntryNo) -> Result<Option<ChangeHash>, StoreError> {
-        // Whoever came upon it may have read another database.
+        // The reader that found the damage may have read another database.
         if self.groups.get(&group).is_none_or(|held| no.0 > held.row.entries) {
             return Ok(None);
         }
@@ -356,7 +357,7 @@ impl Store for SqliteStore {
             Some((_, hash)) if log::hash(&self.conn, key, no).is_ok_and(|in_row| in_row == hash) => {
                 Ok(Some(hash))
             }
-            // Which of them to ask for, only a look at the whole can tell.
+            // Only a salvage of the whole database can tell which of them to request.
             _ => Err(nowhere(no)),
         }
     }
@@ -387,10 +388,10 @@ impl Store for SqliteStore {
             log::remove(&store.conn, group, no)?;
             log::write(&store.conn, key, change, &position)?;
             store.by_hash.insert(&store.conn, log::row_id(group, no), &change.hash())?;
-            // Whoever follows was not given it while it was damaged.
+            // Clients that follow the feed did not get it while it was damaged.
             feed::append(&store.conn, group, no)?;
             store.words.index(&store.conn)?;
-            // It may have been damaged when it was to be indexed.
+            // It may have been damaged when it should have been indexed.
             if let Some(text) = words::words_of(change.content()) {
                 words::index_unless_there(&store.conn, log::row_id(group, no), text)?;
             }
@@ -482,14 +483,14 @@ impl Store for SqliteStore {
         let merged =
             self.write(|store| Ok(store.by_hash.tidy(&store.conn)? || store.words.tidy(&store.conn)?));
         match merged.and_then(|more| self.publish().map(|_| more)) {
-            // It can wait, and whoever writes next is told why it does not work.
+            // It can wait: if writing does not work, the next write reports why.
             Err(error) if !error.is_damage() => Ok(false),
             merged => merged,
         }
     }
 }
 
-/// More is wrong than the one row: log and order do not belong together.
+/// More than one row is wrong: log and display order disagree.
 fn nowhere(no: EntryNo) -> StoreError {
-    StoreError::Damaged { reason: format!("entry {} has lost its place", no.0) }
+    StoreError::Damaged { reason: format!("entry {} does not fit the display order", no.0) }
 }

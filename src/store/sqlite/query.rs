@@ -1,14 +1,14 @@
-//! Queries for the full-text index. What a user types is only ever words to look for: none of it reaches the query
-//! language of FTS5.
+//! Queries for the full-text index. What a user types is treated as words only: none of it is read as FTS5
+//! query syntax.
 
 use crate::limits::SEARCH_WORDS_MAX;
 
-/// The words of `text` as a query for all of them, the last one as a beginning; `None` when there are none.
+/// A query for all words of `text`, the last one as a prefix; `None` when there are none.
 pub(super) fn words(text: &str) -> Option<String> {
     Some(whole_words(text)? + " *")
 }
 
-/// The same with the last one as it is.
+/// A query for all words of `text`, the last one as a whole word; `None` when there are none.
 pub(super) fn whole_words(text: &str) -> Option<String> {
     let words: Vec<String> = text
         .split(|c: char| c.is_whitespace() || c.is_control() || c == '"')
@@ -19,7 +19,7 @@ pub(super) fn whole_words(text: &str) -> Option<String> {
     if words.is_empty() { None } else { Some(words.join(" ")) }
 }
 
-/// The words of `name` next to each other; `None` when there are none.
+/// A query for the words of `name` next to each other; `None` when there are none.
 pub(super) fn phrase(name: &str) -> Option<String> {
     let text: String = name.chars().map(|c| if c.is_control() || c == '"' { ' ' } else { c }).collect();
     text.chars().any(char::is_alphanumeric).then(|| format!("\"{text}\""))

@@ -1,5 +1,5 @@
-//! What the faces read: history by pages, entries as they arrived, changes for an export. Each call sees one
-//! state of the database, the last one committed when it began.
+//! What user interfaces read: history by pages, entries in order of arrival, changes for an export. Each call
+//! sees one state of the database: the last commit before it began.
 
 mod ahead;
 mod attention;
@@ -26,27 +26,27 @@ use super::{folded, group_name, index, query, schema, search, shelf, stranded};
 use crate::limits::PAGE_MAX;
 use crate::store::{Entry, Hit, Page, PageOf, Snapshot, StoreError};
 
-/// A connection that only reads. It may move between threads; open one for each that reads at a time.
+/// A read-only connection. It may move between threads; open one for each concurrent read.
 #[derive(Debug)]
 pub struct Reader {
     conn: Connection,
     path: PathBuf,
     mesh: MeshId,
     directory: GroupId,
-    /// Damaged entries that were come upon.
+    /// Damaged entries that reads have found.
     damage: RefCell<Vec<(GroupNo, EntryNo)>>,
-    /// `None` until words are looked for.
+    /// `None` until the first search.
     tail: RefCell<Option<Tail>>,
 }
 
-/// A group as its entries are read.
+/// A group, as needed to read its entries.
 struct Source {
     group: GroupRef,
     name: GroupName,
 }
 
 impl Reader {
-    /// Reads the database of a peer of `mesh`; a store must have made it.
+    /// Opens the database of a peer of `mesh`; a store must have created it.
     pub fn open(path: &Path, mesh: MeshId) -> Result<Self, StoreError> {
         let conn = schema::open_reader(path)?;
         let directory = Genesis::public(mesh, GroupName::directory()).id();
@@ -86,7 +86,8 @@ impl Reader {
         })
     }
 
-    /// A page that has nothing beyond it ends where the whole order ends, which is looked up from that side.
+    /// A page without more entries beyond it ends at the end of the display order, so it is read from that
+    /// side.
     fn ends_where_it_says(&self, group: GroupNo, page: &PageOf<EntryNo>) -> Result<bool, StoreError> {
         let (Some(first), Some(last)) = (page.entries.first(), page.entries.last()) else { return Ok(true) };
         let end = |sql| {
@@ -97,7 +98,7 @@ impl Reader {
             && (page.more_after || end(NEWEST)? == Some(*last)))
     }
 
-    /// One entry; nothing when it is damaged.
+    /// One entry; `None` when it is damaged.
     pub fn entry_of(&self, group: GroupNo, id: ChangeHash) -> Result<Option<Entry>, StoreError> {
         self.in_one_state(|| {
             let source = self.source(group)?;
@@ -107,7 +108,7 @@ impl Reader {
         })
     }
 
-    /// What arrived after the entry of this number and is late, in order of arrival.
+    /// The late entries that arrived after the entry of this number, in order of arrival.
     pub fn late_after(&self, group: GroupNo, after: EntryNo, limit: usize) -> Result<Vec<Entry>, StoreError> {
         self.in_one_state(|| {
             let source = self.source(group)?;
@@ -116,7 +117,7 @@ impl Reader {
         })
     }
 
-    /// How many entries are shown that are no part of the log. Counts them one by one.
+    /// The number of entries that are shown without being part of the log. Counts them one by one.
     pub fn stranded(&self, group: GroupNo) -> Result<u64, StoreError> {
         let mut statement =
             self.conn.prepare_cached("SELECT count(*) FROM log WHERE id > ?1 AND id <= ?2")?;
@@ -124,8 +125,8 @@ impl Reader {
         Ok(count as u64)
     }
 
-    /// Entries whose author's clock was beyond `time` when they were written; of very many, the first in display
-    /// order.
+    /// Entries whose author's clock was ahead of `time` when they were written; of very many, the first in
+    /// display order.
     pub fn stamped_after(&self, group: GroupNo, time: Timestamp) -> Result<Vec<Entry>, StoreError> {
         self.in_one_state(|| {
             let source = self.source(group)?;
@@ -136,7 +137,7 @@ impl Reader {
             let numbers = statement.query_map(params![group.0, time.millis()], number)?;
             let numbers: Vec<EntryNo> = numbers.collect::<Result<_, _>>()?;
             let mut entries = self.entries(&source, &numbers, &mut HashMap::new())?;
-            // What is only displayed that late, because it answers such an entry, is nobody's fault.
+            // An entry that is displayed this late only because it depends on such an entry is not at fault.
             entries.retain(|entry| entry.at > time);
             Ok(entries)
         })
@@ -156,7 +157,7 @@ impl Reader {
         })
     }
 
-    /// All changes of the group in order of arrival, a batch at a time. Ends after an error.
+    /// All changes of the group in order of arrival, read in batches. Ends after an error.
     pub fn changes(&self, group: GroupNo) -> impl Iterator<Item = Result<Change, StoreError>> + '_ {
         let (mut read, mut ended) = (EntryNo::GENESIS, false);
         std::iter::from_fn(move || {
@@ -177,8 +178,9 @@ impl Reader {
         statement.query_row([group.0], |row| row.get(0)).optional()?.ok_or(StoreError::NoGroup(group))
     }
 
-    /// Messages that hold all words of `text`, the last one as a beginning; newest first, with `context` entries
-    /// on either side. In one group, or in all. `text` is only ever words, never syntax.
+    /// Messages that contain all words of `text`, the last one as a prefix; newest first, with `context`
+    /// entries before and after each. In one group, or in all. `text` is read as words only, never as query
+    /// syntax.
     pub fn search(
         &self,
         text: &str,
@@ -216,7 +218,7 @@ impl Reader {
         Ok(shelf::snapshot(&self.conn, group)?)
     }
 
-    /// The damaged entries that were left out of answers since the last time.
+    /// Takes the list of damaged entries that were left out of answers since the last call.
     pub fn take_damage(&self) -> Vec<(GroupNo, EntryNo)> {
         self.damage.take()
     }
@@ -225,7 +227,7 @@ impl Reader {
         &self.path
     }
 
-    /// Bytes that the database takes on disk, with what is still in its write-ahead log.
+    /// Bytes that the database takes on disk, including its write-ahead log.
     pub fn size(&self) -> u64 {
         let mut log = self.path.clone().into_os_string();
         log.push("-wal");
@@ -233,13 +235,13 @@ impl Reader {
         bytes(&self.path) + bytes(Path::new(&log))
     }
 
-    /// One view for all the statements in `f`, whatever is committed meanwhile.
+    /// Runs `f` in one read transaction, so that commits during it are not seen.
     fn in_one_state<T>(&self, f: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let _ends_when_dropped = self.conn.unchecked_transaction()?;
         f()
     }
 
-    /// With what waits to be indexed in the state that is read.
+    /// Runs `f` with the messages that wait to be indexed in the same state.
     fn with_words<T>(&self, f: impl FnOnce(&Tail) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut tail = self.tail.borrow_mut();
         let tail = match &mut *tail {
@@ -260,7 +262,7 @@ impl Reader {
         })
     }
 
-    /// Numbers of the entries of a page. One more is looked for on each side where there may be more.
+    /// The numbers of the entries of a page, and one more on each side where there may be more entries.
     fn numbers(&self, group: GroupRef, page: Page, limit: usize) -> Result<PageOf<EntryNo>, StoreError> {
         let (mut before, mut after) = match page {
             Page::Newest | Page::Before(_) => (self.page(group, page, limit.saturating_add(1))?, Vec::new()),
@@ -285,7 +287,7 @@ impl Reader {
         Ok(PageOf { entries: [before, after].concat(), more_before, more_after })
     }
 
-    /// Numbers of the entries of a page, oldest first.
+    /// The numbers of the entries of a page, oldest first.
     fn page(&self, group: GroupRef, page: Page, limit: usize) -> Result<Vec<EntryNo>, StoreError> {
         let (sql, from) = match page {
             Page::Newest => (PAGE_NEWEST, None),
@@ -341,7 +343,8 @@ impl Reader {
         for &no in numbers {
             match self.stored(source, no) {
                 Ok(stored) => entries.push(self.entry(source, stored, names)?),
-                // Not shown, and no reason to withhold the others. Whoever repairs it says so, once.
+                // A damaged entry is not shown, and does not keep the others from being shown. The repair
+                // reports it, once.
                 Err(error @ StoreError::Row { group, no, .. }) => {
                     tracing::debug!("{error}");
                     self.damage.borrow_mut().push((group, no));
@@ -359,7 +362,7 @@ impl Reader {
     }
 
     fn stored(&self, source: &Source, no: EntryNo) -> Result<Stored, StoreError> {
-        let gone = StoreError::Row { group: source.group.no, no, reason: "it is gone" };
+        let gone = StoreError::Row { group: source.group.no, no, reason: "its row is missing" };
         let stored = log::read(&self.conn, source.group, no)?.ok_or(gone)?;
         if stored.eff != stored.eff_follows {
             let reason = format!("entry {} of {} is not where it belongs", no.0, source.name);

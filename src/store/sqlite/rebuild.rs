@@ -1,5 +1,5 @@
-//! Everything derived, computed again from the log. What is remembered from the arrival (late marks, numbers)
-//! is kept: no log can tell it.
+//! Computes again everything that is derived from the log. What was recorded on arrival (late marks, numbers)
+//! is kept, since the log does not contain it.
 
 use peer_engine::group::{EntryNo, Node, effective_time, next_counters};
 use peer_engine::store::GroupRow;
@@ -10,7 +10,7 @@ use super::words::Unindexed;
 use super::{by_hash, index, stranded};
 use crate::store::StoreError;
 
-/// Within the caller's transaction. An entry that does not match its hash ends it.
+/// Runs in the caller's transaction. Fails at the first entry that does not match its hash.
 pub(super) fn rebuild<'a>(
     conn: &Connection,
     groups: impl Iterator<Item = &'a mut GroupRow>,
@@ -31,7 +31,7 @@ pub(super) fn rebuild<'a>(
         }
         let next = EntryNo(row.entries + 1);
         if log::last(conn, group.no)? >= next {
-            return Err(StoreError::Row { group: group.no, no: next, reason: "it is gone" });
+            return Err(StoreError::Row { group: group.no, no: next, reason: "its row is missing" });
         }
         stranded::derive(conn, group, &mut words)?;
     }
@@ -39,7 +39,8 @@ pub(super) fn rebuild<'a>(
     Ok(())
 }
 
-/// Writes again what a row keeps of its dependencies, which are restored already; then reads it whole.
+/// Rewrites the fields of a row that depend on its dependencies, which are restored already; then reads the
+/// whole row.
 fn restore(
     conn: &Connection,
     group: GroupRef,
@@ -59,13 +60,13 @@ fn restore(
 }
 
 fn known(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Node, StoreError> {
-    log::node(conn, group, no)?.ok_or(StoreError::Row { group: group.no, no, reason: "it is gone" })
+    log::node(conn, group, no)?.ok_or(StoreError::Row { group: group.no, no, reason: "its row is missing" })
 }
 
-/// Puts an entry of the log into everything that is derived from it, but for the words.
+/// Updates everything derived from an entry of the log, except the full-text index.
 fn place(conn: &Connection, group: GroupRef, entry: &Stored) -> Result<(), StoreError> {
     if index::insert_entry(conn, group.no, entry.no, (entry.eff, entry.hash))?.is_some() {
-        return Err(StoreError::Row { group: group.no, no: entry.no, reason: "it is there twice" });
+        return Err(StoreError::Row { group: group.no, no: entry.no, reason: "it is stored twice" });
     }
     let header = &entry.change.header;
     let actor = match index::actor(conn, group.no, &header.actor)? {

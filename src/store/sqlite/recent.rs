@@ -1,5 +1,5 @@
-//! What was stored last, in memory: new entries mostly build on it, so most questions of the gate need no query.
-//! Derived like the rest: dropped when a transaction is rolled back, or when a row is repaired.
+//! The last stored entries, in memory: new entries mostly depend on them, so most lookups of the gate need no
+//! query. Derived like the indexes: cleared when a transaction is rolled back, or when a row is repaired.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -8,24 +8,25 @@ use peer_engine::id::{ActorId, ChangeHash};
 
 use super::index::Actor;
 
-/// Entries of all groups together that are kept: no fewer than [`ByHash`](super::by_hash::ByHash) has not written.
+/// Number of entries kept, of all groups together: at least as many as [`ByHash`](super::by_hash::ByHash) has
+/// not written.
 pub(super) const NODES_MAX: usize = 1024;
-/// Actors that are kept from one transaction to the next.
+/// Number of actors kept from one transaction to the next.
 const ACTORS_MAX: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    /// Of each group its last entries, whose numbers follow one another.
+    /// The last entries of each group, with consecutive numbers.
     nodes: BTreeMap<GroupNo, VecDeque<Node>>,
     numbers: HashMap<(GroupNo, ChangeHash), EntryNo>,
     /// The group of each entry, the oldest first.
     order: VecDeque<GroupNo>,
-    /// What actors have come to; true where their rows do not say so yet.
+    /// The current state of actors; `true` where it is not written to the actor's row yet.
     actors: HashMap<(GroupNo, ActorId), (Actor, bool)>,
 }
 
 impl Recent {
-    /// The entry that has just been stored, the group's last.
+    /// Adds the entry that was just stored, the last of its group.
     pub fn push(&mut self, group: GroupNo, node: Node) {
         if self.order.len() >= NODES_MAX {
             self.forget_oldest();
@@ -46,7 +47,7 @@ impl Recent {
         }
     }
 
-    /// Rows are not what they were.
+    /// Call this when stored rows have changed.
     pub fn forget_entries(&mut self) {
         self.nodes.clear();
         self.numbers.clear();
@@ -67,12 +68,12 @@ impl Recent {
         self.actors.get(&(group, *id)).map(|(actor, _)| *actor)
     }
 
-    /// To be written before the commit.
+    /// Sets an actor's state, which is written before the commit.
     pub fn set_actor(&mut self, group: GroupNo, id: ActorId, actor: Actor) {
         self.actors.insert((group, id), (actor, true));
     }
 
-    /// The actors whose rows are to be written now.
+    /// Takes the actors whose rows must be written now.
     pub fn take_changed(&mut self) -> Vec<Actor> {
         let changed = self.actors.values_mut();
         let changed = changed.filter_map(|(actor, changed)| std::mem::take(changed).then_some(*actor));

@@ -1,7 +1,7 @@
-//! A sound database made of a damaged one: every change that can still be read and matches its hash and its
-//! signature. Each goes through the gate again, in the order in which it arrived, so that the new log has no gaps and
-//! all that is derived is derived anew. What cannot follow, because something beneath it is lost, is kept and shown as
-//! [stranded](super::stranded); other peers send what is lost as to anybody who never had it.
+//! Makes a sound database from a damaged one, with every change that can still be read and matches its hash
+//! and its signature. Each change passes the gate again, in its order of arrival, so that the new log has no
+//! gaps and everything derived is computed again. Changes whose ancestors are lost are kept and shown as
+//! [stranded](super::stranded); other peers send the lost ones as if this peer had never had them.
 
 mod found;
 mod whole;
@@ -23,21 +23,21 @@ use super::log::{self, GroupRef};
 use super::{SqliteStore, schema};
 use crate::store::StoreError;
 
-/// What was had of a damaged database.
+/// What was recovered from a damaged database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Salvaged {
-    /// Entries carried over.
+    /// Entries that were copied.
     pub entries: u64,
-    /// Those of them that are only shown until what is beneath them has come back.
+    /// Those of them that are stranded: only shown until their lost ancestors have come back.
     pub stranded: u64,
 }
 
-/// Entries that are looked at to tell which group they are of.
+/// Number of entries examined to find out which group they belong to.
 const PROBES: i64 = 200;
 
 impl SqliteStore {
-    /// Makes a new database at `path` of the pages in `file` and of its write-ahead log, which are only read. The
-    /// new one is whole when this returns and all in its file, which is not flushed; it is of no use after an error.
+    /// Makes a new database at `path` from the pages in `file` and its write-ahead log, which are only read.
+    /// On success the new file is complete, but not flushed; after an error it is unusable.
     pub fn salvage<'a>(
         file: &'a mut dyn Bytes,
         wal: Option<&'a mut dyn Bytes>,
@@ -56,7 +56,7 @@ impl SqliteStore {
         salvage.groups(mesh)?;
         let Salvage { mut store, done, .. } = salvage;
         store.by_hash.write(&store.conn)?;
-        // No place in the old order of arrival is one in the new.
+        // Places in the old feed are not valid in the new one.
         store.conn.execute_batch(
             "DELETE FROM feed;
              DELETE FROM read_mark WHERE grp NOT IN (SELECT no FROM grp);
@@ -64,14 +64,15 @@ impl SqliteStore {
                  FROM (SELECT * FROM by_hash_recent UNION ALL SELECT * FROM by_hash) JOIN log ON id = log
                  WHERE beginning = substr(sent.hash, 1, 8) AND log.hash = sent.hash);",
         )?;
-        // What is stranded was in no feed.
+        // Stranded entries are not in the feed.
         store.words.index(&store.conn)?;
         store.commit()?;
         schema::check_without_log(&store.conn)?;
         Ok(done)
     }
 
-    /// Takes in what was read of a damaged database. It was late when it arrived, or not; and it was shown at `shown`.
+    /// Stores a change read from a damaged database, with its late mark and the effective time `shown` of its
+    /// display.
     fn take_again(
         &mut self,
         group: GroupRef,
@@ -103,7 +104,7 @@ impl SqliteStore {
                     done.entries += 1;
                     done.stranded += 1;
                 }
-                // There already, or not what any peer has ever taken.
+                // It is stored already, or no peer would ever have accepted it.
                 _ => {}
             }
         }
@@ -138,7 +139,7 @@ struct Salvage {
 }
 
 impl Salvage {
-    /// What no hash covers is kept only where it is of the right shape.
+    /// Records that no hash covers are kept only if they have the right shape.
     fn check_small_things(&self) -> Result<(), StoreError> {
         let conn = &self.store.conn;
         conn.execute_batch(
@@ -186,7 +187,7 @@ impl Salvage {
         Ok(keys.iter().filter_map(|key| std::str::from_utf8(key).ok()?.parse().ok()).collect())
     }
 
-    /// A group whose own row is lost is known by what its authors signed it for.
+    /// A group whose own row is lost is identified by the group that its entries are signed for.
     fn recognise(
         &mut self,
         unknown: &mut BTreeSet<GroupNo>,
@@ -197,7 +198,7 @@ impl Salvage {
             let group = GroupRef { no, id: genesis.id() };
             for entry in self.found.candidates(no, EntryNo::GENESIS, PROBES)? {
                 let Some((change, ..)) = self.found.rebuilt(group, entry)? else { continue };
-                // What can be rebuilt is signed for one group.
+                // An entry that can be rebuilt is signed for exactly one group.
                 if change.verify(group.id).is_ok() {
                     unknown.remove(&no);
                     known.insert(no, genesis.clone());
@@ -209,7 +210,7 @@ impl Salvage {
         Ok(())
     }
 
-    /// Goes through the group in the order of arrival.
+    /// Copies the entries of the group in the order of arrival.
     fn carry_over(&mut self, no: GroupNo, genesis: &Genesis) -> Result<(), StoreError> {
         let group = GroupRef { no, id: genesis.id() };
         self.add_group(no, genesis)?;
@@ -234,7 +235,7 @@ impl Salvage {
             }
         }
         if mark > EntryNo::GENESIS {
-            // What is stranded counts as read when it is back, if all was.
+            // If all was read, stranded entries count as read when they are back.
             let all = mark >= last || !self.store.stranded.any_in(no);
             let read = if all { read.0 } else { read.0.saturating_sub(1) };
             super::shelf::set_read_mark(&self.store.conn, no, EntryNo(read))?;
@@ -242,7 +243,7 @@ impl Salvage {
         Ok(())
     }
 
-    /// Under the number that it had, since other things go by that.
+    /// Keeps the group's number, since other records refer to it.
     fn add_group(&mut self, no: GroupNo, genesis: &Genesis) -> Result<(), StoreError> {
         let states: Option<(bool, bool)> = self
             .found

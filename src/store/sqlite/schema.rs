@@ -1,14 +1,15 @@
-//! The tables, and opening the file that holds them. Never reads the history: opening costs the same for any size.
+//! The tables, and opening the file. Never reads the history: opening costs the same for any size.
 //!
 //! # How to change the schema
 //!
-//! 1. Before the change, have this version write a database for the fixtures (`fixtures/databases/README.md`).
-//! 2. Raise [`FORMAT`] by one, and give [`STEPS`] what makes a database of the format before into one of the new.
-//! 3. `tests/store/upgrade.rs` then opens the new fixture too, and kills the upgrade after each page that it writes.
+//! 1. Before the change, write a database with this version for the fixtures
+//!    (`fixtures/databases/README.md`).
+//! 2. Raise [`FORMAT`] by one, and add to [`STEPS`] the conversion from the format before to the new one.
+//! 3. `tests/store/upgrade.rs` then opens the new fixture too, and kills the upgrade after each page written.
 //!
-//! All steps are one transaction, within which the peer does not answer: a group of a million messages opens in about a
-//! second. What is derived from the log and takes longer is only noted by the step, and made in quiet moments
-//! ([`tidy`](peer_engine::store::Store::tidy)); until then readers and writer do without it.
+//! All steps run in one transaction, during which the peer does not answer: a group of a million messages
+//! opens in about a second. Derived tables that take longer are only requested by the step, and built in idle
+//! moments ([`tidy`](peer_engine::store::Store::tidy)); until then readers and writer work without them.
 //! [`by_hash::take_over_later`] is an example.
 
 use std::path::Path;
@@ -21,22 +22,22 @@ use super::words::Unindexed;
 use super::{by_hash, folded, words};
 use crate::store::StoreError;
 
-/// "Peer" in ASCII, where SQLite keeps the file's owner.
+/// "Peer" in ASCII, stored as SQLite's application id.
 const APPLICATION: i64 = 0x5065_6572;
 const FORMAT: i64 = 6;
-/// The oldest format that is brought up to date when it is opened.
+/// The oldest format that is upgraded when it is opened.
 const FORMAT_OLDEST: i64 = 2;
-/// No format is higher: a file that says so was not written so.
+/// Maximum format: a file with a higher one is damaged.
 const FORMAT_MAX: i64 = 1000;
 pub(super) const PAGE_BYTES: usize = 4096;
 const BUSY: Duration = Duration::from_secs(5);
-/// Statements kept prepared on one connection: all that there are.
+/// Number of prepared statements cached on one connection: enough for all of them.
 const STATEMENTS: usize = 96;
 
-/// `log` is the truth: from `hash` to `body` each row is one change, exactly; `seq`, `max_op` and `eff` follow
-/// from the dependencies, and `late` is remembered from the arrival. The body comes last, so that a long one
-/// is not read with the rest. `entry`, `register`, `mark`, `fork`, `words`, `by_hash`, the heads and counts of `grp` and the last
-/// entries of `actor` are derived from the log and can be rebuilt.
+/// The source of everything is `log`: from `hash` to `body` each row is exactly one change; `seq`, `max_op`
+/// and `eff` follow from the dependencies, and `late` was recorded on arrival. The body comes last, so that a
+/// long one is not read with the rest. `entry`, `register`, `mark`, `fork`, `words`, `by_hash`, the heads and
+/// counts of `grp` and the last entries of `actor` are derived from the log and can be rebuilt.
 const TABLES: &str = "
 CREATE TABLE grp (
     no INTEGER PRIMARY KEY,
@@ -130,8 +131,8 @@ CREATE TABLE value (
 
 ";
 
-/// What is this peer's own and in no log: the order of arrival, what was read, under what keys was sent; and an index
-/// of what came late.
+/// State of this peer that is in no log: the order of arrival, read marks, keys of sent messages; and an
+/// index of late entries.
 const BESIDE: &str = "
 CREATE TABLE feed (
     seq INTEGER PRIMARY KEY,
@@ -157,8 +158,8 @@ const OURS: &str = "SELECT count(*) FROM sqlite_schema WHERE name IN
     ('actor', 'entry', 'fork', 'grp', 'log', 'peer', 'register', 'shared_heads', 'snapshot', 'value', 'words')";
 const OURS_COUNT: i64 = 11;
 
-/// What must be there for every statement to be understood. A schema that was damaged is found out here, and not by
-/// what SQLite says of a statement in the midst of the work.
+/// The tables and columns that the statements need. Checked at opening, so that a damaged schema does not
+/// first show as an error of some statement later.
 const COLUMNS: [(&str, &str); 17] = [
     ("grp", "no, id, name, genesis, joined, caught_up, entries, heads"),
     ("actor", "id, grp, bytes, last_seq, last_no"),
@@ -179,7 +180,8 @@ const COLUMNS: [(&str, &str); 17] = [
     ("by_hash", "beginning, log"),
 ];
 
-/// The one connection that writes. Creates the file unless it is there; else nothing is written before it is `settle`d.
+/// The one connection that writes. Creates the file if there is none; otherwise nothing is written before
+/// `settle` has run.
 pub(super) fn open_writer(
     path: &Path,
     settle: impl FnOnce(&Connection) -> Result<(), StoreError>,
@@ -200,7 +202,7 @@ pub(super) fn open_writer(
         let probe = conn.prepare(&format!("SELECT {columns} FROM {table}"));
         probe.map_err(|error| of_schema(path, error))?;
     }
-    // How to tell words apart is understood only when it is done first.
+    // SQLite reads the tokenizer's settings only when it first tokenizes.
     conn.prepare("SELECT 1 FROM words WHERE words MATCH 'peer' LIMIT 1")
         .and_then(|mut probe| probe.exists([]))
         .map_err(|error| of_schema(path, error))?;
@@ -217,17 +219,17 @@ pub(super) fn open_writer(
         let reason = "its file system cannot be shared between readers and a writer".to_owned();
         return Err(StoreError::Unopenable { path: path.into(), reason });
     }
-    // Of an earlier version; on a full disk commits go on merging until the next start.
+    // A setting of an earlier version; if the disk is full, commits go on merging until the next start.
     let _ = words::merge_later(&conn);
     Ok(conn)
 }
 
-/// Whether the write-ahead log stays as it is when the last connection is closed.
+/// Whether the write-ahead log stays when the last connection is closed.
 pub(super) fn keep_log_at_close(conn: &Connection, keep: bool) -> rusqlite::Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(drop)
 }
 
-/// A connection that moves the log of another into the database.
+/// Opens a connection that checkpoints another connection's log.
 pub(super) fn open_checkpointer(path: &Path) -> Result<Connection, StoreError> {
     let conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     keep_log_at_close(&conn, true)?;
@@ -235,7 +237,7 @@ pub(super) fn open_checkpointer(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-/// A connection that can only read. The file must have been made by [`open_writer`].
+/// Opens a read-only connection. [`open_writer`] must have created the file.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     if is_new(&conn, path)? {
@@ -249,7 +251,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let conn = Connection::open_with_flags(path, flags).map_err(|error| at_opening(path, error))?;
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    // One plan for a statement whatever is bound to it; else SQLite would plan it anew each time.
+    // One plan per statement whatever its parameters; otherwise SQLite would plan it again each time.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.execute_batch(
         "PRAGMA foreign_keys = OFF;
@@ -262,7 +264,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-/// Whether nothing is in the file yet; an error if it is not ours to read.
+/// Whether the file is still empty; an error if it belongs to another program.
 fn is_new(conn: &Connection, path: &Path) -> Result<bool, StoreError> {
     let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     let read = || {
@@ -270,7 +272,7 @@ fn is_new(conn: &Connection, path: &Path) -> Result<bool, StoreError> {
         let ours = number(OURS)?;
         Ok((number("PRAGMA application_id")?, number("PRAGMA user_version")?, objects, ours == OURS_COUNT))
     };
-    let damaged = || StoreError::Damaged { reason: format!("the header of {} is", path.display()) };
+    let damaged = || StoreError::Damaged { reason: format!("the header of {} is wrong", path.display()) };
     match read().map_err(|error| at_opening(path, error))? {
         (0, 0, 0, _) => Ok(true),
         (APPLICATION, FORMAT_OLDEST..=FORMAT, _, true) => Ok(false),
@@ -284,7 +286,8 @@ fn is_new(conn: &Connection, path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// All or nothing, still without the WAL: its journal makes the file's name durable too.
+/// Creates the tables in one transaction, before WAL mode is on: the rollback journal also makes the file's
+/// name durable.
 fn create(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(&format!(
         "PRAGMA page_size = {PAGE_BYTES}; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;"
@@ -300,20 +303,20 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
-/// A database without a name that is gone with its connection. Large ones go to the disk.
+/// A temporary database that is deleted with its connection. A large one is kept on disk.
 pub(super) fn open_scratch() -> rusqlite::Result<Connection> {
     let conn = Connection::open("")?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;")?;
     conn.execute_batch(TABLES)?;
     words::create(&conn)?;
-    // All of it is one transaction that never ends.
+    // All writes are in one transaction that is never committed.
     conn.execute_batch("BEGIN;")?;
     Ok(conn)
 }
 
-/// For a new database that is of no use until it is whole: nothing of it has to outlive a crash, so it needs no log, and
-/// no more room than it takes. Whether it has really none shows [afterwards](check_without_log).
+/// For a new database that is unusable until it is complete: it need not survive a crash, so it needs no log
+/// and no extra disk space. [`check_without_log`] then verifies that there is no log.
 pub(super) fn write_without_log(conn: &Connection) -> Result<(), StoreError> {
     let mode: String = conn.query_row("PRAGMA journal_mode = MEMORY", [], |row| row.get(0))?;
     if mode != "memory" {
@@ -322,8 +325,8 @@ pub(super) fn write_without_log(conn: &Connection) -> Result<(), StoreError> {
     Ok(conn.execute_batch("PRAGMA synchronous = OFF;")?)
 }
 
-/// A disk that fails while the log is given up takes it back, and SQLite does not say so: what was written since would
-/// be in a log that nobody looks at.
+/// If the disk fails while WAL mode is switched off, SQLite stays in WAL mode without saying so: everything
+/// written since would be in a log that is never read.
 pub(super) fn check_without_log(conn: &Connection) -> Result<(), StoreError> {
     let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if mode != "memory" {
@@ -334,23 +337,23 @@ pub(super) fn check_without_log(conn: &Connection) -> Result<(), StoreError> {
 
 type Step = fn(&Connection) -> rusqlite::Result<()>;
 
-/// What brings a database to each format, from the one before.
+/// The steps that upgrade a database to each format from the one before.
 const STEPS: [(i64, Step); 4] = [
-    // Who follows the feed begins anew. Looks through the log once for what is late: 0.4 s for a million entries.
+    // Clients of the feed start again. Scans the log once for late entries: 0.4 s for a million entries.
     (3, |conn| conn.execute_batch(BESIDE)),
-    // Messages may wait to be indexed. All that are there have been.
+    // Messages may wait to be indexed. All existing ones are indexed.
     (4, |conn| Unindexed::default().index(conn)),
     (5, by_hash::take_over_later),
     (6, with_marks),
 ];
 
-/// No entry of an older database has put anything on another one. An index of what is no message goes.
+/// Entries of older formats set no marks on others. Drops the index of entries that are not messages.
 fn with_marks(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(folded::TABLES)?;
     conn.execute_batch("DROP INDEX IF EXISTS log_other")
 }
 
-/// All steps or none.
+/// Runs all steps or none.
 fn upgrade(conn: &Connection) -> rusqlite::Result<()> {
     let format: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if format == FORMAT {
@@ -377,7 +380,7 @@ fn at_opening(path: &Path, error: rusqlite::Error) -> StoreError {
     }
 }
 
-/// Our statements are understood by the schema that we wrote.
+/// The schema that we create has the tables and columns that our statements need.
 fn of_schema(path: &Path, error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::Unknown) => StoreError::Damaged { reason: error.to_string() },

@@ -11,17 +11,18 @@ use super::words::{self, Tail, Wanted};
 use crate::limits::SEARCH_LOOKED_AT_MAX;
 use crate::store::StoreError;
 
-/// Where there are so many entries, the newest are read before the index is asked: FTS5 brings together all messages
-/// with a word of some beginning before it gives the first, which takes 40 ms for half a million.
+/// In a group with this many entries, the newest are read before the index is queried: before its first
+/// result FTS5 collects all messages with a word of that prefix, which takes 40 ms for half a million.
 const LARGE: i64 = 100_000;
-/// Entries that are read so, and the bytes of their messages: a few milliseconds. What the index is asked for after them
-/// is rarer.
+/// Limits for reading the newest entries, in entries and bytes of messages: a few milliseconds. Words that
+/// this does not find often enough are rare, so querying the index for them is cheap.
 const READ_MAX: usize = 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
 const READ_TOGETHER: usize = 128;
 
-/// The newest `limit` in display order, newest first. The index is asked for those matches of each group that arrived last, at
-/// most `SEARCH_LOOKED_AT_MAX` of them, so that a word of every message costs no more than a rarer one.
+/// The newest `limit` matches in display order, newest first. In each group the index is queried for at most
+/// `SEARCH_LOOKED_AT_MAX` matches that arrived last, so that a word of every message costs no more than a
+/// rarer one.
 pub(super) fn search(
     conn: &Connection,
     tail: &Tail,
@@ -37,16 +38,16 @@ pub(super) fn search(
     Ok(newest_first(found, limit).into_iter().map(|(_, id)| (log::group_of(id), log::no_of(id))).collect())
 }
 
-/// Matches with their places in the order of display.
+/// Matches with their places in the display order.
 type Found = Vec<(OrderKey, i64)>;
 
-/// In all groups: the index brings together the messages of all of them.
+/// Searches all groups: the index collects the messages of all of them.
 fn is_large(conn: &Connection) -> rusqlite::Result<bool> {
     let mut total = conn.prepare_cached("SELECT total(entries) >= ?1 FROM grp")?;
     total.query_row([LARGE], |row| row.get(0))
 }
 
-/// Groups, the one that holds the newest entry of all first.
+/// The groups, starting with the one that holds the newest entry of all.
 fn by_newest(conn: &Connection) -> Result<Vec<(OrderKey, GroupNo)>, StoreError> {
     let mut statement = conn.prepare_cached("SELECT no FROM grp WHERE name <> ?1")?;
     let numbers = statement.query_map([GroupName::directory().as_str()], |row| Ok(GroupNo(row.get(0)?)))?;
@@ -59,12 +60,12 @@ fn by_newest(conn: &Connection) -> Result<Vec<(OrderKey, GroupNo)>, StoreError> 
     Ok(groups)
 }
 
-/// Whether `limit` were found, and what was not looked at yet is older than all of them.
+/// Whether `limit` matches were found, and all that was not examined yet is older.
 fn is_full(found: &Found, limit: usize, newest: &OrderKey) -> bool {
     found.len() >= limit && found.last().is_none_or(|(key, _)| key > newest)
 }
 
-/// By the index.
+/// Searches with the index.
 fn indexed(
     conn: &Connection,
     tail: &Tail,
@@ -78,7 +79,7 @@ fn indexed(
     if group.is_some() || found.len() < SEARCH_LOOKED_AT_MAX {
         return Ok(found);
     }
-    // These are of the groups with the largest numbers only.
+    // The limit may have left only matches of the groups with the largest numbers.
     let mut found = Found::new();
     for (newest, no) in by_newest(conn)? {
         if is_full(&found, limit, &newest) {
@@ -90,7 +91,7 @@ fn indexed(
     Ok(found)
 }
 
-/// By reading the newest entries; `None` if that is not enough to tell what the newest matches are.
+/// Searches by reading the newest entries; `None` if that is not enough to determine the newest matches.
 pub(super) fn among_newest(
     conn: &Connection,
     tail: &Tail,
@@ -121,7 +122,7 @@ pub(super) fn among_newest(
     Ok(Some(found))
 }
 
-/// What may still be read.
+/// How much may still be read.
 struct Left {
     entries: usize,
     bytes: usize,
@@ -129,11 +130,11 @@ struct Left {
 
 struct PageOfTexts {
     keys: Found,
-    /// The same rows, where they are messages.
+    /// Those of the rows that are messages.
     texts: Vec<(i64, String)>,
 }
 
-/// The newest entries of a group, or those right below a place in it; `None` when nothing more may be read.
+/// The newest entries of a group, or those just below a place in it; `None` when nothing more may be read.
 fn read_page(
     conn: &Connection,
     group: GroupNo,
@@ -175,7 +176,7 @@ fn newest_first(mut found: Found, limit: usize) -> Found {
     found
 }
 
-/// Those that arrived last in these groups.
+/// The matches that arrived last in these groups.
 fn matches(
     conn: &Connection,
     tail: &Tail,
@@ -188,7 +189,7 @@ fn matches(
     let mut order = conn.prepare_cached("SELECT eff, hash FROM log WHERE id = ?1")?;
     let mut found = Found::with_capacity(rows.len());
     for id in rows {
-        // A damaged row is nothing to fail for here: it is noticed when it is read whole.
+        // A damaged row does not fail the search: it is noticed when the whole row is read.
         let key = order.query_row([id], |row| {
             Ok((row.get(0).unwrap_or_default(), ChangeHash(row.get(1).unwrap_or_default())))
         });

@@ -11,7 +11,7 @@ pub(super) fn sent(conn: &Connection, key: &str) -> rusqlite::Result<Option<Sent
     statement.query_row([key], |row| Ok(Sent { digest: row.get(0)?, id: ChangeHash(row.get(1)?) })).optional()
 }
 
-/// Forgets the oldest key beyond [`SENT_KEYS_MAX`].
+/// Deletes the oldest key beyond [`SENT_KEYS_MAX`].
 pub(super) fn put_sent(conn: &Connection, key: &str, sent: &Sent) -> rusqlite::Result<()> {
     conn.prepare_cached("INSERT INTO sent (key, digest, hash) VALUES (?1, ?2, ?3)")?.execute(params![
         key,

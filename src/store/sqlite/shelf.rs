@@ -1,4 +1,4 @@
-//! The small things beside the log: known peers, what they were last known to share, the peer's own values,
+//! Small tables besides the log: known peers, what each was last known to share, this peer's own values,
 //! snapshots.
 
 use peer_engine::group::{EntryNo, GroupNo};
@@ -16,7 +16,7 @@ pub(super) fn shared_heads(
     let mut statement = conn.prepare_cached("SELECT heads FROM shared_heads WHERE peer = ?1 AND grp = ?2")?;
     let heads: Option<Vec<u8>> =
         statement.query_row(params![&peer.0[..], group.0], |row| row.get(0)).optional()?;
-    // A hint: one that cannot be read is as good as none.
+    // It is a hint: one that cannot be read counts as none.
     Ok(heads.unwrap_or_default().chunks_exact(ChangeHash::BYTES).filter_map(ChangeHash::from_slice).collect())
 }
 
@@ -51,7 +51,7 @@ pub(super) fn peers(conn: &Connection) -> Result<Vec<KnownPeer>, StoreError> {
 pub(super) fn put_peer(conn: &Connection, peer: &KnownPeer) -> rusqlite::Result<()> {
     let mut statement = conn
         .prepare_cached("INSERT OR REPLACE INTO peer (key, addresses, last_linked_ms) VALUES (?1, ?2, ?3)")?;
-    // One a line: no address has a line break in it, and one that had would only be two that fail.
+    // One per line: no address contains a line break, and one that did would only become two that fail.
     statement.execute(params![&peer.key.0[..], peer.addresses.join("\n"), peer.last_linked_ms])?;
     Ok(())
 }
@@ -91,7 +91,7 @@ pub(super) fn read_mark(conn: &Connection, group: GroupNo) -> rusqlite::Result<E
     Ok(EntryNo(mark.map_or(0, |mark| mark.max(0) as u64)))
 }
 
-/// Where all was read before entry `no`, that is read too.
+/// Marks entry `no` as read if all entries before it were.
 pub(super) fn read_on(conn: &Connection, group: GroupNo, no: EntryNo) -> rusqlite::Result<()> {
     conn.prepare_cached("UPDATE read_mark SET arrival = ?2 WHERE grp = ?1 AND arrival = ?2 - 1")?
         .execute(params![group.0, no.0 as i64])?;

@@ -1,9 +1,10 @@
-//! Entries that were carried over from a damaged database while something beneath them is lost.
+//! Stranded entries: those copied from a damaged database while one of their ancestors is lost.
 //!
-//! They match their hashes and signatures, so they are shown and found, in the place that they had. They are no part of
-//! the log: it has no gaps, and neither heads, walks nor counts know them. So other peers send what is missing as to
-//! anybody who never had it, and what is stranded goes through the gate again, like anything that arrives, once all
-//! beneath it is there. Their rows stand above all numbers of the log, with the hashes of their dependencies in full.
+//! They match their hashes and signatures, so they are shown and found by searches, at the place that they
+//! had. They are not part of the log, which has no gaps: heads, walks and counts leave them out. So other
+//! peers send the missing entries as if this peer had never had them. Once all ancestors of a stranded entry
+//! are back, it passes the gate again like any change that arrives. The rows of stranded entries have numbers
+//! above all of the log, and hold the full hashes of their dependencies.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,7 +20,8 @@ use super::words::Unindexed;
 use super::{folded, index};
 use crate::store::StoreError;
 
-/// What is stranded, by what it waits for: as much memory as the damage took entries, and none without damage.
+/// The stranded entries by the hashes that they wait for. Takes memory in proportion to the damage, and none
+/// without damage.
 #[derive(Debug, Default)]
 pub(super) struct Stranded(BTreeMap<GroupNo, Waiting>);
 
@@ -71,7 +73,8 @@ impl Stranded {
         self.0.contains_key(&group)
     }
 
-    /// Keeps `change` aside, shown at `eff`. Gives its row, by which its words are to be found.
+    /// Stores `change` as stranded, shown at `eff`. Returns its row, under which the caller indexes its
+    /// words.
     pub fn add(
         &mut self,
         conn: &Connection,
@@ -95,7 +98,7 @@ impl Stranded {
         Ok(log::row_id(group.no, no))
     }
 
-    /// What has waited for `dep`, among other things perhaps.
+    /// The stranded entries that wait for `dep`, and perhaps for others too.
     pub fn released_by(
         &mut self,
         conn: &Connection,
@@ -110,8 +113,8 @@ impl Stranded {
         Ok(released)
     }
 
-    /// `change` is about to become part of the log: it is stranded no more. Gives its row, whose words are to be
-    /// forgotten, and whether it was late.
+    /// Removes `change` from the stranded entries before it becomes part of the log. Returns its row, whose
+    /// words the caller removes from the index, and whether it was late.
     pub fn take(
         &mut self,
         conn: &Connection,
@@ -142,7 +145,7 @@ impl Stranded {
     }
 }
 
-/// Everything derived from what is stranded in this group, again.
+/// Derives again everything that comes from the stranded entries of this group.
 pub(super) fn derive(conn: &Connection, group: GroupRef, words: &mut Unindexed) -> Result<(), StoreError> {
     let mut statement = conn.prepare("SELECT id, eff FROM log WHERE id > ?1 AND id <= ?2")?;
     let rows = statement.query_map(rows_of(group.no), |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -168,7 +171,8 @@ fn show(
     Ok(())
 }
 
-/// Nothing if it is damaged itself: then it comes back as what is lost does.
+/// `None` if the stranded row is damaged itself: then the change comes back from other peers like the lost
+/// ones.
 fn read(conn: &Connection, group: GroupRef, no: EntryNo) -> Result<Option<Verified>, StoreError> {
     match log::read(conn, group, no) {
         Ok(stored) => Ok(stored.and_then(|stored| {

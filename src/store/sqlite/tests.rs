@@ -34,12 +34,13 @@ fn message(store: &SqliteStore, group: GroupNo, stretch: u64, text: &str) -> Adm
     }
 }
 
-/// How many messages are found by this word.
+/// The number of messages found by this word.
 fn found(store: &SqliteStore, word: &str) -> usize {
     store.reader(MESH).unwrap().search(word, None, 9, 0).unwrap().len()
 }
 
-/// Fills the file to its limit: everything since the last commit is gone, and with room again it goes on.
+/// Fills the file to its limit: everything since the last commit is lost, and once there is space again,
+/// writes succeed.
 #[test]
 fn a_full_disk_takes_nothing_that_was_committed() {
     let dir = tempfile::tempdir().unwrap();
@@ -65,7 +66,7 @@ fn a_full_disk_takes_nothing_that_was_committed() {
     assert_eq!((row.entries, row.heads), (1, vec![EntryNo(1)]));
     assert_eq!((found(&store, "kept"), found(&store, "fill")), (1, 0));
 
-    // Full while committing: what was held back until then does not fit.
+    // Full during the commit: the writes that were put off until then do not fit.
     let pages: i64 = store.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
     store.conn.pragma_update(None, "max_page_count", pages + 20).unwrap();
     let next = message(&store, group, 99, &(0..8000).map(|word| format!("w{word}x ")).collect::<String>());
@@ -98,7 +99,8 @@ fn a_database_that_turns_read_only_says_so() {
     assert_eq!(store.append(group, &next).unwrap(), EntryNo(1));
 }
 
-/// Some failures, of reads too, make SQLite roll back on its own; the store must not go on half-way.
+/// Some failures, even of reads, make SQLite roll back by itself; the store must not go on with half a
+/// transaction.
 #[test]
 fn a_transaction_lost_underneath_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
@@ -112,7 +114,7 @@ fn a_transaction_lost_underneath_is_noticed() {
     assert_eq!((found(&store, "lost"), found(&store, "kept")), (0, 1));
 }
 
-/// Pages cost the same in any history: they are read off the index, without sorting.
+/// A page costs the same in any history: it is read from the index, without sorting.
 #[test]
 fn pages_and_lookups_are_read_off_an_index() {
     let dir = tempfile::tempdir().unwrap();
@@ -133,7 +135,7 @@ fn pages_and_lookups_are_read_off_an_index() {
     assert_eq!((mode.as_str(), synchronous), ("wal", 1), "the log is flushed by us at each commit");
 }
 
-/// Rows in the order of display, newest first: of these groups, the first and the last of them too.
+/// The rows of the groups from `first` to `last`, in display order, newest first.
 fn shown(store: &SqliteStore, first: GroupNo, last: GroupNo) -> Vec<i64> {
     let sql = "SELECT grp, no FROM entry WHERE grp BETWEEN ?1 AND ?2 ORDER BY eff DESC, hash DESC";
     let mut statement = store.conn.prepare(sql).unwrap();
@@ -174,7 +176,7 @@ fn of_many_entries_the_newest_are_read_and_only_what_is_rare_is_left_to_the_inde
     assert_eq!(found("comm", None, 40).unwrap(), shown(&store, rust, long)[..40]);
 }
 
-/// The row of an entry comes with what lies on it, whichever of the two was first.
+/// The row of an entry includes the marks on it, whether entry or mark arrived first.
 #[test]
 fn entries_come_with_what_was_put_on_them() {
     use peer_engine::kinds::{Fold, Mark};

@@ -1,8 +1,8 @@
 //! The full-text index, and the messages that are not in it yet.
 //!
-//! To index one message writes nearly as many pages as all else that it takes, and hundreds at once hardly more. So what
-//! arrived last waits until there is enough of it, or until a lot is committed anyway; the feed says after a crash what
-//! it was. Whoever looks for words finds it by an index of the same kind in memory.
+//! Indexing one message writes nearly as many pages as the rest of storing it, and indexing hundreds at once
+//! hardly more. So the last messages wait until there are enough of them, or until a commit is large anyway;
+//! after a crash the feed tells which they were. Searches find them with a second index in memory.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,17 +15,19 @@ use super::held::Held;
 use super::{log, query};
 use crate::store::StoreError;
 
-/// Entries that wait, and the bytes of their messages: few enough to index them anew for a search, in about a millisecond.
+/// Maximum number of waiting entries, and bytes of their messages: few enough to index again for a search in
+/// about a millisecond.
 const WAITING_MAX: usize = 256;
 const WAITING_BYTES_MAX: usize = 32 * 1024;
-/// Entries that are indexed where there is nothing else to do, so that no commit has to.
+/// Number of waiting entries that are indexed while the writer is idle, so that no commit has to.
 const WORTH_INDEXING: usize = WAITING_MAX / 4;
-/// The same within one transaction.
+/// Maximum number of entries, and bytes of their messages, that wait within one transaction.
 const HELD_MAX: usize = 4096;
 const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Pages of the index that are merged in one go: a message that comes meanwhile waits for about a millisecond.
+/// Pages of the index merged in one step: a message that arrives meanwhile waits for about a millisecond.
 const MERGED_PAGES: i64 = 16;
-/// Where the database keeps how much of the feed is indexed: a place in it, as 8 bytes, the lowest first.
+/// The key under which the database keeps how much of the feed is indexed: a place in the feed, as 8 bytes,
+/// little-endian.
 const MARK: &str = "words";
 
 const TABLE: &str = "
@@ -36,14 +38,14 @@ CREATE VIRTUAL TABLE words USING fts5 (
 
 const MERGE_LATER: &str = "INSERT INTO words (words, rank) VALUES ('automerge', 0)";
 
-/// Makes the index.
+/// Creates the index.
 pub(super) fn create(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(TABLE)?;
     conn.execute_batch(MERGE_LATER)
 }
 
-/// Has parts of the index merged when [there is time](Unindexed::tidy), and not by the commit that happens to be the
-/// sixty-fourth, unless there are very many.
+/// Has parts of the index merged in [idle moments](Unindexed::tidy), and not by every sixty-fourth commit,
+/// unless there are very many parts.
 pub(super) fn merge_later(conn: &Connection) -> rusqlite::Result<()> {
     let set = "SELECT count(*) FROM words_config WHERE k = 'automerge' AND v = 0";
     if conn.query_row(set, [], |row| row.get::<_, i64>(0))? == 0 {
@@ -52,14 +54,14 @@ pub(super) fn merge_later(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// An index in memory, like that of the messages.
+/// Creates an index in memory, like that of the stored messages.
 fn open_index() -> rusqlite::Result<Connection> {
     let conn = Connection::open_in_memory()?;
     create(&conn)?;
     Ok(conn)
 }
 
-/// The text by which an entry is found: that of messages, never that of kinds or of what is sealed.
+/// The text that searches match: of messages only, not of other kinds or of sealed entries.
 pub(super) fn words_of(content: &Content) -> Option<&str> {
     match (&content.kind, &content.body) {
         (None, Body::Text(text)) => Some(text),
@@ -67,18 +69,18 @@ pub(super) fn words_of(content: &Content) -> Option<&str> {
     }
 }
 
-/// What the writer has not indexed yet.
+/// The messages that the writer has not indexed yet.
 #[derive(Debug, Default)]
 pub(super) struct Unindexed {
     texts: Vec<(i64, String)>,
     bytes: usize,
     entries: usize,
-    /// Every part of the index that can be merged with others has been.
+    /// All parts of the index that can be merged have been.
     merged: bool,
 }
 
 impl Unindexed {
-    /// What an earlier run has left.
+    /// Reads what an earlier run has left to index.
     pub fn load(conn: &Connection, groups: &BTreeMap<GroupNo, Held>) -> Result<Self, StoreError> {
         let mut unindexed = Self::default();
         let mark = mark(conn)?;
@@ -94,7 +96,7 @@ impl Unindexed {
         for row in rows {
             let read = |held: &Held| log::read(conn, held.key(), log::no_of(row));
             let stored = match groups.get(&log::group_of(row)).map(read).transpose() {
-                // It has no words until it is repaired.
+                // Without words until it is repaired.
                 Err(StoreError::Row { .. }) => None,
                 stored => stored?.flatten(),
             };
@@ -107,13 +109,13 @@ impl Unindexed {
             unindexed.add(row, text);
         }
         if mark.is_none() {
-            // The next commit makes another.
+            // The next commit creates another.
             unindexed.entries = WAITING_MAX;
         }
         Ok(unindexed)
     }
 
-    /// An entry that was just written.
+    /// Adds an entry that was just written.
     pub fn push(&mut self, conn: &Connection, row: i64, content: &Content) -> rusqlite::Result<()> {
         self.add(row, words_of(content));
         let full = self.entries >= HELD_MAX || self.bytes >= HELD_BYTES_MAX;
@@ -128,12 +130,12 @@ impl Unindexed {
         }
     }
 
-    /// Undoes what an entry has written to the index, or was to write.
+    /// Removes an entry's words from the index, or from the messages that wait.
     pub fn forget(&mut self, conn: &Connection, row: i64, content: &Content) -> rusqlite::Result<()> {
         let Some(text) = words_of(content) else { return Ok(()) };
         match self.texts.iter().rposition(|(waiting, _)| *waiting == row) {
             Some(place) => drop(self.texts.swap_remove(place)),
-            // The index does not keep the text.
+            // The index does not store the text.
             None => drop(
                 conn.prepare_cached("INSERT INTO words (words, rowid, body) VALUES ('delete', ?1, ?2)")?
                     .execute(params![row, text])?,
@@ -142,15 +144,15 @@ impl Unindexed {
         Ok(())
     }
 
-    /// To be called at the end of every transaction.
+    /// Call this at the end of every transaction.
     pub fn index_if_due(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         let due = self.entries >= WAITING_MAX || self.bytes >= WAITING_BYTES_MAX;
         if due { self.index(conn) } else { Ok(()) }
     }
 
-    /// All of it, up to the end of the feed.
+    /// Indexes everything that waits, up to the end of the feed.
     pub fn index(&mut self, conn: &Connection) -> rusqlite::Result<()> {
-        // A row number that is not above the last one begins a new part of the index.
+        // A row number that is not above the last one starts a new part of the index.
         self.texts.sort_unstable_by_key(|(row, _)| *row);
         insert(conn, self.texts.iter().map(|(row, text)| (*row, text.as_str())))?;
         conn.prepare_cached("INSERT OR REPLACE INTO value (key, value) VALUES (?1, ?2)")?
@@ -159,13 +161,14 @@ impl Unindexed {
         Ok(())
     }
 
-    /// Whether there is nothing to do where nothing else is.
+    /// Whether no maintenance is due.
     pub fn is_tidy(&self) -> bool {
         self.merged && self.entries < WORTH_INDEXING
     }
 
-    /// Indexes what waits, if it is enough; else merges a few pages of the index, where a level has four parts. Says
-    /// whether there was anything to do. Source: FTS5's manual, "the 'merge' command".
+    /// Indexes the waiting messages if there are enough; otherwise merges a few pages of the index, where a
+    /// level has four parts. Returns whether there was anything to do. Source: FTS5's manual, "the 'merge'
+    /// command".
     pub fn tidy(&mut self, conn: &Connection) -> rusqlite::Result<bool> {
         if self.entries >= WORTH_INDEXING {
             self.index(conn)?;
@@ -174,13 +177,13 @@ impl Unindexed {
         let before = conn.total_changes();
         let mut merge = conn.prepare_cached("INSERT INTO words (words, rank) VALUES ('merge', ?1)")?;
         merge.execute([MERGED_PAGES])?;
-        // One change is that of the command itself.
+        // The command itself counts as one change.
         self.merged = conn.total_changes() - before <= 1;
         Ok(!self.merged)
     }
 }
 
-/// `None` where it is damaged: no commit leaves more behind than may wait.
+/// `None` if it is damaged: no commit leaves more messages waiting than the maximum.
 fn mark(conn: &Connection) -> rusqlite::Result<Option<i64>> {
     let mut statement = conn.prepare_cached("SELECT value FROM value WHERE key = ?1")?;
     let mark: Option<Vec<u8>> = statement.query_row([MARK], |row| row.get(0)).optional()?;
@@ -202,7 +205,8 @@ fn insert<'a>(conn: &Connection, texts: impl Iterator<Item = (i64, &'a str)>) ->
     Ok(())
 }
 
-/// Calls `each` with the place, the row and the text, if it is a message, of what the feed has after `place`.
+/// Calls `each` for every row of the feed after `place`, with its place, its row and, if it is a message, its
+/// text.
 fn after(
     conn: &Connection,
     place: i64,
@@ -219,7 +223,7 @@ fn after(
     Ok(())
 }
 
-/// What [`words_of`] says of a row with this kind and body. What a damaged row says is not shown.
+/// The result of [`words_of`] for a row with this kind and body. A damaged row has no text.
 pub(super) fn text_of<'a>(kind: ValueRef<'_>, body: ValueRef<'a>) -> Option<&'a str> {
     match (kind, body) {
         (ValueRef::Null, ValueRef::Text(text)) => std::str::from_utf8(text).ok(),
@@ -227,7 +231,7 @@ pub(super) fn text_of<'a>(kind: ValueRef<'_>, body: ValueRef<'a>) -> Option<&'a 
     }
 }
 
-/// What one connection has read of the messages that wait, in an index of its own.
+/// The waiting messages that one connection has read, in an index of its own.
 #[derive(Debug)]
 pub(super) struct Tail {
     words: Connection,
@@ -240,7 +244,7 @@ impl Tail {
         Ok(Self { words: open_index()?, mark: None, end: i64::MAX })
     }
 
-    /// Takes in what `conn` sees waiting.
+    /// Adds the messages that `conn` sees waiting.
     pub fn follow(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         let now = mark(conn)?;
         if now != self.mark {
@@ -257,9 +261,9 @@ impl Tail {
         Ok(())
     }
 
-    /// Which of these texts match.
+    /// Returns which of these texts match.
     pub fn matching(&self, texts: &[(i64, String)], query: &str) -> rusqlite::Result<HashSet<i64>> {
-        // Dropped, so that they are gone again. Below zero they are apart from what waits.
+        // Rolled back at the end. Negative row numbers keep them apart from the waiting messages.
         let transaction = self.words.unchecked_transaction()?;
         let numbers = (1..=texts.len() as i64).rev().map(|number| -number);
         insert(&transaction, numbers.zip(texts.iter().map(|(_, text)| text.as_str())))?;
@@ -271,14 +275,15 @@ impl Tail {
     }
 }
 
-/// Which matches are wanted where there are more.
+/// Which matches to return if there are too many.
 #[derive(Clone, Copy)]
 pub(super) enum Wanted {
     First,
     Last,
 }
 
-/// The first or the last `limit` rows from `first` to `last` that match, in that order: indexed ones, and those that wait.
+/// The first or the last `limit` matching rows from `first` to `last`, in that order, both indexed and
+/// waiting.
 pub(super) fn matches(
     conn: &Connection,
     tail: &Tail,
@@ -312,12 +317,12 @@ pub(super) fn matches(
     Ok(rows)
 }
 
-/// Has the message in this row be found by its words.
+/// Indexes the message in this row, unless the index has it.
 pub(super) fn index_unless_there(conn: &Connection, row: i64, text: &str) -> rusqlite::Result<()> {
     if is_indexed(conn, row, text)? { Ok(()) } else { insert(conn, std::iter::once((row, text))) }
 }
 
-/// Whether the index on disk finds this row by its first words, or it has none.
+/// Whether the index on disk finds this row by its first words, or the row has no words.
 fn is_indexed(conn: &Connection, row: i64, text: &str) -> rusqlite::Result<bool> {
     let Some(query) = query::whole_words(text) else { return Ok(true) };
     let mut there = conn.prepare_cached("SELECT 1 FROM words WHERE words MATCH ?1 AND rowid = ?2")?;

@@ -1,4 +1,4 @@
-//! Entries that are not stored, as they would be shown.
+//! Entries that are not stored yet, as they would be shown.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,8 @@ use crate::store::sqlite::log::Stored;
 use crate::store::{Entry, StoreError};
 
 impl Reader {
-    /// The preview that these changes make: their entries, in their order and without a number. What is stored by now is left out.
+    /// A preview of these changes: their entries in the same order, without numbers. Changes that are stored
+    /// by now are left out.
     pub fn preview(&self, group: GroupNo, changes: &[Verified]) -> Result<Vec<Entry>, StoreError> {
         self.in_one_state(|| {
             let source = self.source(group)?;

@@ -1,9 +1,10 @@
-//! What a person has not read, and what of it is meant for him.
+//! What a person has not read, and which of it mentions that person.
 //!
-//! **A mention** is a message of somebody else that search finds by this person's display name — the name's words next
-//! to each other, whole, in capitals or not, so that `@ann` and `Ann,` are mentions of ann and `annual` is none — or
-//! that replies to an entry of his own. Counts and marks are of this one rule, and cost what they show: each looks at no
-//! more than [`UNREAD_VISITS_MAX`] entries above the mark, whatever is below it.
+//! **A mention** is a message of somebody else that a search for this person's display name finds, or that
+//! replies to one of this person's own entries. The search wants the name's words next to each other, whole,
+//! ignoring case: `@ann` and `Ann,` mention ann, `annual` does not. Counts and marks use this same rule and
+//! cost what they show: each examines at most [`UNREAD_VISITS_MAX`] entries above the read mark, however many
+//! are below it.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -21,7 +22,8 @@ use crate::store::sqlite::words::{self, Tail, Wanted};
 use crate::store::sqlite::{index, query, shelf};
 use crate::store::{Attention, Entry, GroupSummary, StoreError};
 
-/// Mentions by name that are looked for at once in all groups: most of them may have been read.
+/// Maximum number of mentions by name that are searched for in all groups at once: most may have been read
+/// already.
 const NAMED_MAX: usize = 4096;
 
 /// What is unread in a group.
@@ -37,14 +39,15 @@ impl Stretch {
         self.last > self.read
     }
 
-    /// From above the first up to the second.
+    /// The range of unread rows: above the first, up to and including the second.
     fn rows(&self) -> (i64, i64) {
         (log::row_id(self.no, self.read), log::row_id(self.no, self.last))
     }
 }
 
 impl Reader {
-    /// For the person whose key is `own`, in each of these groups. Only who is in a group has something to read there.
+    /// What the person with key `own` has not read in each of these groups. In groups that the person has not
+    /// joined there is nothing.
     pub fn attention(&self, groups: &[GroupSummary], own: &PeerId) -> Result<Vec<Attention>, StoreError> {
         self.in_one_state(|| {
             let name = self.phrase_of(own)?;
@@ -67,8 +70,8 @@ impl Reader {
         })
     }
 
-    /// The mentions by name in all that is unread, found at once; `None` where that may be more work than to look group by
-    /// group.
+    /// The mentions by name in everything unread, found with one query; `None` where querying each group may
+    /// be less work.
     fn named_anywhere<'a>(
         &self,
         tail: &Tail,
@@ -157,12 +160,12 @@ impl Reader {
         })
     }
 
-    /// What to search for a person's name with.
+    /// The query for a person's name.
     fn phrase_of(&self, own: &PeerId) -> Result<Option<String>, StoreError> {
         Ok(self.display_name(own)?.as_deref().and_then(query::phrase))
     }
 
-    /// The rows above `from`, up to `to`, that hold the person's name.
+    /// The rows above `from`, up to `to`, that contain the person's name.
     fn naming(
         &self,
         tail: &Tail,
@@ -189,7 +192,7 @@ impl Reader {
         Ok(actor.is_some_and(|actor| actors.contains(&actor)))
     }
 
-    /// Under what numbers this author wrote.
+    /// The numbers of the actors that this author wrote under.
     fn actors_of(&self, group: GroupNo, author: &PeerId) -> Result<HashSet<i64>, StoreError> {
         let (first, last) = ([&author.0[..], &[0; 8]].concat(), [&author.0[..], &[0xff; 8]].concat());
         let mut statement =

@@ -1,4 +1,4 @@
-//! What arrived, in all groups, for somebody who follows or was away.
+//! What arrived in all groups, for a client that follows or was away.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -11,12 +11,13 @@ use crate::store::sqlite::feed;
 use crate::store::{FeedItem, FeedPlace, FeedWhat, StoreError};
 
 impl Reader {
-    /// After the newest entry.
+    /// The place after the newest entry.
     pub fn feed_end(&self) -> Result<FeedPlace, StoreError> {
         Ok(feed::end(&self.conn)?)
     }
 
-    /// What arrived after `place`, in order. `None` when it is no place here, or too much arrived since.
+    /// What arrived after `place`, in order. `None` when `place` is not in this feed, or too much has arrived
+    /// since.
     pub fn feed_after(&self, place: FeedPlace, limit: usize) -> Result<Option<Vec<FeedItem>>, StoreError> {
         self.in_one_state(|| {
             let Some(arrived) = feed::after(&self.conn, place, limit)? else { return Ok(None) };
@@ -37,7 +38,7 @@ impl Reader {
                 } else {
                     match self.entries(source, &[arrived.no], &mut names)?.pop() {
                         Some(entry) => FeedWhat::Entry(Box::new(entry)),
-                        // Damaged; it comes again once it is mended.
+                        // Damaged; the feed returns it again once it is repaired.
                         None => FeedWhat::Elsewhere,
                     }
                 };

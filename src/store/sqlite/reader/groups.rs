@@ -1,4 +1,4 @@
-//! The groups that a person can name: those held here, and those that only the directory names.
+//! The groups that a person can name: those stored here, and those that only the directory names.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ use crate::store::sqlite::log::{self, GroupRef};
 use crate::store::{GroupSummary, StoreError};
 
 impl Reader {
-    /// By name; those whose name holds `search`, in capitals or not. The directory is not among them.
+    /// Sorted by name; those whose name contains `search`, ignoring case. The directory is not included.
     pub fn groups(&self, search: Option<&str>) -> Result<Vec<GroupSummary>, StoreError> {
         let search = search.map(str::to_lowercase);
         let wanted = |name: &GroupName| search.as_ref().is_none_or(|text| name.as_str().contains(text));
@@ -40,7 +40,8 @@ impl Reader {
         })
     }
 
-    /// The public group of this name, held or only named in the directory; or another that is held under it.
+    /// The public group of this name, stored or only named in the directory; or another group stored under
+    /// the name.
     pub fn group(&self, name: &GroupName) -> Result<Option<GroupSummary>, StoreError> {
         self.in_one_state(|| {
             let id = self.public_id(name);
@@ -56,7 +57,7 @@ impl Reader {
         })
     }
 
-    /// The group of this id, held or only named in the directory.
+    /// The group of this id, stored or only named in the directory.
     pub fn group_with_id(&self, id: &GroupId) -> Result<Option<GroupSummary>, StoreError> {
         self.in_one_state(|| {
             if let Some(row) = self.held_groups()?.into_iter().find(|row| row.id == *id) {
@@ -76,7 +77,7 @@ impl Reader {
         Ok(statement.exists(params![&self.directory.0[..], GROUP, key])?)
     }
 
-    /// Up to `limit` names that may have been meant by `text`, the likeliest first.
+    /// Up to `limit` names that `text` may have been meant for, the likeliest first.
     pub fn nearest(&self, text: &str, limit: usize) -> Result<Vec<GroupName>, StoreError> {
         let text: Vec<char> = text.to_lowercase().chars().take(NEAREST_CHARS_MAX).collect();
         let groups = self.groups(None)?;
@@ -94,7 +95,7 @@ impl Reader {
         Ok(near.into_iter().take(limit).map(|(_, name)| name).collect())
     }
 
-    /// All groups of which anything is held, but for the directory.
+    /// All groups that have entries here, except the directory.
     pub fn held_groups(&self) -> Result<Vec<GroupRow>, StoreError> {
         let mut statement = self.conn.prepare_cached(
             "SELECT no, id, name, joined, caught_up, entries, heads FROM grp WHERE id <> ?1 ORDER BY no",
@@ -150,10 +151,10 @@ fn named_only(id: GroupId, name: GroupName) -> GroupSummary {
     GroupSummary { no: None, id, name, entries: 0, topic: None, joined: false, heads: Vec::new() }
 }
 
-/// Of what a person typed, compared with names that are shorter.
+/// Maximum length that is compared of what a person typed; names are shorter.
 const NEAREST_CHARS_MAX: usize = 64;
 
-/// Characters to insert, remove, replace or swap with a neighbour to get from one to the other.
+/// The edit distance: how many characters to insert, remove, replace or swap with a neighbour.
 fn edits(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();

@@ -1,4 +1,4 @@
-//! The people of a group, or of all groups here.
+//! The people in one group, or in all groups stored here.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use super::Reader;
 use crate::store::{StoreError, User};
 
 impl Reader {
-    /// Of a group: who joined or left it or wrote in it. Without one: who has a name or is a member anywhere.
-    /// Those whose name holds `search`, in capitals or not, or whose key begins with it; by name, the nameless
-    /// last.
+    /// With a group: the people who joined, left or wrote in it. Without one: those who have a name or are a
+    /// member of any group. Returns those whose name contains `search`, ignoring case, or whose key begins
+    /// with it; sorted by name, those without one last.
     pub fn users(&self, group: Option<GroupNo>, search: Option<&str>) -> Result<Vec<User>, StoreError> {
         let search = search.map(str::to_lowercase);
         self.in_one_state(|| {
@@ -53,7 +53,7 @@ impl Reader {
         )
     }
 
-    /// Whether each is joined, by one row at least.
+    /// Whether each person is a member by at least one row.
     fn people(
         &self,
         sql: &str,

@@ -1,4 +1,4 @@
-//! What was found in a damaged database, put back into tables: what a salvage chooses from.
+//! The records found in a damaged database, put back into tables, from which a salvage chooses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,16 +15,16 @@ use super::super::{group_name, schema};
 use crate::store::StoreError;
 
 const LOG_COLUMNS: usize = 14;
-/// All columns of the log's table; `?1` to `?14`.
+/// All columns of the log's table, as `?1` to `?14`.
 const LOG_VALUES: &str = "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
-/// Records as they were found: of the log, of actors and of groups.
+/// Records as they were found: of the log, actors and groups.
 pub(super) struct Found {
     pub(super) tables: Connection,
-    /// What an index says of an actor where its row says something else, or nothing.
+    /// The id of an actor by its index, where its row has another or is lost.
     pub(super) others: BTreeMap<i64, Vec<u8>>,
-    /// Rows that are not whole, of which row and order give different hashes; and the one that does not stand in the row
-    /// now.
+    /// Damaged rows of the log for which row and display order give different hashes; the value is the hash
+    /// that the row does not hold now.
     pub(super) doubtful: BTreeMap<i64, ChangeHash>,
 }
 
@@ -33,15 +33,15 @@ impl Found {
         Ok(Self { tables: schema::open_scratch()?, others: BTreeMap::new(), doubtful: BTreeMap::new() })
     }
 
-    /// Puts the records back into their tables, told apart by their shape. The newest version of each counts; of the
-    /// log, older ones are kept too, in case it turns out not to be whole.
+    /// Puts the records back into their tables, which it recognizes by their shape. The newest version of a
+    /// record is used; older versions of log rows are kept too, in case the newest is damaged.
     pub fn collect<'b>(
         &mut self,
         store: &Connection,
         file: &'b mut dyn Bytes,
         wal: Option<&'b mut dyn Bytes>,
     ) -> Result<(), StoreError> {
-        // `was`: the order of display, which knows each entry's hash apart from the log.
+        // `was` is the display order, which holds each entry's hash independently of the log.
         self.tables.execute_batch(
             "DROP TABLE actor;
              CREATE TABLE actor (id INTEGER PRIMARY KEY, grp INTEGER, bytes BLOB, last_seq INTEGER, last_no INTEGER) STRICT;
@@ -54,7 +54,7 @@ impl Found {
         let broken = |error: std::io::Error| StoreError::Disk { reason: error.to_string() };
         let mut pages = Pages::open(file, wal, schema::PAGE_BYTES).map_err(broken)?;
         pages.records(|record| Ok::<_, Failure>(targets.put(record, &mut actors)?))?;
-        // What no hash covers is kept only where it is of the right shape.
+        // Records that no hash covers are kept only if they have the right shape.
         self.tables.execute_batch(
             "DELETE FROM actor WHERE length(bytes) <> 40;
              DELETE FROM was WHERE length(hash) <> 32 OR no <= 0;",
@@ -72,7 +72,8 @@ impl Found {
         Ok(())
     }
 
-    /// An actor of whom neither row nor index is left may be the one that this peer wrote with last, which is kept apart.
+    /// If both row and index of an actor are lost, it may be the actor that this peer last wrote with, which
+    /// is stored separately too.
     pub fn recall_own_actor(&mut self, store: &Connection) -> Result<(), StoreError> {
         let mut statement =
             store.prepare("SELECT substr(key, 8), value FROM value WHERE key LIKE 'writer/%'")?;
@@ -91,7 +92,7 @@ impl Found {
         Ok(())
     }
 
-    /// The groups whose rows say what their ids say.
+    /// The groups whose rows match their ids.
     pub fn held(&self, mesh: MeshId) -> Result<BTreeMap<GroupNo, Genesis>, StoreError> {
         let mut statement = self.tables.prepare("SELECT no, id, name FROM grp ORDER BY no")?;
         let mut rows = statement.query([])?;
@@ -107,7 +108,7 @@ impl Found {
         Ok(held)
     }
 
-    /// Groups of which there are entries.
+    /// The groups that have entries.
     pub fn numbers(&self) -> Result<BTreeSet<GroupNo>, StoreError> {
         let mut numbers = BTreeSet::new();
         let mut next = self.tables.prepare("SELECT id FROM log WHERE id >= ?1 ORDER BY id LIMIT 1")?;
@@ -123,7 +124,7 @@ impl Found {
         Ok(numbers)
     }
 
-    /// Numbers beyond `after` of which anything is known.
+    /// The numbers above `after` for which any record was found.
     pub fn candidates(&self, group: GroupNo, after: EntryNo, limit: i64) -> Result<Vec<EntryNo>, StoreError> {
         let mut statement = self
             .tables
@@ -133,7 +134,8 @@ impl Found {
         Ok(numbers.collect::<Result<_, _>>()?)
     }
 
-    /// Where a row is gone, its hash may still stand in the order: what names it can be rebuilt.
+    /// Where a row is lost, the display order may still hold its hash, with which entries that depend on it
+    /// can be rebuilt.
     pub fn fill_from_order(&self, group: GroupNo) -> Result<(), StoreError> {
         self.tables.execute(
             "INSERT OR IGNORE INTO log
@@ -158,8 +160,8 @@ impl Found {
         Ok(())
     }
 
-    /// Its effective time as far as it can be told without what is beneath it: what its row says, or the order. Where
-    /// they differ, the earlier that can be.
+    /// The effective time of an entry, as far as it is known without its dependencies: from its row or from
+    /// the display order. If they differ, the earlier possible one.
     pub fn shown_at(
         &self,
         group: GroupNo,
@@ -175,7 +177,8 @@ impl Found {
     }
 }
 
-/// The tables that records are put back into: those of what was found, and those that the new database takes as they are.
+/// The tables that records are put back into: those that a salvage examines, and those that are copied as
+/// they are.
 struct Targets<'a> {
     found: &'a Connection,
     others: Vec<Target<'a>>,
@@ -211,7 +214,8 @@ impl<'a> Targets<'a> {
         Ok(Self { found, others })
     }
 
-    /// Puts a record into every table whose shape it has. What an index says of an actor goes to `actors`.
+    /// Inserts a record into every table whose shape it has. The id that an index gives for an actor goes to
+    /// `actors`.
     fn put(&self, record: Record, actors: &mut Vec<(i64, Vec<u8>)>) -> Result<(), StoreError> {
         let Record { rowid, mut values } = record;
         if let (None, [Value::Integer(_), Value::Blob(bytes), Value::Integer(id)]) = (rowid, &*values)
@@ -220,11 +224,11 @@ impl<'a> Targets<'a> {
             actors.push((*id, bytes.clone()));
             return Ok(());
         }
-        // The key of a table with row ids stands beside its record.
+        // In a table with row ids, the key is stored beside the record.
         if let (Some(rowid), Some(first)) = (rowid, values.first_mut()) {
             *first = Value::Integer(rowid);
         }
-        // A row of the feed, which is not carried over, looks like a read mark, but for the number of a group in it.
+        // A row of the feed, which is not copied, looks like a read mark, except for the group number in it.
         if let (Some(_), [_, Value::Integer(row)]) = (rowid, &*values)
             && log::group_of(*row) != GroupNo(0)
         {
@@ -253,7 +257,7 @@ fn put_in_log(conn: &Connection, values: &[Value]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A record that does not fit the table's types is none of its own.
+/// Ignores a record that does not fit the table's types: it belongs to another table.
 pub(super) fn put(conn: &Connection, sql: &str, values: &[Value]) -> Result<(), StoreError> {
     match conn.prepare_cached(sql)?.execute(params_from_iter(values)) {
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => Ok(()),
@@ -264,7 +268,7 @@ pub(super) fn put(conn: &Connection, sql: &str, values: &[Value]) -> Result<(), 
     }
 }
 
-/// Either side of the copy.
+/// An error on either side of the copy.
 struct Failure(StoreError);
 
 impl From<std::io::Error> for Failure {

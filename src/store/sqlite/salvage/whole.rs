@@ -1,5 +1,5 @@
-//! Entries that can be rebuilt of what was found: by one or another word for a hash or an actor, or from an older version
-//! of a row. Each is verified.
+//! Rebuilds entries from the records found: with one of several candidate hashes or actors, or from an older
+//! version of a row. Each result is verified.
 
 use peer_engine::change::{Unverified, Verified};
 use peer_engine::group::{EntryNo, GroupNo};
@@ -11,13 +11,13 @@ use super::super::log::{self, GroupRef};
 use super::found::{Found, put};
 use crate::store::StoreError;
 
-/// A change, whether it was late, and its effective time as it stood in its row.
+/// A change, whether it was late, and the effective time in its row.
 pub(super) type Whole = (Verified, bool, i64);
 
 impl Found {
-    /// The change in this row, whether it was late, and the row's word for its effective time; if it is whole by the
-    /// row's own word for its hash, by that of the order, or in an older version. What is not whole keeps the likelier
-    /// hash, for those that name it.
+    /// The change in this row, whether it was late, and the effective time in the row, if the change matches
+    /// the hash in the row or in the display order, or if an older version of the row does. Otherwise the row
+    /// keeps the likelier hash, for entries that depend on it.
     pub fn read_by_any_hash(&mut self, group: GroupRef, no: EntryNo) -> Result<Option<Whole>, StoreError> {
         if let Some(found) = self.read(group, no)? {
             return Ok(Some(found));
@@ -39,7 +39,7 @@ impl Found {
             }
         }
         if let Some(actor) = actor {
-            // Either row or index is right about the actor.
+            // The actor in the row or the one in the index is right.
             self.swap_actor(group.no, actor)?;
             if let Some(found) = self.read(group, no)? {
                 return Ok(Some(found));
@@ -55,7 +55,7 @@ impl Found {
         Ok(found)
     }
 
-    /// It may name a row of which two hashes are known.
+    /// A dependency may be a row with two candidate hashes: tries the other one.
     fn read_by_doubtful(&mut self, group: GroupRef, no: EntryNo) -> Result<Option<Whole>, StoreError> {
         if self.doubtful.is_empty() {
             return Ok(None);
@@ -116,7 +116,7 @@ impl Found {
         Ok(rebuilt.and_then(|(change, late, eff)| Some((change.verify(group.id).ok()?, late, eff))))
     }
 
-    /// Matches its hash.
+    /// Whether the change matches its hash.
     pub fn rebuilt(
         &self,
         group: GroupRef,

@@ -1,4 +1,5 @@
-//! axum's extractors with our error shape: whatever does not parse is a `bad-request` that says why.
+//! axum's extractors with the API's error format: input that does not parse is a `bad-request` with the
+//! reason.
 
 use std::time::Duration;
 
@@ -15,10 +16,10 @@ use crate::limits::API_BODY_MS_MAX;
 /// A JSON body.
 pub(super) struct Body<T>(pub T);
 
-/// The query of the address.
+/// The query of the URL.
 pub(super) struct Query<T>(pub T);
 
-/// A part of the address.
+/// The parameters in the path of the URL.
 pub(super) struct Path<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + 'static> FromRequest<S> for Body<T> {

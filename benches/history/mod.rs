@@ -92,8 +92,7 @@ fn body(number: u64) -> String {
     text
 }
 
-/// Fills a group with `entries` messages in a peer's database; returns the author, who can continue the
-/// chain.
+/// Fills a group with messages in a peer's database; returns the author, who can continue the chain.
 pub fn fill(store: &mut SqliteStore, genesis: &Genesis, entries: u64) -> (GroupNo, Author) {
     let group = store.add_group(genesis, true).unwrap();
     let mut author = Author::of(genesis.id());

@@ -64,9 +64,7 @@ pub enum ClientError {
     Refused(ErrorBody),
     #[error("the running peer went away before it answered ({0})")]
     Gone(String),
-    #[error(
-        "the running peer answers in another way than this command expects; are they of one version? ({0})"
-    )]
+    #[error("the running peer's answer is not one that this command expects; are both of one version? ({0})")]
     Protocol(String),
 }
 

@@ -27,8 +27,7 @@ impl Announcement {
         write_private(&path(data), &Zeroizing::new(serde_json::to_vec(self)?))
     }
 
-    /// `None` when there is no file. Fails if others could have read the token, or if the address is not on
-    /// this machine.
+    /// `None` without a file. Fails if others could have read the token, or if the address is not local.
     pub fn read(data: &Path) -> io::Result<Option<Self>> {
         let path = path(data);
         let bytes = match fs::read(&path) {

@@ -46,8 +46,7 @@ pub fn json_line(row: &Row) -> serde_json::Result<String> {
     Ok(line)
 }
 
-/// A file that gets its name once it is complete and on the disk. If it is dropped before that, it is
-/// removed.
+/// A file that gets its name once it is complete and on the disk. If dropped before that, it is removed.
 #[derive(Debug)]
 pub struct Draft {
     file: BufWriter<File>,

@@ -40,8 +40,7 @@ struct Told {
     /// All entries up to this count have been sent; `None`: there are more.
     entries: Option<u64>,
     read_marks: u64,
-    /// All changes of previews up to this number have been sent; `None`: none yet, not even the present
-    /// previews.
+    /// All changes of previews up to this number have been sent; `None`: not even the present previews.
     previews: Option<u64>,
     spread: Option<Arc<Spread>>,
     /// The number of peers that store each own message, as last sent.

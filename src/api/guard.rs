@@ -114,7 +114,7 @@ impl Gate {
 }
 
 fn foreign_origin() -> ApiError {
-    ApiError::new(StatusCode::FORBIDDEN, "foreign-origin", "this API does not answer pages of others")
+    ApiError::new(StatusCode::FORBIDDEN, "foreign-origin", "this API does not answer pages of other origins")
 }
 
 fn wrong_token() -> ApiError {

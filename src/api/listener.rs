@@ -89,8 +89,7 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// Sends the reason, and reads until the other side closes: closing with unread data would discard the
-/// answer.
+/// Sends the reason, and reads until the other side closes: unread data would make the system discard it.
 async fn turn_away(mut stream: TcpStream) {
     let body = r#"{"error":{"code":"busy","message":"too many connections to this peer; close some"}}"#;
     let answer = format!(

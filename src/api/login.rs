@@ -37,8 +37,7 @@ struct State {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
-    /// The last port of the API: bookmarks and drafts of a page belong to its origin, which includes the
-    /// port.
+    /// The last port of the API: bookmarks and drafts of a page belong to its origin, port included.
     port: Option<u16>,
     sessions: Vec<Session>,
 }
@@ -49,8 +48,7 @@ struct Session {
     until: Timestamp,
 }
 
-/// The hash of a secret. Hashes are stored and compared, so that neither the disk nor timing reveals the
-/// secret.
+/// The hash of a secret: only hashes are stored and compared, so that neither disk nor timing reveals it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Hash([u8; 32]);
 
@@ -142,8 +140,7 @@ impl Login {
         Some(Hash::of(value))
     }
 
-    /// Browsers share cookies among all ports of a host: the port in the name keeps two peers on one machine
-    /// apart.
+    /// Browsers share cookies among all ports of a host: the port in the name keeps two local peers apart.
     fn name(&self) -> String {
         format!("peer_{}", self.address.port())
     }

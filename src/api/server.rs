@@ -130,7 +130,7 @@ impl Server {
     pub async fn ready(&self) -> Result<Ready, ServeError> {
         let Self { node, api, .. } = self;
         let name = node.name().await.unwrap_or_else(|error| {
-            warn!(%error, "cannot read the own name");
+            warn!(%error, "cannot read this peer's name");
             None
         });
         Ok(Ready {
@@ -152,11 +152,10 @@ impl Server {
         self.node.status().await.err().unwrap_or(NodeError::Stopped)
     }
 
-    /// Ends open requests, then the node. Then everything that was acknowledged is on disk, and the links are
-    /// closed.
+    /// Ends open requests, then the node: everything acknowledged is on disk, and the links are closed.
     pub async fn stop(self) {
         if let Err(error) = Announcement::remove(&self.data) {
-            warn!(%error, "api.json stays behind; the next start removes it");
+            warn!(%error, "api.json could not be removed; the next start removes it");
         }
         if let Some(api) = self.api {
             api.stop().await;

@@ -56,7 +56,7 @@ pub(super) fn upgrade(
                 let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
                 send(socket, events, stopping).await;
             }
-            Err(error) => debug!(%error, "a WebSocket did not come about"),
+            Err(error) => debug!(%error, "a WebSocket handshake failed"),
         }
     });
     let headers = [

@@ -51,8 +51,7 @@ pub struct Row {
     pub late: bool,
     /// Its number in the order of arrival, which is local to this peer.
     pub arrival: u64,
-    /// Whether it mentions the name of this peer's person, or replies to one of their entries. Never set for
-    /// own entries.
+    /// Whether it is from somebody else, and mentions this peer's person or replies to them.
     #[serde(default, skip_serializing_if = "is_false")]
     pub mention: bool,
     /// For own messages: the number of peers that are known to store it, this one included.
@@ -266,8 +265,7 @@ pub enum What {
     },
     /// The number of peers that are known to store an own message, this one included.
     Delivery { group: GroupName, id: ChangeHash, stored_on: u32 },
-    /// The preview of a group has changed or ended. A stream begins with one such event for each present
-    /// preview.
+    /// The preview of a group has changed or ended. A stream begins with one event per present preview.
     Preview { group: GroupName },
     /// The cursor is unknown or too old: read everything again, and resume from this event's cursor.
     Resync,
@@ -286,8 +284,7 @@ pub struct NewMessages {
     pub patience_ms: u64,
 }
 
-/// Stops reading once there are too many: a body of empty messages would take twenty times its size in
-/// memory.
+/// Stops reading once there are too many: a body of empty messages would take twenty times its size.
 fn at_most_a_batch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NewMessage>, D::Error> {
     struct Batch;
 

@@ -17,7 +17,7 @@ impl Checkpoints {
         }
         let checkpoint = move || {
             if let Err(error) = SqliteStore::checkpoint(&path) {
-                tracing::debug!("the write-ahead log stays where it is for now: {error}");
+                tracing::debug!("the write-ahead log could not be moved into the database yet: {error}");
             }
         };
         // If no thread can be started, the writer makes the checkpoint later.

@@ -41,8 +41,7 @@ struct SecretsFile {
     identity: Zeroizing<String>,
     mesh: MeshId,
     mesh_secret: Zeroizing<String>,
-    /// Whether the database of this peer has been created; if so, a missing one is an error and is not
-    /// created again.
+    /// Whether the database has been created; if so, a missing one is an error and is not created again.
     #[serde(default)]
     database: bool,
 }

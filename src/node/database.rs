@@ -74,7 +74,7 @@ impl Database {
         let aside = finish(&self.path).map_err(io)?;
         let name = aside.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         tracing::error!(
-            "{reason}; {} entries were carried over into a new one, {} of them without what is beneath them; other peers are asked for what is lost; the damaged one is kept as {name}",
+            "{reason}; {} entries were copied into a new one, {} of them without entries that they depend on; other peers are asked for what is lost; the damaged one is kept as {name}",
             done.entries,
             done.stranded,
         );

@@ -55,7 +55,7 @@ pub enum NodeError {
     Command(Refusal),
     #[error("nothing was saved: {0}")]
     NotSaved(String),
-    #[error("{0}, again, though it has just been made anew: the disk is not to be trusted; check it")]
+    #[error("{0}, again, although it was salvaged a moment ago: the disk may be failing; check it")]
     DamagedAgain(String),
     #[error(transparent)]
     Store(#[from] StoreError),

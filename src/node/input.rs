@@ -24,8 +24,7 @@ pub(super) trait Command: Send {
     fn fail(self: Box<Self>, why: &str);
 }
 
-/// Replies to a command: once everything that it wrote is durable, or with the reason why the store has
-/// failed.
+/// Replies to a command: once everything it wrote is durable, or with the reason why the store failed.
 pub(super) type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
 
 struct Asked<F, T> {

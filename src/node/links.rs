@@ -1,5 +1,4 @@
-//! The tasks of each connection: they check incoming frames as far as that needs no state, and write queued
-//! frames.
+//! The tasks of each connection: they check incoming frames, which needs no state, and write queued frames.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

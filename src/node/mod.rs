@@ -86,8 +86,7 @@ impl Node {
         let tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             task.abort();
-            // Waits until the task has released what it holds. The task returns an error, since it was
-            // aborted.
+            // Waits until the task has released what it holds. It returns an error, since it was aborted.
             let _ = task.await;
         }
         self.0.readers.close().await;

@@ -73,8 +73,7 @@ impl Outbox {
         self.0.wedged.notified().await;
     }
 
-    /// Returns `CLOSE_MS_MAX` after the link was closed: frames that the reader has not taken by then are
-    /// dropped.
+    /// Returns `CLOSE_MS_MAX` after the link was closed: frames that were not read by then are dropped.
     pub async fn overdue(&self) {
         self.0.closing.notified().await;
         tokio::time::sleep(Duration::from_millis(CLOSE_MS_MAX)).await;

@@ -1,5 +1,4 @@
-//! Previews of groups that are still catching up: the newest entries, sent ahead by peers. Kept in memory
-//! only.
+//! Previews of groups that are still catching up: the newest entries, sent by peers. In memory only.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -25,8 +25,7 @@ use crate::transport::{Listener, Transport, TransportError};
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub listen: Vec<SocketAddr>,
-    /// The addresses (`host:port`) at which others can dial this peer; if empty, the addresses that it
-    /// listens on.
+    /// The addresses (`host:port`) at which others can dial this peer; if empty, those that it listens on.
     pub advertise: Vec<String>,
     pub join: Vec<Ticket>,
     /// The display name to set.
@@ -202,8 +201,7 @@ fn own(store: &mut SqliteStore, dir: &DataDir, secrets: &Secrets) -> Result<(), 
 
 const OWNER_KEY: &str = "owner";
 
-/// The last addresses at which this peer could be reached: an invitation that is written while it is off
-/// names them.
+/// The last addresses of this peer: an invitation that is written while it is off names them.
 const ADDRESSES_KEY: &str = "addresses";
 
 fn remembered_addresses(store: &SqliteStore) -> Result<Vec<String>, StoreError> {

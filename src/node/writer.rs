@@ -110,8 +110,7 @@ struct Thread {
     /// The answers to commands that wait for the flush.
     answers: Vec<Answer>,
     publisher: Publisher,
-    /// The open transaction has changes from other peers: they may have repaired damaged entries, which no
-    /// effect reports.
+    /// The transaction has changes of others: they may have repaired damaged entries, which no effect tells.
     brought: bool,
     growth: Growth,
     checkpoints: Checkpoints,
@@ -338,8 +337,7 @@ impl Thread {
         }
     }
 
-    /// Does not salvage twice in a row: a disk that damages what was just written would be filled with
-    /// copies.
+    /// Does not salvage twice in a row: a disk that damages new data would be filled with copies.
     fn salvage(&mut self, error: &StoreError) -> Result<Engine<SqliteStore>, NodeError> {
         let now = Instant::now();
         if self.salvaged.is_some_and(|last| now < last + Duration::from_millis(SALVAGE_AGAIN_MS)) {

@@ -1,6 +1,6 @@
-//! What no implementation with these promises can beat on this machine, from its bare parts, and how near the
-//! receive path comes to it, in one run: every signature verified, every entry hashed, and flushed to disk before anybody
-//! is told that it is there.
+//! The lower bound of the receive path on this machine, measured from its bare parts, and how near the
+//! receive path comes to it, in one run. The bound follows from the promises: every signature is verified,
+//! and every entry hashed and flushed to disk before anybody is told of it.
 //!
 //! `cargo bench --bench limit`
 
@@ -24,9 +24,10 @@ use sha2::{Digest, Sha256};
 use history::{Author, Disk, genesis};
 
 const MESSAGES: usize = 50_000;
-/// Of what is over in no time.
+/// Repetitions of measurements that take very little time.
 const ROUNDS: usize = 200;
-/// Of what takes longer, the limit and the receive path in turn: other programs disturb both alike.
+/// Repetitions of longer measurements. The bound and the receive path take turns, so that other programs
+/// disturb both alike.
 const TURNS: usize = 7;
 
 fn main() {
@@ -83,7 +84,7 @@ fn rate(name: &str, time: Duration) {
     println!("  {name:<34}{:>9.1} µs {:>9.0} messages/s", time.as_secs_f64() * 1e6, 1.0 / time.as_secs_f64());
 }
 
-/// The time of one of `count`.
+/// The average time of one of `count` repetitions.
 fn each(count: usize, work: impl FnOnce()) -> Duration {
     let start = Instant::now();
     work();
@@ -105,7 +106,7 @@ fn message(number: u32) -> [u8; 250] {
     message
 }
 
-/// As many together as a node takes.
+/// Verifies signatures in batches of `together`, as a node does.
 fn verifying(count: u32, together: usize) -> impl FnOnce() + Send {
     let identity = Identity::from_seed(&[7; 32]);
     let key = identity.peer();
@@ -139,7 +140,7 @@ fn hashing(changes: &[Verified]) -> impl FnOnce() {
     }
 }
 
-/// The bytes and nothing else, flushed at each commit.
+/// Inserts the bare bytes, with a flush at each commit.
 fn inserting(changes: &[Verified], together: usize) -> Duration {
     let dir = tempfile::tempdir().expect("a directory");
     let db = rusqlite::Connection::open(dir.path().join("bare.db")).expect("a database");
@@ -198,8 +199,9 @@ fn middle(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// Messages from a link with so many changes each, as a node takes them in: on each core one is decoded and verified, while
-/// those before are admitted, indexed and committed, and the log of those is moved into the database.
+/// Receives messages of `batch` changes each from a link, as a node does: each core decodes and verifies one
+/// message, while earlier messages are admitted, indexed and committed, and their log is moved into the
+/// database.
 fn receiving(changes: &[Verified], batch: usize, cores: usize) -> Duration {
     let mut disk = Disk::of(0);
     let group = disk.group;

@@ -1,5 +1,5 @@
-//! What the parts cost, and how that grows with the history: from 1,000 entries to 100,000, or as many as
-//! `PEER_BENCH_ENTRIES` says (a million takes minutes to write first).
+//! The cost of single parts, and how it grows with the history: from 1,000 entries to 100,000, or to the
+//! number in `PEER_BENCH_ENTRIES` (a million takes minutes to write first).
 
 mod history;
 
@@ -39,7 +39,7 @@ fn verify(bencher: Bencher<'_, '_>) {
         .bench_values(|change| change.verify(genesis().id()).unwrap());
 }
 
-/// The last stage of the gate and the order of display, without a disk.
+/// The last stage of the gate and the display order, without a disk.
 #[divan::bench]
 fn admit_and_order(bencher: Bencher<'_, '_>) {
     let mut author = Author::new();
@@ -51,7 +51,7 @@ fn admit_and_order(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// One entry, flushed to disk by itself.
+/// One entry with a flush of its own.
 #[divan::bench(args = sizes())]
 fn commit_one(bencher: Bencher<'_, '_>, entries: u64) {
     let mut disk = Disk::of(entries);
@@ -61,7 +61,7 @@ fn commit_one(bencher: Bencher<'_, '_>, entries: u64) {
     });
 }
 
-/// A hundred entries with one flush; signing included.
+/// A hundred entries with one flush, including their signing.
 #[divan::bench(args = sizes(), sample_count = 20)]
 fn commit_a_hundred(bencher: Bencher<'_, '_>, entries: u64) {
     let mut disk = Disk::of(entries);
@@ -96,7 +96,7 @@ fn count_unread(bencher: Bencher<'_, '_>, entries: u64) {
     bencher.bench_local(|| reader.attention(&groups, &PeerId([8; 32])).unwrap());
 }
 
-/// A word of every message, one of every hundredth, and one that nobody wrote.
+/// Searches for a word in every message, for one in every hundredth, and for one in none.
 #[divan::bench(args = sizes(), consts = [0, 1, 2])]
 fn search<const WORD: usize>(bencher: Bencher<'_, '_>, entries: u64) {
     let disk = Disk::of(entries);
@@ -105,7 +105,7 @@ fn search<const WORD: usize>(bencher: Bencher<'_, '_>, entries: u64) {
     bencher.bench_local(|| reader.search(word, None, 20, 2).unwrap());
 }
 
-/// Finds out what a peer lacks of a history, and reads it: the asked side of a sync session.
+/// Finds which changes a peer lacks and reads them: the answering side of a sync session.
 #[divan::bench(args = sizes(), consts = [1, 100])]
 fn serve_missing<const MISSING: u64>(bencher: Bencher<'_, '_>, entries: u64) {
     let disk = Disk::of(entries);

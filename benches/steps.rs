@@ -1,5 +1,5 @@
-//! How long people wait: each step that a face takes, through the local API, in a group of many messages and in a
-//! thousand groups. Half of the steps take at most the first figure, 99 of 100 at most the second.
+//! How long people wait: each step of a face, through the local API, in a group of many messages and in a
+//! thousand groups. The first figure is the median, the second the 99th percentile.
 //!
 //! `cargo bench --bench steps`: 100,000 messages, or as many as `PEER_BENCH_ENTRIES` says.
 
@@ -13,7 +13,7 @@ use peer_engine::id::{ChangeHash, GroupName};
 
 const GROUPS: u64 = 1_000;
 const MESSAGES_EACH: u64 = 20;
-/// Three of them may be slower than what is printed for 99 of 100.
+/// Three of the rounds may be slower than the printed 99th percentile.
 const ROUNDS: usize = 300;
 const PAGE: usize = 50;
 
@@ -94,7 +94,7 @@ async fn main() {
     client.close().await;
 }
 
-/// Entries from all over the group.
+/// Entries spread over the whole group.
 async fn places(client: &Client, group: &GroupName) -> Vec<ChangeHash> {
     let mut places = Vec::new();
     let mut pages = peer::api::Pages::whole(client, group).await.expect("the group");

@@ -1,13 +1,13 @@
 //! A serverless group chat on the sync engine of `peer_engine`.
 //!
-//! The modules are floors; imports point down only (`tests/floors.rs` holds them to it):
+//! The modules are floors: a module imports only from lower floors (`tests/structure/floors.rs` checks this):
 //!
 //! ```text
-//! 0  limits  text       bounds of this peer on its machine; other people's text made fit to be shown
+//! 0  limits  text       this peer's limits on its machine; escaping of text that others wrote
 //! 1  store  transport   SQLite; TLS and WebSocket
 //! 2  node               the driver that owns engine, store and transport
 //! 3  api                one local service and its client
-//! 4  cli  tui  web      the faces; they know the api only
+//! 4  cli  tui  web      the faces, which use only the api
 //! ```
 #![forbid(unsafe_code)]
 

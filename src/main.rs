@@ -3,7 +3,8 @@ use std::process::ExitCode;
 
 use zeroizing_alloc::ZeroAlloc;
 
-/// Erases what is freed: requests, answers, and whatever libraries read secrets into (`tests/process/secrets.rs`).
+/// Erases memory when it is freed: requests, answers, and buffers of libraries that held secrets
+/// (`tests/process/secrets.rs`).
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 

@@ -1,6 +1,6 @@
-//! Histories to measure on: one author's messages in one group, in a real database.
+//! Histories for benchmarks: one author's messages in one group, in a real database.
 
-// Each benchmark uses a part of it.
+// Each benchmark uses only some of these functions.
 #![allow(dead_code)]
 
 use std::path::Path;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 const MESH: MeshId = MeshId([3; 16]);
 const ENTRIES_MAX: &str = "PEER_BENCH_ENTRIES";
 
-/// Powers of ten from 1,000 up to what was asked for.
+/// Powers of ten from 1,000 up to the requested size.
 pub fn sizes() -> Vec<u64> {
     let asked = std::env::var(ENTRIES_MAX).ok().and_then(|text| text.parse().ok());
     let max: u64 = asked.unwrap_or(100_000);
@@ -32,7 +32,7 @@ pub fn group(mesh: MeshId, name: &str) -> Genesis {
     Genesis::public(mesh, name.parse().unwrap())
 }
 
-/// Writes a chain of messages, about as long as those of a chat.
+/// Writes a chain of messages of about the length of chat messages.
 pub struct Author {
     identity: Identity,
     actor: ActorId,
@@ -92,7 +92,7 @@ fn body(number: u64) -> String {
     text
 }
 
-/// A group with so many messages in a peer's database, and who goes on writing there.
+/// Fills a group with messages in a peer's database; returns the author, who can continue the chain.
 pub fn fill(store: &mut SqliteStore, genesis: &Genesis, entries: u64) -> (GroupNo, Author) {
     let group = store.add_group(genesis, true).unwrap();
     let mut author = Author::of(genesis.id());
@@ -112,7 +112,7 @@ fn append(store: &mut SqliteStore, group: GroupNo, author: &mut Author, count: u
     }
 }
 
-/// A database in a directory of its own.
+/// A database in a temporary directory.
 pub struct Disk {
     dir: TempDir,
     pub store: SqliteStore,
@@ -128,7 +128,7 @@ impl Disk {
         Self { dir, store, group, author }
     }
 
-    /// Writes so many more messages, and does not commit.
+    /// Writes `count` more messages, without a commit.
     pub fn append(&mut self, count: u64) {
         append(&mut self.store, self.group, &mut self.author, count);
     }

@@ -1,8 +1,9 @@
-//! One peer as a benchmark drives it, over the library's public interface: requests as JSON lines on standard input,
-//! answers on standard output. It speaks the driver protocol of a harness that starts one process for each peer and
-//! runs other chat systems the same way; docs/performance.md says what came of that.
+//! One peer, driven by a benchmark over the library's public interface: requests as JSON lines on standard
+//! input, answers on standard output. It speaks the driver protocol of a harness that starts one process for
+//! each peer and runs other chat systems in the same way; docs/performance.md has the results.
 //!
-//! Peers are real: a data directory, a TLS link to every other, every message signed, verified and flushed.
+//! The peers are real: each has a data directory and a TLS link to every other, and every message is signed,
+//! verified and flushed.
 
 use std::alloc::System;
 use std::error::Error;
@@ -21,17 +22,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-/// As the program has it.
+/// The same allocator as the program's.
 #[global_allocator]
 static ALLOCATOR: zeroizing_alloc::ZeroAlloc<System> = zeroizing_alloc::ZeroAlloc(System);
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const GROUP: &str = "bench";
-/// Messages written with one commit by `load`, and entries read at once by `dump`.
+/// The number of messages that `load` commits together, and of entries that `dump` reads at a time.
 const BATCH: usize = 1000;
-/// Messages of a `burst` that are on their way at a time, each with a command and a change of its own. The answer comes
-/// when all are on disk.
+/// How many messages of a `burst` are in progress at a time, each with a command and a change of its own. The
+/// answer is sent when all are on disk.
 const UNDER_WAY: usize = 64;
 
 #[derive(Deserialize)]
@@ -77,7 +78,7 @@ struct Dial {
 async fn main() -> Result<()> {
     let (sender, mut lines) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
-        // Ends the receiving side when the input ends.
+        // The channel closes when the input ends, which ends the receiving side.
         std::io::stdin().lines().map_while(std::io::Result::ok).try_for_each(|line| sender.send(line))
     });
     let mut peer = None;
@@ -144,7 +145,7 @@ async fn run(running: &mut Option<Peer>, command: Command) -> Result<Value> {
             let count = peer.dump(&path).await?;
             return Ok(json!({ "ok": true, "count": count }));
         }
-        // The engine answers when all that came before is flushed.
+        // The engine answers once everything before the command is flushed.
         Command::Flush => drop(peer.node.status().await?),
     }
     Ok(json!({ "ok": true }))
@@ -162,7 +163,7 @@ impl Peer {
     async fn start(start: Start) -> Result<Self> {
         let corpus = std::fs::read_to_string(&start.corpus)?;
         let bodies = corpus.lines().map(str::to_owned).collect();
-        // Tickets are handed on beside the data directories, under the peer's name.
+        // Peers find each other's tickets in the neighbouring data directories, by the peer's name.
         let beside = |name: &str| start.dir.with_file_name(name).join("ticket");
         let mut join = Vec::new();
         for Dial { name } in &start.dial {
@@ -233,7 +234,7 @@ impl Peer {
     }
 }
 
-/// Opens the group as soon as the directory names it.
+/// Joins the group as soon as the directory names it.
 async fn enter(node: &Node, group: &GroupName) -> Result<()> {
     let mut changed = node.watch();
     loop {
@@ -250,7 +251,7 @@ async fn enter(node: &Node, group: &GroupName) -> Result<()> {
     }
 }
 
-/// What could be read here, and since when: the number of messages, and nanoseconds of the monotonic clock.
+/// The number of messages that could be read, and the time from which on: nanoseconds of the monotonic clock.
 #[derive(Clone)]
 struct Arrivals {
     list: Arc<Mutex<Vec<(u64, u64)>>>,
@@ -258,7 +259,7 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    /// Looks at the group, now and whenever something may have changed.
+    /// Reads the group now, and again whenever something may have changed.
     async fn watch(node: Node, group: GroupNo, name: GroupName) -> Result<Self> {
         let mut changed = node.watch();
         let (sender, count) = watch::channel(0);
@@ -301,8 +302,8 @@ impl Arrivals {
     }
 }
 
-/// How many messages the group holds, once the newest of them has been read. All else there is that each peer has joined,
-/// once.
+/// The number of messages in the group, once the newest of them can be read. Entries that are not messages
+/// are the peers' joins, one for each.
 fn readable(reader: &Reader, group: GroupNo, name: &GroupName) -> std::result::Result<u64, StoreError> {
     let entries = reader.group(name)?.map_or(0, |group| group.entries);
     let joined = reader.users(Some(group), None)?.into_iter().filter(|user| user.joined).count();

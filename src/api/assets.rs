@@ -1,5 +1,5 @@
-//! The files of a web page, which the face above hands in: the same for everybody, so nobody has to prove who he is
-//! to get them. The headers allow them nothing but each other.
+//! The files of the web page, which the `web` module provides. They are the same for everybody, so they are
+//! served without authentication. Their headers allow the page to load nothing but these files.
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -15,8 +15,8 @@ pub struct Asset {
     pub body: &'static [u8],
 }
 
-/// Scripts and styles from files of this server only, none of them inline; no frame around the page; the DOM takes
-/// no text for HTML.
+/// The content security policy: scripts and styles only from files of this server, none of them inline; no
+/// other page may frame this one; the DOM does not parse strings as HTML.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";

@@ -1,7 +1,7 @@
-//! Starts the user's browser with a link that is a secret.
+//! Starts the user's browser with a login link, which is a secret.
 //!
-//! Other users of the machine can read the arguments of every process, so the browser is given the name of a private
-//! file that leads on to the link.
+//! Other users of the machine can read the arguments of every process, so the browser gets the path of a
+//! private file that redirects to the link.
 
 use std::io;
 use std::path::Path;
@@ -11,10 +11,10 @@ use crate::node::write_private;
 
 const FILE: &str = "open.html";
 
-/// Returns once the browser has been told. The file stays; its link is good once and for a short time.
+/// Returns once the browser has been started. The file stays; its link can be used once, for a short time.
 pub fn open_in_browser(data: &Path, link: &Link) -> io::Result<()> {
     let path = std::path::absolute(data)?.join(FILE);
-    // The link is of our own making: an address, `#open=` and hexadecimal digits.
+    // The link needs no escaping: an address, `#open=` and hexadecimal digits.
     let page = format!(
         "<!doctype html><meta charset=\"utf-8\"><title>peer</title>\
          <meta name=\"referrer\" content=\"no-referrer\"><meta http-equiv=\"refresh\" content=\"0; url={}\">",

@@ -1,8 +1,8 @@
-//! The one way for a face to do anything: typed requests to the local service.
+//! How a face does anything: typed requests to the local service.
 //!
-//! The same HTTP requests go either over TCP to the running peer, or straight into the routes of a node that
-//! is started here without a network. Which it is follows from the lock of the data directory: whoever
-//! holds it answers for it.
+//! The same HTTP requests go either over TCP to the running peer, or directly into the routes of a node that
+//! is started in this process without a network. The lock of the data directory decides: the process that
+//! holds it answers for the directory.
 
 mod calls;
 mod streams;
@@ -37,11 +37,11 @@ use crate::node::{DataDir, DataDirError, Node, NodeError, Options};
 
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
-/// How long a connection is kept for the next request: less than the server waits for one.
+/// How long an idle connection is kept: for less time than the server waits for the next request.
 const IDLE: Duration = Duration::from_millis(API_HEADER_MS_MAX / 3);
 
-/// Why there is no client, or no answer. Where the request was a write, only [`ClientError::Gone`] leaves
-/// open whether it happened; the others mean that it did not.
+/// Why there is no client, or no answer. After a failed write, only [`ClientError::Gone`] leaves open whether
+/// the write happened; the other variants mean that it did not.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error(
@@ -64,13 +64,11 @@ pub enum ClientError {
     Refused(ErrorBody),
     #[error("the running peer went away before it answered ({0})")]
     Gone(String),
-    #[error(
-        "the running peer answers in another way than this command expects; are they of one version? ({0})"
-    )]
+    #[error("the running peer's answer is not one that this command expects; are both of one version? ({0})")]
     Protocol(String),
 }
 
-/// An open way to the service of one data directory.
+/// A connection to the service of one data directory.
 pub struct Client {
     carrier: Carrier,
     authorization: HeaderValue,
@@ -81,7 +79,7 @@ enum Carrier {
         client: HttpClient<HttpConnector, Body>,
         authority: String,
     },
-    /// The service runs here. Its streams end when the sender goes.
+    /// The service runs in this process. Its streams end when the sender is dropped.
     Here {
         router: Router,
         node: Node,
@@ -90,8 +88,8 @@ enum Carrier {
 }
 
 impl Client {
-    /// The running peer's service if there is one, else one of its own. Waits a little for a process that is
-    /// just starting or stopping.
+    /// Connects to the running peer's service, or starts one in this process if no peer runs. Waits a little
+    /// for a process that is just starting or stopping.
     pub async fn open(data: &Path) -> Result<Self, ClientError> {
         if !DataDir::exists(data)? {
             return Err(ClientError::NoPeer(data.to_owned()));
@@ -113,7 +111,7 @@ impl Client {
         }
     }
 
-    /// The service of the peer that runs on `data`. `None` while it has none that answers.
+    /// Connects to the service of the peer that runs on `data`. `None` while no service answers.
     pub(super) async fn connect(data: &Path) -> Result<Option<Self>, ClientError> {
         let found = Announcement::read(data)
             .map_err(|source| ClientError::Discovery { path: discovery::path(data), source })?;
@@ -141,12 +139,12 @@ impl Client {
         Ok(Self { carrier: Carrier::Here { router, node, _stop: stop }, authorization })
     }
 
-    /// Whether a running peer answers, with its links to others.
+    /// Whether the client is connected to a running peer, which has links to others.
     pub fn is_serving(&self) -> bool {
         matches!(self.carrier, Carrier::Tcp { .. })
     }
 
-    /// Lets go of the data directory, where it was taken.
+    /// Releases the data directory, if this client holds it.
     pub async fn close(self) {
         if let Carrier::Here { router, node, .. } = self.carrier {
             drop(router);
@@ -172,7 +170,7 @@ impl Client {
         json(self.response(method, path, &(), Some(body)).await?).await
     }
 
-    /// The response, if it is a success.
+    /// Sends a request and returns the response if its status is a success.
     async fn response(
         &self,
         method: Method,
@@ -250,7 +248,7 @@ mod tests {
     use super::super::types::Hello;
     use super::*;
 
-    /// A stand-in for a running peer: a listener and what it announces.
+    /// Stands in for a running peer: opens a listener and announces it.
     async fn announced(data: &Path, token: &Token) -> Announcement {
         let hello = Hello { peer: peer_engine::id::PeerId([7; 32]), mesh: peer_engine::id::MeshId([8; 16]) };
         let router = Router::new()
@@ -293,11 +291,11 @@ mod tests {
     async fn a_stale_announcement_finds_nobody() {
         let data = tempfile::tempdir().unwrap();
         let mut announcement = announced(data.path(), &Token::random().unwrap()).await;
-        // Somebody else has the port now.
+        // Another process has the port now.
         announcement.token = Token::random().unwrap();
         announcement.write(data.path()).unwrap();
         assert!(Client::connect(data.path()).await.unwrap().is_none());
-        // Nobody has.
+        // No process listens on the port.
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         announcement.address = free;
         announcement.write(data.path()).unwrap();

@@ -1,6 +1,6 @@
-//! How a client finds the server of a data directory: the file `api.json`, for its owner only, there while
-//! the server runs. A file left by a crash is removed by the next process that takes the directory's lock,
-//! so while the lock is held, the file is the holder's.
+//! How a client finds the server of a data directory: through the file `api.json`, which only its owner can
+//! read and which exists while the server runs. A file left by a crash is removed by the next process that
+//! takes the directory's lock, so while the lock is held, the file is the holder's.
 
 use std::fs;
 use std::io;
@@ -22,13 +22,12 @@ pub(super) struct Announcement {
 }
 
 impl Announcement {
-    /// Replaces the file in one step: a reader sees the old one, the new one, or none.
+    /// Replaces the file atomically: a reader sees the old one, the new one, or none.
     pub fn write(&self, data: &Path) -> io::Result<()> {
         write_private(&path(data), &Zeroizing::new(serde_json::to_vec(self)?))
     }
 
-    /// `None` when there is no file. Refused when others could have read the token, or when the address
-    /// is not on this machine.
+    /// `None` without a file. Fails if others could have read the token, or if the address is not local.
     pub fn read(data: &Path) -> io::Result<Option<Self>> {
         let path = path(data);
         let bytes = match fs::read(&path) {
@@ -52,7 +51,7 @@ impl Announcement {
         Ok(Some(announcement))
     }
 
-    /// For the holder of the lock only.
+    /// May only be called by the holder of the lock.
     pub fn remove(data: &Path) -> io::Result<()> {
         match fs::remove_file(path(data)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

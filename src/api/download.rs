@@ -1,4 +1,4 @@
-//! A whole group in a file: its rows one after the other, and a file that appears under its name once it is whole.
+//! Writes a whole group to a file: its rows in order, in a file that gets its name once it is complete.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -11,7 +11,7 @@ use super::types::{History, HistoryQuery, Row};
 use crate::limits::PAGE_MAX;
 use crate::text;
 
-/// A group from one entry on, page by page, oldest first.
+/// The pages of a group from one entry on, oldest first.
 pub struct Pages<'a> {
     client: &'a Client,
     group: &'a GroupName,
@@ -29,7 +29,7 @@ impl<'a> Pages<'a> {
         Ok(Self::after(client, group, start))
     }
 
-    /// The last page may be empty.
+    /// The next page; the last one may be empty.
     pub async fn next(&mut self) -> Result<Option<History>, ClientError> {
         let Some(after) = self.after else { return Ok(None) };
         let query = HistoryQuery { after: Some(after), limit: Some(PAGE_MAX), ..HistoryQuery::default() };
@@ -46,7 +46,7 @@ pub fn json_line(row: &Row) -> serde_json::Result<String> {
     Ok(line)
 }
 
-/// A file that appears under its name once it is whole and on the disk. Dropped before, it leaves nothing.
+/// A file that gets its name once it is complete and on the disk. If dropped before that, it is removed.
 #[derive(Debug)]
 pub struct Draft {
     file: BufWriter<File>,
@@ -66,7 +66,7 @@ impl Draft {
         self.file.write_all(bytes)
     }
 
-    /// Replaces what was there under the name.
+    /// Flushes the file and gives it its name; replaces a file that had the name before.
     pub fn keep(mut self) -> io::Result<()> {
         self.file.flush()?;
         self.file.get_ref().sync_all()?;
@@ -76,7 +76,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Gone already when it was kept.
+        // Fails if the file was kept, since it has another name then.
         let _ = fs::remove_file(&self.draft);
     }
 }

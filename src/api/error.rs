@@ -1,6 +1,6 @@
-//! The one shape of an error: `{"error": {"code": …, "message": …}}` with a fitting HTTP status.
+//! The one format of errors: `{"error": {"code": …, "message": …}}` with a matching HTTP status.
 //!
-//! The code is for programs and stable, the message for people: what happened, and what to do.
+//! The code is stable, for programs; the message tells people what happened and what to do.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::node::{GroupKey, NodeError, Refusal};
 use crate::store::StoreError;
 
-/// What went wrong, as it is sent.
+/// An error as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
     pub code: String,
     pub message: String,
-    /// Groups that may have been meant.
+    /// Names of existing groups that are similar to the requested one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nearest: Vec<GroupName>,
 }

@@ -1,7 +1,8 @@
-//! What happens, as it happens: one stream for everything, with a cursor to go on from.
+//! The stream of events: one for all groups, with a cursor from which a client can resume.
 //!
-//! Nothing is buffered for a slow reader: each batch is read from the store when the one before it has been taken. Who
-//! falls behind further than the store remembers is told to begin anew.
+//! Nothing is buffered for a slow reader: each batch is read from the store once the one before it has been
+//! taken. A reader that falls behind further than the store remembers gets `resync` and has to read
+//! everything again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::store::{FeedItem, FeedPlace, FeedWhat};
 
 pub(super) struct Events {
     node: Node,
-    /// Only of this group.
+    /// If set, only events of this group are sent.
     only: Option<GroupNo>,
     place: Option<FeedPlace>,
     news: watch::Receiver<News>,
@@ -33,22 +34,22 @@ pub(super) struct Events {
     _place: OwnedSemaphorePermit,
 }
 
-/// What of the news this stream has told.
+/// Which of the news this stream has sent.
 #[derive(Default)]
 struct Told {
-    /// What arrived before this count was told; `None`: there is more.
+    /// All entries up to this count have been sent; `None`: there are more.
     entries: Option<u64>,
     read_marks: u64,
-    /// Changes of previews; `None`: not those that are there.
+    /// All changes of previews up to this number have been sent; `None`: not even the present previews.
     previews: Option<u64>,
     spread: Option<Arc<Spread>>,
-    /// On how many peers each own message is, where that was told.
+    /// The number of peers that store each own message, as last sent.
     stored_on: HashMap<ChangeHash, u32>,
-    /// Entries were told, and the spread was not since.
+    /// Entries have been sent, and the spread has not been sent since.
     owed: bool,
 }
 
-/// As a client keeps it.
+/// The text of a cursor, as clients keep it.
 pub(super) fn cursor(place: FeedPlace) -> String {
     format!("{:x}.{}", place.seq, HEXLOWER.encode(&place.entry))
 }
@@ -60,7 +61,7 @@ fn place_of(cursor: &str) -> Option<FeedPlace> {
 }
 
 impl Events {
-    /// From the cursor on, or from now.
+    /// Starts after the cursor, or with the next event if there is none.
     pub async fn open(
         service: &Service,
         after: Option<&str>,
@@ -79,17 +80,18 @@ impl Events {
         Ok(Self { node, only, place, news, stopping, told, _following, _place: permit })
     }
 
-    /// What came next, never nothing; `None` when the server stops.
+    /// The next events, at least one; `None` when the server stops.
     pub async fn next(&mut self) -> Result<Option<Vec<Event>>, NodeError> {
         loop {
-            // Before the read: all that this has counted is read.
+            // Taken before the read, so that everything that it counts is read.
             let news = self.news.borrow().clone();
             let mut events = Vec::new();
             if self.told.entries != Some(news.entries) {
                 events = self.arrived(news.entries).await?;
             }
             let is_level = self.told.entries.is_some();
-            // Behind the entries that it is about, and between them where they do not end.
+            // The spread follows the entries that it is about. While there are more entries, it is sent after
+            // every second batch.
             if is_level || std::mem::replace(&mut self.told.owed, true) {
                 self.told.owed = false;
                 events.extend(self.spread(&news, is_level));
@@ -99,7 +101,7 @@ impl Events {
             {
                 events.push(self.event(What::Groups));
             }
-            // An end only behind the entries which it came with.
+            // The end of a preview is sent only after the entries that replaced it.
             events.extend(self.previews(&news, is_level).await?);
             if !events.is_empty() {
                 return Ok(Some(events));
@@ -121,8 +123,8 @@ impl Events {
         Event { cursor: cursor(self.place.unwrap_or_default()), what }
     }
 
-    /// Entries, and what follows from them. With those that were counted up to `count`, nothing is left, unless they are too many
-    /// for one batch.
+    /// Reads a batch of entries, and the events that they cause. If the batch is not full, all entries up to
+    /// `count` have been read.
     async fn arrived(&mut self, count: u64) -> Result<Vec<Event>, NodeError> {
         let (place, own) = (self.place, self.node.peer());
         let read = self.node.read(move |reader| {
@@ -144,7 +146,7 @@ impl Events {
         });
         let Some((items, mut marked)) = read.await? else {
             self.place = Some(self.node.read(|reader| reader.feed_end()).await?);
-            // Whatever was missed: the links are told of anew.
+            // Events were missed: the spread is sent again.
             self.told.spread = None;
             self.told.entries = None;
             return Ok(vec![self.event(What::Resync)]);
@@ -180,7 +182,7 @@ impl Events {
         Ok(events)
     }
 
-    /// Groups whose preview is another, or gone.
+    /// Groups whose preview has changed or ended.
     async fn previews(&mut self, news: &News, with_ends: bool) -> Result<Vec<Event>, NodeError> {
         let (mut groups, changes) = news.previews.changed_after(self.told.previews, with_ends);
         self.told.previews = Some(changes);
@@ -193,7 +195,7 @@ impl Events {
         Ok(changed.map(|row| self.event(What::Preview { group: row.name })).collect())
     }
 
-    /// The links, and what is known through them. Of own messages only when all of them were told.
+    /// The links, and what is known through them. Includes own messages only once all entries have been sent.
     fn spread(&mut self, news: &News, is_level: bool) -> Vec<Event> {
         let Some(spread) = &news.spread else { return Vec::new() };
         let mut events = if is_level { self.deliveries(spread) } else { Vec::new() };
@@ -239,7 +241,7 @@ impl Events {
             let Some(batch) = events.next().await? else { return Ok::<_, NodeError>(None) };
             let mut lines = Vec::new();
             for event in &batch {
-                // An event has no value that JSON cannot hold.
+                // Does not fail: an event holds no value that JSON cannot represent.
                 if serde_json::to_writer(&mut lines, event).is_ok() {
                     lines.push(b'\n');
                 }

@@ -1,4 +1,4 @@
-//! A group as one Automerge document, which any Automerge reader opens.
+//! Exports a group as one Automerge document, which every Automerge reader opens.
 
 use axum::http::StatusCode;
 use peer_engine::change::Change;
@@ -10,10 +10,10 @@ use crate::node::Node;
 use crate::store::export::{self, Document, ExportError};
 use crate::store::{Reader, StoreError};
 
-/// Response header: "true" when the document could not keep its authors' changes.
+/// Response header: "true" if the document could not keep the changes as their authors signed them.
 pub(super) const REAUTHORED: &str = "x-peer-reauthored";
 
-/// Takes seconds for a large group, on a thread that blocks nobody.
+/// Takes seconds for a large group, so it runs on a blocking thread.
 pub(super) async fn automerge(node: &Node, group: GroupNo) -> Result<Document, ApiError> {
     let done = node
         .read(move |reader| {
@@ -32,7 +32,7 @@ struct Changes<'a> {
     reader: &'a Reader,
     group: GroupNo,
     page: std::vec::IntoIter<Change>,
-    /// The number of the entry that was handed out last.
+    /// The number of the entry that was returned last.
     after: u64,
 }
 
@@ -47,7 +47,7 @@ impl Iterator for Changes<'_> {
             }
         }
         let change = self.page.next()?;
-        // Numbers have no gaps.
+        // Numbers are consecutive.
         self.after += 1;
         Some(Ok(change))
     }

@@ -1,4 +1,4 @@
-//! axum's extractors with our error shape: whatever does not parse is a `bad-request` that says why.
+//! axum's extractors with the API's error format: input that does not parse is a `bad-request`.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::limits::API_BODY_MS_MAX;
 /// A JSON body.
 pub(super) struct Body<T>(pub T);
 
-/// The query of the address.
+/// The query of the URL.
 pub(super) struct Query<T>(pub T);
 
-/// A part of the address.
+/// The parameters in the path of the URL.
 pub(super) struct Path<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + 'static> FromRequest<S> for Body<T> {
@@ -28,7 +28,7 @@ impl<S: Send + Sync, T: DeserializeOwned + 'static> FromRequest<S> for Body<T> {
         let body = request.extract::<axum::Json<T>, _>();
         match timeout(Duration::from_millis(API_BODY_MS_MAX), body).await {
             Err(_) => {
-                let message = "the body did not come in time; nothing was done";
+                let message = "the body did not arrive in time; nothing was done";
                 Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "too-slow", message))
             }
             Ok(Ok(axum::Json(value))) => Ok(Self(value)),

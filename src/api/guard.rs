@@ -1,9 +1,9 @@
-//! Who may ask: requests that are meant for this host, come from no page but the own one, and carry the token or the
-//! cookie of a browser that was logged in.
+//! Which requests are answered: those that are addressed to this host, come from no page but the peer's own,
+//! and carry the token or the cookie of a logged-in browser.
 //!
-//! The `Host` check stops a page whose name was made to resolve to 127.0.0.1; the `Origin` check stops pages of
-//! others, since browsers send it with every request that could do harm. A browser takes all ports of this machine
-//! for one site, so `SameSite` alone would not keep another local server's pages out.
+//! The `Host` check stops a page whose host name was made to resolve to 127.0.0.1. The `Origin` check stops
+//! pages of other origins, since browsers send it with every request that could do harm. A browser takes all
+//! ports of this machine for one site, so `SameSite` alone would not keep another local server's pages out.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use super::login::Login;
 use super::token::Token;
 use crate::node::wall_clock;
 
-/// What requests are held against.
+/// What requests are checked against.
 #[derive(Clone)]
 pub(super) struct Gate {
     pub token: Token,
-    /// Browsers; `None` where none can come.
+    /// Logged-in browsers; `None` if the service has no browsers.
     pub login: Option<Arc<Login>>,
-    /// What everybody may get.
+    /// The files that are served without authentication.
     pub page: &'static [Asset],
 }
 
@@ -57,7 +57,7 @@ const ALWAYS: [(&str, &str); 3] = [
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// For what is no page: kept nowhere, and nothing in it is ever run.
+/// Headers of all responses but the page's files: not cached, and never run as a script or page.
 const UNLESS_SET: [(&str, &str); 2] = [
     ("cache-control", "no-store"),
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -93,8 +93,8 @@ impl Gate {
         if !known {
             return Err(wrong_token());
         }
-        // A browser sends the cookie whoever makes it ask: what is not known to come from the own page may only read,
-        // and not what others have made it read.
+        // A browser sends the cookie with requests that any page makes. A request that is not known to come
+        // from the peer's own page may only read, and only if no other page caused it.
         let site = single(headers, HeaderName::from_static("sec-fetch-site"));
         let from_page = own == Some(true) || site == Some(b"same-origin");
         let by_hand = own.is_none() && matches!(site, None | Some(b"none"));
@@ -103,7 +103,7 @@ impl Gate {
         if from_page || (reads && by_hand) { Ok(()) } else { Err(foreign_origin()) }
     }
 
-    /// The page's files hold no secret, and whoever logs in has no cookie yet.
+    /// The page's files hold no secret, and a browser that is logging in has no cookie yet.
     fn is_open(&self, method: &Method, path: &str) -> bool {
         match *method {
             Method::GET | Method::HEAD => self.page.iter().any(|asset| asset.path == path),
@@ -114,7 +114,7 @@ impl Gate {
 }
 
 fn foreign_origin() -> ApiError {
-    ApiError::new(StatusCode::FORBIDDEN, "foreign-origin", "this API does not answer pages of others")
+    ApiError::new(StatusCode::FORBIDDEN, "foreign-origin", "this API does not answer pages of other origins")
 }
 
 fn wrong_token() -> ApiError {
@@ -139,7 +139,7 @@ fn single(headers: &HeaderMap, name: header::HeaderName) -> Option<&[u8]> {
 
 fn is_loopback(host: &[u8]) -> bool {
     let Ok(authority) = Authority::try_from(host) else { return false };
-    // A user name before the host has no place in a Host header.
+    // A user name before the host is not allowed in a Host header.
     if authority.as_str().contains('@') {
         return false;
     }

@@ -1,4 +1,4 @@
-//! The API's socket: how many may connect, how much and how slowly they may ask.
+//! The API's socket, with limits on the number of connections and on the size and duration of requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::limits::{
     API_TURNED_AWAY_MAX, CLOSE_MS_MAX,
 };
 
-/// Answers until `stopping`, then until open requests are done.
+/// Serves until `stopping` is true, and then until open requests are done.
 pub(super) async fn serve(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(API_CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
@@ -37,7 +37,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, mut stopping: w
                 continue;
             }
         };
-        // A short answer must not wait for an acknowledgement.
+        // A short answer must not wait for an acknowledgement (Nagle's algorithm).
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "TCP_NODELAY");
         }
@@ -85,11 +85,11 @@ async fn answer(stream: TcpStream, router: Router, mut stopping: watch::Receiver
 }
 
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone, which is a stop too.
+    // An error means that the server is gone, which counts as a stop.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// Says why, and waits for the other side to have heard it: closing on what it still sends would take it back.
+/// Sends the reason, and reads until the other side closes: unread data would make the system discard it.
 async fn turn_away(mut stream: TcpStream) {
     let body = r#"{"error":{"code":"busy","message":"too many connections to this peer; close some"}}"#;
     let answer = format!(
@@ -104,6 +104,6 @@ async fn turn_away(mut stream: TcpStream) {
         while stream.read(&mut rest).await? > 0 {}
         std::io::Result::Ok(())
     };
-    // Whether it came through is for the other side to find out.
+    // Nothing depends on whether the answer arrived.
     let _ = timeout(Duration::from_millis(CLOSE_MS_MAX), told).await;
 }

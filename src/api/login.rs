@@ -1,8 +1,9 @@
-//! How a browser gets in: a one-time link is exchanged for a cookie.
+//! How a browser logs in: it exchanges a one-time link for a cookie.
 //!
-//! The code of a link stands behind the `#` of its address, so it is never sent with a request, and is good once and
-//! for a short time. What it is exchanged for is another random value, of which only the hash is kept: in the file
-//! `page.json`, so that a page outlives a restart of the peer. The API's own token never reaches a browser.
+//! The code of a link stands behind the `#` of its URL, so a browser does not send it with requests; it can
+//! be used once, for a short time. The cookie is another random value. Only its hash is stored, in the file
+//! `page.json`, so that a page stays logged in when the peer restarts. The API's own token never reaches a
+//! browser.
 
 use std::fs;
 use std::io;
@@ -22,7 +23,7 @@ use crate::node::write_private;
 
 const FILE: &str = "page.json";
 
-/// Links that were given out, and browsers that are logged in.
+/// The links that were issued, and the browsers that are logged in.
 pub(super) struct Login {
     address: SocketAddr,
     path: PathBuf,
@@ -36,7 +37,7 @@ struct State {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
-    /// Where the API was last: bookmarks and drafts of a page belong to its address.
+    /// The last port of the API: bookmarks and drafts of a page belong to its origin, port included.
     port: Option<u16>,
     sessions: Vec<Session>,
 }
@@ -47,7 +48,7 @@ struct Session {
     until: Timestamp,
 }
 
-/// Of a secret. What is compared and kept, so that neither time nor disk tells the secret itself.
+/// The hash of a secret: only hashes are stored and compared, so that neither disk nor timing reveals it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Hash([u8; 32]);
 
@@ -62,7 +63,7 @@ impl Hash {
 }
 
 impl Login {
-    /// Sessions that cannot be read are gone: their browsers log in again.
+    /// If the stored sessions cannot be read, they are dropped: their browsers log in again.
     pub fn open(data: &Path, address: SocketAddr) -> io::Result<Self> {
         let path = data.join(FILE);
         let kept = Kept::read(&path);
@@ -72,12 +73,12 @@ impl Login {
         Ok(login)
     }
 
-    /// The port that the API of this data directory had last.
+    /// The last port of this data directory's API.
     pub fn last_port(data: &Path) -> Option<u16> {
         Kept::read(&data.join(FILE)).port
     }
 
-    /// An address that logs one browser in.
+    /// A URL that logs one browser in.
     pub fn link(&self) -> Result<String, getrandom::Error> {
         let code = secret()?;
         let now = Instant::now();
@@ -90,7 +91,7 @@ impl Login {
         Ok(format!("http://{}/#open={code}", self.address))
     }
 
-    /// The `Set-Cookie` for the browser that has this code; `None` when the code is not good, or no more.
+    /// The `Set-Cookie` for the browser that sends this code; `None` if the code is wrong, used or expired.
     pub fn exchange(&self, code: &str, now: Timestamp) -> io::Result<Option<String>> {
         let presented = Hash::of(code.as_bytes());
         let mut state = self.state();
@@ -115,14 +116,14 @@ impl Login {
     /// Whether a `Cookie` header holds a session.
     pub fn admits(&self, cookies: &[u8], now: Timestamp) -> bool {
         let Some(presented) = self.presented(cookies) else { return false };
-        // All of them, so that the time does not tell which one.
+        // Compares with all sessions, so that the time does not reveal which one matched.
         self.state()
             .sessions
             .iter()
             .fold(false, |found, session| found | (session.hash.is(&presented) & (session.until > now)))
     }
 
-    /// Ends the session of a `Cookie` header. The `Set-Cookie` that makes the browser forget it.
+    /// Ends the session of a `Cookie` header. Returns the `Set-Cookie` that deletes the browser's cookie.
     pub fn end(&self, cookies: &[u8]) -> io::Result<String> {
         if let Some(presented) = self.presented(cookies) {
             let mut state = self.state();
@@ -139,7 +140,7 @@ impl Login {
         Some(Hash::of(value))
     }
 
-    /// Browsers share the cookies of all ports of a host: the port keeps two peers of one machine apart.
+    /// Browsers share cookies among all ports of a host: the port in the name keeps two local peers apart.
     fn name(&self) -> String {
         format!("peer_{}", self.address.port())
     }

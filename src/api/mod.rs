@@ -4,8 +4,8 @@
 //! in the data directory, or else runs the same service in its own process, without network. Faces use the
 //! client only, so they need not know which of the two it is.
 //!
-//! Nothing here answers a request without the data directory's token or a browser's cookie, one that was meant for
-//! another host, or one that a web page of another origin sent.
+//! A request is refused if it has neither the data directory's token nor a browser's cookie, if it is
+//! addressed to another host, or if a web page of another origin sent it.
 
 mod assets;
 mod browser;

@@ -1,5 +1,5 @@
-//! The API's description in OpenAPI 3.1, made of the same table that serves the routes and of the types that they
-//! read and write: what is not in it is not served, and what is in it is.
+//! The API's description in OpenAPI 3.1. It is made from the table that the routes are served from, and from
+//! the types that they read and write, so exactly the served routes are described.
 
 use axum::Router;
 use axum::routing::MethodRouter;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::error::Envelope;
 use super::service::Service;
 
-/// One route: how it is served, and what is said of it.
+/// One route: how it is served, and how it is described.
 pub(super) struct Route {
     method: &'static str,
     path: &'static str,
@@ -19,7 +19,7 @@ pub(super) struct Route {
     query: Option<SchemaOf>,
     body: Option<SchemaOf>,
     answer: Answer,
-    /// Needs neither token nor cookie.
+    /// Can be called without token or cookie.
     open: bool,
 }
 
@@ -41,7 +41,7 @@ impl Route {
     }
 
     pub fn query<T: JsonSchema>(self) -> Self {
-        // Not by reference: each field is a parameter of its own.
+        // Not as a reference: each field is a separate parameter.
         Self { query: Some(T::json_schema), ..self }
     }
 
@@ -53,7 +53,7 @@ impl Route {
         self.stream::<T>("application/json")
     }
 
-    /// Values of the type one after the other, or one.
+    /// The answer is a sequence of values of the type, or one value.
     pub fn stream<T: JsonSchema>(self, content_type: &'static str) -> Self {
         Self { answer: Answer::Of(content_type, Some(SchemaGenerator::subschema_for::<T>)), ..self }
     }
@@ -116,7 +116,7 @@ impl Route {
     }
 }
 
-/// The routes that are described are those that are served.
+/// Serves exactly the routes that are described.
 pub(super) fn router(routes: Vec<Route>) -> Router<Service> {
     routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.serve))
 }

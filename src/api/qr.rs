@@ -1,16 +1,16 @@
-//! A ticket as a picture, for the camera of another machine.
+//! A ticket as a QR code, for the camera of another machine.
 
 use std::fmt::Write;
 
 use qrcodegen::{QrCode, QrCodeEcc};
 use zeroize::Zeroizing;
 
-/// Light modules around the code, as scanners expect.
+/// The width of the light border around the code, in modules, as scanners expect it.
 const MARGIN: i32 = 4;
 
 /// An SVG of black squares on white. `None` when the ticket is longer than a code can hold.
 ///
-/// Tickets have no case, and capitals take a third less room.
+/// Tickets are not case-sensitive, and upper-case letters take a third less space.
 pub(super) fn svg(ticket: &str) -> Option<Zeroizing<String>> {
     let text = Zeroizing::new(ticket.to_ascii_uppercase());
     let code = QrCode::encode_text(&text, QrCodeEcc::Low).ok()?;

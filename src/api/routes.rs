@@ -1,4 +1,4 @@
-//! What the API answers: every route, and nothing about who may ask.
+//! The handlers of all routes. Authentication is in `guard`.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -280,7 +280,7 @@ async fn send(
     let group = service.node.group(&key).await?;
     let ids = service.node.send(&group, body.messages).await?;
     let patience = Duration::from_millis(body.patience_ms.min(PATIENCE_MS_MAX));
-    // The messages are durable: that nobody could be asked about them must not look like a failure.
+    // The messages are durable: a failure to look up who stores them must not look like a failure to send.
     let stored_on = match group.no {
         Some(no) => service.node.stored_on(no, &ids, patience).await.unwrap_or_default(),
         None => Vec::new(),
@@ -303,7 +303,8 @@ async fn history(
         (None, None, Some(id)) => Page::Around(id),
         _ => return Err(ApiError::bad_request("a page is before an entry, after one or around one")),
     };
-    // The group before the page: what is committed in between is on the page and told again, never lost.
+    // The end of the feed is read before the page: entries committed in between are on the page and also sent
+    // as events, so none is missed.
     let (no, group) = service.held(&key).await?;
     let own = service.node.peer();
     let read = service.node.read(move |reader| {

@@ -1,4 +1,4 @@
-//! Entries as a person is shown them: with what concerns him.
+//! Entries as rows for one person, with the mentions of that person marked.
 
 use peer_engine::group::GroupNo;
 use peer_engine::id::PeerId;

@@ -25,7 +25,7 @@ use super::{JoinError, Ticket, listener, membership};
 use crate::limits::{API_STOP_MS_MAX, HOLDER_WAIT_MS};
 use crate::node::{DataDir, DataDirError, Node, NodeError, Options};
 
-/// Between two looks at a lock that another process holds.
+/// How often a lock that another process holds is tried again.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 #[derive(Clone, Debug, Default)]
@@ -34,14 +34,14 @@ pub struct ServeOptions {
     pub advertise: Vec<String>,
     pub join: Vec<Ticket>,
     pub name: Option<String>,
-    /// Where to offer the API; `None`: nowhere.
-    /// Port 0: the one of last time if it is free, since bookmarks and drafts of a page belong to its address.
+    /// The address of the API; `None`: the API is not served. With port 0 it takes its last port if that is
+    /// free, since bookmarks and drafts of a page belong to its origin.
     pub api: Option<SocketAddr>,
-    /// What is served to browsers.
+    /// The files that are served to browsers.
     pub page: &'static [Asset],
 }
 
-/// Why a peer did not start. Nothing is left running.
+/// Why a peer did not start. Nothing keeps running.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error("the tickets are of different meshes; a data directory belongs to one")]
@@ -66,7 +66,7 @@ pub enum ServeError {
     Node(#[from] NodeError),
 }
 
-/// A running peer. Dropping it is not a clean stop; [`Server::stop`] is.
+/// A running peer. Dropping it does not stop it cleanly; [`Server::stop`] does.
 pub struct Server {
     node: Node,
     data: PathBuf,
@@ -81,8 +81,8 @@ struct Api {
 }
 
 impl Server {
-    /// The first start in a directory makes identity, mesh and database; with tickets only after a member of
-    /// the mesh has accepted one of them.
+    /// The first start in a directory creates identity, mesh and database; with tickets, only after a member
+    /// of the mesh has accepted one of them.
     pub async fn start(data: &Path, options: ServeOptions) -> Result<Self, ServeError> {
         if options.join.windows(2).any(|pair| pair[0].mesh != pair[1].mesh) {
             return Err(ServeError::TicketsDisagree);
@@ -94,7 +94,7 @@ impl Server {
         let data = dir.path().to_owned();
         let announce = |source| ServeError::Announce { path: super::discovery::path(&data), source };
         Announcement::remove(&data).map_err(announce)?;
-        // Before the node, so that a port in use is found out while nothing runs.
+        // Opened before the node starts, so that a port that is in use is detected while nothing runs.
         let listener = match options.api {
             Some(address) => Some(listen(address, &data).await?),
             None => None,
@@ -126,11 +126,11 @@ impl Server {
         Ok(Self { node, data, api })
     }
 
-    /// What there is to say of it, with a ticket and a link, which are secrets and are kept nowhere.
+    /// What `peer serve` prints. Holds a ticket and a login link, which are secrets and are not stored.
     pub async fn ready(&self) -> Result<Ready, ServeError> {
         let Self { node, api, .. } = self;
         let name = node.name().await.unwrap_or_else(|error| {
-            warn!(%error, "cannot read the own name");
+            warn!(%error, "cannot read this peer's name");
             None
         });
         Ok(Ready {
@@ -152,10 +152,10 @@ impl Server {
         self.node.status().await.err().unwrap_or(NodeError::Stopped)
     }
 
-    /// Ends open requests, then the node: what was acknowledged is on disk, links are closed.
+    /// Ends open requests, then the node: everything acknowledged is on disk, and the links are closed.
     pub async fn stop(self) {
         if let Err(error) = Announcement::remove(&self.data) {
-            warn!(%error, "api.json stays behind; the next start removes it");
+            warn!(%error, "api.json could not be removed; the next start removes it");
         }
         if let Some(api) = self.api {
             api.stop().await;
@@ -175,14 +175,14 @@ impl Api {
 
     async fn stop(mut self) {
         self.stop.send_replace(true);
-        // A client that neither reads nor leaves must not keep the peer from stopping.
+        // A client that neither reads nor disconnects must not keep the peer from stopping.
         if timeout(Duration::from_millis(API_STOP_MS_MAX), &mut self.task).await.is_err() {
             self.task.abort();
         }
     }
 }
 
-/// The data directory, locked. Waits for a command that is about to finish, not for a running peer.
+/// Locks the data directory. Waits for a command that is about to finish, but not for a running peer.
 async fn take(data: &Path, ticket: Option<&Ticket>) -> Result<DataDir, ServeError> {
     let give_up = Instant::now() + Duration::from_millis(HOLDER_WAIT_MS);
     loop {

@@ -1,4 +1,4 @@
-//! What the routes work on, and what several of them need.
+//! The state that the routes share, and helpers that several of them need.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use crate::limits::{EVENTS_MAX, OWN_RECENT_ARRIVALS_MAX};
 use crate::node::{GroupKey, Node};
 use crate::store::GroupSummary;
 
-/// What the routes work on.
+/// The state that the routes share.
 #[derive(Clone)]
 pub(super) struct Service {
     pub node: Node,
-    /// `None`: no browser can come, since this is a command's own node and has no network.
+    /// `None`: no browser can log in, since this is a command's own node without a network.
     pub login: Option<Arc<Login>>,
     /// Becomes true when open streams have to end.
     pub stopping: watch::Receiver<bool>,
-    /// Room for streams of events.
+    /// One permit for each possible stream of events.
     pub streams: Arc<Semaphore>,
 }
 
@@ -39,7 +39,7 @@ impl Service {
         })
     }
 
-    /// Fills in on how many peers own messages are known to be, for those that are new enough to be cheap to look for.
+    /// Sets `stored_on` of own messages, as far as they are new enough that looking it up is cheap.
     pub async fn say_where(&self, group: &GroupSummary, rows: &mut [Row]) {
         let own = self.node.peer();
         let recent = |row: &&mut Row| {
@@ -48,7 +48,7 @@ impl Service {
         let mut rows: Vec<&mut Row> = rows.iter_mut().filter(recent).collect();
         let Some(no) = group.no.filter(|_| group.joined && !rows.is_empty()) else { return };
         let ids: Vec<ChangeHash> = rows.iter().map(|row| row.id).collect();
-        // The rows are right without it.
+        // If the lookup fails, the rows are right without it.
         let found = self.node.stored_on(no, &ids, Duration::ZERO).await.unwrap_or_default();
         for (row, stored_on) in rows.iter_mut().zip(found) {
             row.stored_on = Some(stored_on);

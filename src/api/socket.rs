@@ -1,4 +1,4 @@
-//! The stream of events as a WebSocket: one event per text message. The client has nothing to say.
+//! The stream of events as a WebSocket: one event per text message. The client sends no messages.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     headers.contains_key(header::UPGRADE)
 }
 
-/// Answers the handshake, and then sends events until either side goes.
+/// Answers the handshake, and then sends events until either side closes.
 pub(super) fn upgrade(
     mut request: Request,
     events: Events,
@@ -56,7 +56,7 @@ pub(super) fn upgrade(
                 let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
                 send(socket, events, stopping).await;
             }
-            Err(error) => debug!(%error, "a WebSocket did not come about"),
+            Err(error) => debug!(%error, "a WebSocket handshake failed"),
         }
     });
     let headers = [
@@ -71,7 +71,7 @@ type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
 async fn send(socket: Socket, mut events: Events, mut stopping: watch::Receiver<bool>) {
     let (mut sink, mut stream) = socket.split();
-    // Reading answers pings, and tells when the client goes or says too much.
+    // Reading answers pings, and detects that the client has closed or has sent too much.
     let heard = async { while let Some(Ok(_)) = stream.next().await {} };
     let told = async {
         while let Ok(Some(batch)) = events.next().await {
@@ -80,7 +80,7 @@ async fn send(socket: Socket, mut events: Events, mut stopping: watch::Receiver<
                 let sent = timeout(Duration::from_millis(EVENT_SEND_MS_MAX), sink.send(Message::text(text)));
                 match sent.await {
                     Ok(Ok(())) => {}
-                    // It goes on from its cursor when it is back.
+                    // When the client reconnects, it resumes from its cursor.
                     Ok(Err(_)) | Err(_) => return,
                 }
             }

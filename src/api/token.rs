@@ -1,5 +1,5 @@
-//! The secret that a request to the API must carry. Whoever can read the data directory has it; a web page
-//! or another user of the machine has not.
+//! The secret that a request to the API must carry. Everybody who can read the data directory has it; a web
+//! page or another user of the machine does not.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ impl Token {
         Secret::write(|bytes| getrandom::fill(bytes)).map(Self)
     }
 
-    /// Whether an `Authorization` header carries this token. Takes the same time wherever it differs.
+    /// Whether an `Authorization` header carries this token. Compares in constant time.
     pub fn admits(&self, authorization: &[u8]) -> bool {
         let presented = authorization.strip_prefix(SCHEME.as_bytes()).and_then(Secret::from_hex);
         presented.is_some_and(|presented| presented.bytes().ct_eq(self.0.bytes()).into())

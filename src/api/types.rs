@@ -26,38 +26,38 @@ pub struct Row {
     pub id: ChangeHash,
     pub group: GroupName,
     pub group_id: GroupId,
-    /// The author's own clock.
+    /// The time of the entry by the author's clock.
     pub at: Timestamp,
     /// Effective time in milliseconds: rows of a group are shown in the order of `(eff, id)`.
     pub eff: i64,
     pub author: PeerId,
-    /// What the author is called now.
+    /// The author's present display name.
     pub name: Option<String>,
-    /// For whom the author relays.
+    /// The name of the person whose message the author relays.
     pub from: Option<String>,
     pub kind: String,
-    /// What the author did, to be shown after the name: "joined". Absent for messages, and for kinds that this version does
-    /// not know.
+    /// What the author did, to be displayed after the name, such as "joined". Absent for messages, and for
+    /// kinds that this version does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub says: Option<String>,
-    /// `null` when sealed.
+    /// `null` if the entry is sealed.
     pub body: Option<String>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub sealed: bool,
     /// The entry that this one refers to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub re: Option<ChangeHash>,
-    /// It arrived after entries that are shown below it.
+    /// Whether it arrived after entries that are shown below it.
     pub late: bool,
-    /// Its number by arrival, on this peer only.
+    /// Its number in the order of arrival, which is local to this peer.
     pub arrival: u64,
-    /// It is from somebody else and holds the name of this peer's person, or replies to him.
+    /// Whether it is from somebody else, and mentions this peer's person or replies to them.
     #[serde(default, skip_serializing_if = "is_false")]
     pub mention: bool,
-    /// An own message: on how many peers it is known to be, this one counted.
+    /// For own messages: the number of peers that are known to store it, this one included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_on: Option<u32>,
-    /// What was put on it, by others or its author.
+    /// The marks on it, such as reactions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<MarkOn>,
 }
@@ -96,7 +96,7 @@ impl From<store::Entry> for Row {
     }
 }
 
-/// Who answers: the first thing that a client asks.
+/// Who answers: the first request of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hello {
     pub peer: PeerId,
@@ -107,17 +107,17 @@ pub struct Hello {
 pub struct Group {
     pub name: GroupName,
     pub id: GroupId,
-    /// Entries held here: 0 for a group that is only known to exist.
+    /// The number of entries held here; 0 for a group that is only known to exist.
     pub entries: u64,
     pub topic: Option<String>,
     pub joined: bool,
-    /// Messages of others that arrived after `read`; 1000 means so many or more.
+    /// Messages of others that arrived after `read`; 1000 means 1000 or more.
     pub unread: u64,
-    /// Of these, those that are meant for this peer's person.
+    /// How many of these mention this peer's person.
     pub mentions: u64,
-    /// Up to which arrival this peer's person has read.
+    /// The arrival number up to which this peer's person has read.
     pub read: u64,
-    /// When the last entry of the history was written, as it is sorted.
+    /// The effective time of the last entry of the history.
     pub newest: Option<Timestamp>,
 }
 
@@ -170,14 +170,14 @@ pub struct Name {
     pub name: String,
 }
 
-/// Up to which arrival this peer's person has read.
+/// The arrival number up to which this peer's person has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReadMark {
     pub arrival: u64,
 }
 
-/// Which page of history: the newest, or the one before, after or around an entry. A group's id is that of its
-/// genesis, so `after` it begins the oldest page.
+/// Which page of history: the newest, or the one before, after or around an entry. The id of a group is also
+/// that of its genesis, so `after` with the group's id is the oldest page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,9 +194,9 @@ pub struct HistoryQuery {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct History {
     pub entries: Vec<Row>,
-    /// Everything up to this arrival had been stored when the page was read.
+    /// All entries up to this arrival number were stored when the page was read.
     pub arrival: u64,
-    /// Where to go on with events so that nothing is missed; what is on the page already may come again.
+    /// The cursor from which events continue without a gap; entries of this page may come again.
     pub cursor: String,
     pub more_before: bool,
     pub more_after: bool,
@@ -216,20 +216,21 @@ pub struct Rows {
     pub entries: Vec<Row>,
 }
 
-/// The newest entries of a group that is still caught up with, as one peer sent them ahead. Each is whole and signed
-/// by its author; its place in the history, and whether it gets in, are known when all that it stands on has come.
+/// The newest entries of a group that is still catching up, sent ahead by one peer. Each is complete and
+/// signed by its author. Its place in the history, and whether it is accepted, is known once everything that
+/// it depends on has arrived.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Preview {
-    /// The peer that sent them; `null` where there is no preview.
+    /// The peer that sent them; `null` if there is no preview.
     pub from: Option<PeerId>,
-    /// Oldest first, in the sender's order. What is in the history by now is left out. `arrival` is 0.
+    /// Oldest first, in the sender's order, without those that the history holds by now. `arrival` is 0.
     pub entries: Vec<Row>,
 }
 
-/// From where on, and of which group alone.
+/// Where to begin, and optionally the one group whose events are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EventsQuery {
-    /// The cursor of the last event that was handled; absent: from now on.
+    /// The cursor of the last event that was handled; if absent, the stream begins with the next event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -239,7 +240,7 @@ pub struct EventsQuery {
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
-    /// Where to go on after it.
+    /// The cursor to resume from after this event.
     pub cursor: String,
     #[serde(flatten)]
     pub what: What,
@@ -248,28 +249,27 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum What {
-    /// An entry of a group that this peer has joined, its own ones too; in order of arrival.
+    /// An entry of a group that this peer has joined, including own entries; in order of arrival.
     Entry { row: Box<Row> },
-    /// Groups, topics, membership or read marks are others than before.
+    /// Groups, topics, membership or read marks have changed.
     Groups,
-    /// People, names or who is connected are others than before.
+    /// People, names or connections have changed.
     Users,
     Status {
-        /// Peers that are linked.
+        /// The number of linked peers.
         links: u32,
-        /// Groups of which a linked peer has something that is not here yet.
+        /// Groups of which a linked peer has entries that are not here yet.
         behind: Vec<GroupName>,
-        /// Groups of which a linked peer lacks something that is here.
+        /// Groups of which a linked peer lacks entries that are here.
         ahead: Vec<GroupName>,
     },
-    /// An own message is known to be on so many peers, this one counted.
+    /// The number of peers that are known to store an own message, this one included.
     Delivery { group: GroupName, id: ChangeHash, stored_on: u32 },
-    /// The preview of a group is another than before, or gone. A stream begins with those that are there: of
-    /// groups that it does not name then there is none.
+    /// The preview of a group has changed or ended. A stream begins with one event per present preview.
     Preview { group: GroupName },
-    /// The cursor is unknown here or too old: read everything anew, and go on from this event's cursor.
+    /// The cursor is unknown or too old: read everything again, and resume from this event's cursor.
     Resync,
-    /// Of a later version.
+    /// An event of a later version.
     #[serde(other)]
     #[schemars(skip)]
     Unknown,
@@ -284,7 +284,7 @@ pub struct NewMessages {
     pub patience_ms: u64,
 }
 
-/// Stops reading where there are too many: a body of empty messages would take twenty times its size in memory.
+/// Stops reading once there are too many: a body of empty messages would take twenty times its size.
 fn at_most_a_batch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NewMessage>, D::Error> {
     struct Batch;
 
@@ -311,7 +311,7 @@ fn at_most_a_batch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<New
     deserializer.deserialize_seq(Batch)
 }
 
-/// A message that is durable here, and on how many peers it is stored as far as known, this one included.
+/// A message that is durable here, and the number of peers that are known to store it, this one included.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sent {
     pub id: ChangeHash,
@@ -351,12 +351,12 @@ pub struct TextQuery {
     pub group: Option<GroupKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Rows before and after each hit.
+    /// How many rows before and after each hit are returned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<usize>,
 }
 
-/// A message that was found, and what stands around it.
+/// A message that was found, and the rows around it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hit {
     #[serde(flatten)]
@@ -383,19 +383,19 @@ pub struct Invitation {
     pub ticket: String,
 }
 
-/// The address that logs one browser in. Holds a secret, so it has no `Debug`.
+/// The URL that logs one browser in. Holds a secret, so it has no `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
     pub url: String,
 }
 
-/// What stands behind the `#open=` of such an address.
+/// The code behind the `#open=` of such a URL.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Code {
     pub code: String,
 }
 
-/// What `peer serve` says once it runs. Holds the mesh secret in its ticket, so it has no `Debug`.
+/// What `peer serve` prints once it runs. Holds the mesh secret in its ticket, so it has no `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
     /// Always "ready".
@@ -403,10 +403,10 @@ pub struct Ready {
     pub peer: PeerId,
     pub name: Option<String>,
     pub mesh: MeshId,
-    /// With the real port where port 0 was asked for.
+    /// With the actual port if port 0 was requested.
     pub listen: Vec<SocketAddr>,
     pub api: Option<SocketAddr>,
-    /// Logs a browser in, once and soon.
+    /// A URL that logs one browser in, once and within a short time.
     pub page: Option<String>,
     pub ticket: String,
 }

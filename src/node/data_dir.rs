@@ -35,19 +35,20 @@ pub(super) struct Secrets {
     database: bool,
 }
 
-/// `secrets.json`: numbers in hexadecimal.
+/// The format of `secrets.json`: numbers are in hexadecimal.
 #[derive(Serialize, Deserialize)]
 struct SecretsFile {
     identity: Zeroizing<String>,
     mesh: MeshId,
     mesh_secret: Zeroizing<String>,
-    /// A database of this peer has been made; from then on it is not made anew.
+    /// Whether the database has been created; if so, a missing one is an error and is not created again.
     #[serde(default)]
     database: bool,
 }
 
 impl DataDir {
-    /// Whether there is a peer in this directory. An error when that cannot be told, or only half of one is there.
+    /// Whether there is a peer in this directory. Fails when that cannot be determined, or when some of its
+    /// files are missing.
     pub fn exists(path: &Path) -> Result<bool, DataDirError> {
         let secrets = path.join(SECRETS);
         match fs::metadata(&secrets) {
@@ -60,9 +61,9 @@ impl DataDir {
         }
     }
 
-    /// Opens and locks a data directory. At first use it makes the directory, an identity, and a mesh: that of
-    /// the ticket, else a new one. Refused are a ticket of another mesh or with another secret than the directory's,
-    /// and a directory whose database has gone.
+    /// Opens and locks a data directory. On first use it creates the directory, an identity, and a mesh: the
+    /// mesh of the ticket, or a new one without a ticket. Refuses a ticket of another mesh or with another
+    /// secret than the directory's, and a directory whose database is missing.
     pub fn open(path: &Path, ticket: Option<&Ticket>) -> Result<Self, DataDirError> {
         create_private_dir(path)?;
         let lock = lock(path)?;
@@ -111,7 +112,7 @@ impl DataDir {
         })
     }
 
-    /// Notes that the database has been made.
+    /// Records that the database has been created.
     pub(super) fn has_database(&self, secrets: &Secrets) -> Result<(), DataDirError> {
         if secrets.database { Ok(()) } else { self.write_secrets(secrets, true) }
     }
@@ -140,8 +141,8 @@ impl DataDir {
         write_private(&path, &text).map_err(io_error(&path))
     }
 
-    /// Stands for this very database file since this very boot; another one after a restore or a reboot.
-    /// Where the system does not tell, it is another one at each start, which is as safe.
+    /// A value that stays the same for this database file until the next boot; it differs after a restore or
+    /// a reboot. If the system does not tell, it differs at each start, which is as safe.
     pub(super) fn writer_stamp(&self) -> Result<[u8; 32], DataDirError> {
         let Some(place) = place(&self.database()) else { return random() };
         Ok(Sha256::digest(place).into())

@@ -1,7 +1,7 @@
-//! The database of a data directory: opened where it is sound, salvaged where it is not.
+//! The database of a data directory: opened if it is sound, salvaged if it is damaged.
 //!
-//! A damaged database is never written to and never deleted. A new one is made beside it of what can be read, and
-//! takes its place in steps that the next start carries on with, whenever they are cut short.
+//! A damaged database is never written to and never deleted. What can be read of it goes into a new database
+//! beside it, which then replaces it in steps. If the steps are interrupted, the next start continues them.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -14,14 +14,14 @@ use super::error::{DataDirError, NodeError};
 use super::private::make_private;
 use crate::store::{Bytes, Salvaged, SqliteStore, StoreError};
 
-/// Being made: of no use until it is whole.
+/// Suffix of a new database that is still being written, and must not be used yet.
 const MAKING: &str = "-making";
-/// Made, and not yet in its place.
+/// Suffix of a complete new database that has not replaced the damaged one yet.
 const WHOLE: &str = "-whole";
-/// Followed by a number.
+/// Suffix of a damaged database that is kept; a number follows.
 const ASIDE: &str = ".damaged-";
 
-/// Where the database is, and whose it is.
+/// The path of the database, and the peer and mesh that it belongs to.
 #[derive(Clone, Debug)]
 pub(super) struct Database {
     path: PathBuf,
@@ -32,7 +32,8 @@ pub(super) struct Database {
 /// An open store.
 pub(super) struct Opened {
     pub store: SqliteStore,
-    /// It was closed when it was last used. Else what others were sent may be gone, and no actor is to be gone on with.
+    /// The database was closed in order when it was last used. If not, entries that other peers have may be
+    /// missing here: start new actors.
     pub is_clean: bool,
 }
 
@@ -41,7 +42,7 @@ impl Database {
         Self { path, own, mesh }
     }
 
-    /// SQLite makes the files beside it as private as it is.
+    /// Makes the database file private first: SQLite gives the files beside it the same permissions.
     pub fn open(&self) -> Result<Opened, NodeError> {
         let io = |source| io_error(&self.path, source);
         make_private(&self.path).map_err(io)?;
@@ -55,15 +56,17 @@ impl Database {
         Ok(Opened { store, is_clean })
     }
 
-    /// Makes a sound database of the damaged one, of which no connection may be open any more that writes, and sets
-    /// the damaged one aside. After an error it stands where it stood.
+    /// Writes a sound database from the damaged one, and then sets the damaged one aside. No connection that
+    /// writes to the damaged database may be open. After an error the damaged database is in its place,
+    /// unchanged.
     pub fn salvage(&self, reason: &StoreError) -> Result<Opened, NodeError> {
         let making = beside(&self.path, MAKING);
         let io = |source| io_error(&self.path, source);
         remove(&making).map_err(io)?;
         let made = self.make_anew(&making);
         if made.is_err() {
-            // On a full disk it would be in the way. What cannot be removed now is when it is made again.
+            // On a full disk the unfinished file takes up space. If it cannot be removed now, the next
+            // salvage removes it.
             let _ = remove(&making);
         }
         let done = made?;
@@ -71,14 +74,14 @@ impl Database {
         let aside = finish(&self.path).map_err(io)?;
         let name = aside.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         tracing::error!(
-            "{reason}; {} entries were carried over into a new one, {} of them without what is beneath them; other peers are asked for what is lost; the damaged one is kept as {name}",
+            "{reason}; {} entries were copied into a new one, {} of them without entries that they depend on; other peers are asked for what is lost; the damaged one is kept as {name}",
             done.entries,
             done.stranded,
         );
         Ok(Opened { is_clean: false, ..self.open()? })
     }
 
-    /// The new database is whole and flushed when this returns.
+    /// The new database is complete and flushed when this returns.
     fn make_anew(&self, making: &Path) -> Result<Salvaged, NodeError> {
         let io = |source| io_error(&self.path, source);
         make_private(making).map_err(io)?;
@@ -90,21 +93,21 @@ impl Database {
         };
         let wal = wal.as_mut().map(|wal| wal as &mut dyn Bytes);
         let done = SqliteStore::salvage(&mut file, wal, making, self.own, self.mesh)?;
-        // Windows flushes only what may be written.
+        // Windows flushes only files that are open for writing.
         File::options().write(true).open(making).and_then(|made| made.sync_all()).map_err(io)?;
         Ok(done)
     }
 }
 
-/// Carries on where a salvage was cut short. Gives the name under which the damaged database is kept, if there
-/// was anything to do.
+/// Completes a salvage that was interrupted. Returns the path at which the damaged database is kept, or
+/// `None` if there was nothing to complete.
 pub(super) fn finish(database: &Path) -> io::Result<Option<PathBuf>> {
     let whole = beside(database, WHOLE);
     if !whole.try_exists()? {
         return Ok(None);
     }
-    // The write-ahead log goes first: it must never meet the new database. Until the database follows, the number
-    // is the same again.
+    // The write-ahead log is renamed first: it must never lie beside the new database. The number stays the
+    // same until the database is renamed too.
     let aside = (1..)
         .map(|number| beside(database, &format!("{ASIDE}{number}")))
         .find(|aside| !aside.exists())

@@ -1,4 +1,4 @@
-//! What can go wrong with a running peer, in words for the person at the keyboard.
+//! Errors of a running peer, worded for the person at the keyboard.
 
 use std::io;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub enum DataDirError {
     Random(String),
 }
 
-/// Whatever the variant, nothing was written.
+/// Nothing was written, in every variant.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     #[error("there is no group {group}{}", suggestion(.nearest))]
@@ -55,7 +55,7 @@ pub enum NodeError {
     Command(Refusal),
     #[error("nothing was saved: {0}")]
     NotSaved(String),
-    #[error("{0}, again, though it has just been made anew: the disk is not to be trusted; check it")]
+    #[error("{0}, again, although it was salvaged a moment ago: the disk may be failing; check it")]
     DamagedAgain(String),
     #[error(transparent)]
     Store(#[from] StoreError),

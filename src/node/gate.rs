@@ -1,5 +1,6 @@
-//! The first two stages of the gate, on all cores, shared fairly among the links: each link has few messages under way, and
-//! their parts are taken in the order in which they were ready.
+//! The first two stages of the gate (decode and verify), run on all cores and shared fairly among the links:
+//! each link has few messages in progress, and cores take their parts in the order in which they became
+//! ready.
 
 use std::sync::Arc;
 
@@ -10,14 +11,14 @@ use tokio::sync::Semaphore;
 
 use crate::limits::VERIFIED_IN_ONE_GO_MAX;
 
-/// Changes that are verified where they came in.
+/// Messages with at most this many changes are verified in the link's own task.
 const ALONE_MAX: usize = 32;
 
-/// Clones are handles to the same.
+/// Clones share the same permits.
 #[derive(Clone)]
 pub(super) struct Gate {
     cores: usize,
-    /// Hands out cores in the order of asking.
+    /// One permit for each core, granted in the order of the requests.
     places: Arc<Semaphore>,
 }
 
@@ -27,7 +28,8 @@ impl Gate {
         Self { cores, places: Arc::new(Semaphore::new(cores)) }
     }
 
-    /// Messages of one link that are worth having under way: one on each core, and one that is ready when the first is done.
+    /// How many messages of one link are checked at a time: one on each core, and one that is ready when a
+    /// core gets free.
     pub fn at_once(&self) -> usize {
         self.cores + 1
     }
@@ -63,7 +65,7 @@ fn verify_some(group: GroupId, changes: &[Arc<[u8]>]) -> Option<Vec<Verified>> {
     let changes: Option<Vec<_>> = changes.iter().map(|bytes| Unverified::decode(bytes).ok()).collect();
     let changes = changes?;
     let mut seed = [0; 32];
-    // Together they are verified sooner, but not without randomness.
+    // A batch is verified faster than single changes, but needs random numbers.
     if changes.len() == 1 || getrandom::fill(&mut seed).is_err() {
         return changes.into_iter().map(|change| change.verify(group).ok()).collect();
     }

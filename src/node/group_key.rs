@@ -1,4 +1,4 @@
-//! How a group is asked for.
+//! How a user names a group.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -78,7 +78,7 @@ mod tests {
         let id = GroupId([0xab; 32]);
         assert_eq!(id.to_string().parse(), Ok(GroupKey::Id(id)));
         assert_eq!("Rust".parse(), Ok(GroupKey::Name("rust".parse().unwrap())));
-        // Digits alone are a name as long as they are few.
+        // Hexadecimal digits are a name unless there are exactly as many as in an id.
         assert!(matches!("ab".repeat(16).parse(), Ok(GroupKey::Name(_))));
         for text in ["rust".to_owned(), id.to_string()] {
             assert_eq!(text.parse::<GroupKey>().unwrap().to_string(), text);

@@ -1,5 +1,6 @@
-//! Connections that have not proven anything yet: bounded for each address and in all. When a place is lacking the oldest
-//! gives way, for an honest handshake takes milliseconds and whoever holds a place for longer is none.
+//! Connections that have not completed the handshake: bounded for each network and in total. When no place is
+//! free, the oldest connection is dropped: an honest handshake takes milliseconds, so a connection that is
+//! still there has failed to complete in time.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::limits::{HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX};
 
-/// Clones are handles to the same.
+/// Clones share the same table.
 #[derive(Clone, Default)]
 pub(super) struct Handshakes(Arc<Mutex<Table>>);
 
@@ -21,15 +22,15 @@ struct Table {
 
 struct Open {
     network: Network,
-    /// Dropped to make the handshake give way.
+    /// Dropped to end the handshake.
     _held: oneshot::Sender<()>,
 }
 
-/// Whom one holder of addresses can be: of IPv6, everybody has a whole network.
+/// The addresses that one attacker can hold: an IPv4 address, or a /64 network of IPv6.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Network([u8; 8]);
 
-/// A place among the handshakes, given back when it is dropped.
+/// A place among the handshakes, released when it is dropped.
 pub(super) struct Place {
     table: Handshakes,
     number: u64,
@@ -37,7 +38,7 @@ pub(super) struct Place {
 }
 
 impl Handshakes {
-    /// A place for somebody from this address.
+    /// Takes a place for a connection from this address.
     pub fn enter(&self, address: IpAddr) -> Place {
         let (hold, held) = oneshot::channel();
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,9 +52,9 @@ impl Handshakes {
 }
 
 impl Place {
-    /// Returns when another needs the place.
+    /// Returns when the place was given to another connection.
     pub async fn lost(&mut self) {
-        // The other end only ever goes away.
+        // Nothing is sent on this channel; its other end is only dropped.
         let _ = (&mut self.held).await;
     }
 }
@@ -65,7 +66,8 @@ impl Drop for Place {
 }
 
 impl Table {
-    /// Takes a place from the network of the newcomer when that has its share, else from the one that has most.
+    /// Frees a place: of the newcomer's network if that has its maximum, else, if all are taken, of the
+    /// network that has most.
     fn make_room(&mut self, newcomer: Network) {
         let mut shares: BTreeMap<Network, usize> = BTreeMap::new();
         for open in self.open.values() {
@@ -117,7 +119,7 @@ mod tests {
         assert_eq!(lost(&mut flood[..5]), 5);
         assert_eq!(lost(&mut flood[5..]), 0);
         assert!(!is_lost(&mut other));
-        // A place that is given back makes room.
+        // A released place can be taken again.
         flood.pop();
         let _another = table.enter("198.51.100.1".parse().unwrap());
         assert_eq!(lost(&mut flood), 5);
@@ -129,7 +131,7 @@ mod tests {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         let mut lone: Vec<Place> =
             (0..250).map(|host| table.enter(address(&format!("192.0.2.{host}")))).collect();
-        // One network of IPv6, whatever the address in it.
+        // All addresses are in one IPv6 network.
         let mut crowd: Vec<Place> = (0..HANDSHAKES_PER_ADDRESS_MAX)
             .map(|host| table.enter(address(&format!("2001:db8:0:1::{host:x}"))))
             .collect();

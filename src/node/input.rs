@@ -1,4 +1,4 @@
-//! What the writer's thread is told, and the way to tell it.
+//! The inputs of the writer's thread, and the sender that queues them.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use super::outbox::Outbox;
 use crate::limits::{CATCH_UP_COALESCE_MS, COALESCE_MS};
 use crate::store::{Snapshot, SqliteStore, StoreError};
 
-/// What somebody on this machine wants of the engine.
+/// A request to the engine from somebody on this machine.
 pub(super) trait Command: Send {
-    /// Has the engine carry it out. An error is the store's, which has failed.
+    /// Has the engine carry it out. An error means that the store has failed.
     fn run(self: Box<Self>, engine: &mut Engine<SqliteStore>, now: Now) -> (Answer, Result<(), StoreError>);
 
-    /// Answers that it cannot be carried out.
+    /// Replies that it cannot be carried out.
     fn fail(self: Box<Self>, why: &str);
 }
 
-/// Answers a command, once all is durable that it has done, or with the reason why the store has failed.
+/// Replies to a command: once everything it wrote is durable, or with the reason why the store failed.
 pub(super) type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
 
 struct Asked<F, T> {
@@ -45,14 +45,14 @@ where
             Err(CommandError::Store(error)) => (Err(NodeError::NotSaved(error.to_string())), Err(error)),
         };
         let tell = move |stored: Result<(), &str>| {
-            // Whoever asked may have gone.
+            // The caller may have gone.
             let _ = reply.send(stored.map_err(|why| NodeError::NotSaved(why.to_owned())).and(answer));
         };
         (Box::new(tell), stored)
     }
 
     fn fail(self: Box<Self>, why: &str) {
-        // Whoever asked may have gone.
+        // The caller may have gone.
         let _ = self.reply.send(Err(NodeError::NotSaved(why.to_owned())));
     }
 }
@@ -62,7 +62,7 @@ pub(super) enum Input {
         event: Event,
         outbox: Outbox,
     },
-    /// The permit is room in the queue, given back once the event has been handled.
+    /// The permit holds queue space, which is released once the event has been handled.
     Event {
         event: Event,
         room: Option<OwnedSemaphorePermit>,
@@ -72,7 +72,7 @@ pub(super) enum Input {
         group: GroupNo,
         snapshot: Snapshot,
     },
-    /// A reader has found the database damaged; answered once it is sound again.
+    /// A reader has found the database damaged; `done` is sent once the database is sound again.
     Damage {
         error: StoreError,
         generation: u64,
@@ -84,18 +84,18 @@ pub(super) enum Input {
 }
 
 impl Input {
-    /// How long it may wait to be committed together with others, counted from the commit before.
+    /// How long it may wait for others to share a transaction with, counted from the last commit.
     pub fn patience(&self) -> Duration {
         let Self::Event { event: Event::Sync { message, .. }, .. } = self else { return Duration::ZERO };
         if message.pulls() {
-            // Somebody waits for the answer.
+            // The other peer waits for the answer.
             return Duration::ZERO;
         }
         let full = bytes_of(&message.changes) >= BATCH_BYTES;
         Duration::from_millis(if full { CATCH_UP_COALESCE_MS } else { COALESCE_MS })
     }
 
-    /// Of changes, which the transaction that takes it in will hold.
+    /// The size of its changes, which the transaction then holds.
     pub fn change_bytes(&self) -> usize {
         match self {
             Self::Event { event: Event::Sync { message, .. }, .. } => bytes_of(&message.changes),
@@ -109,7 +109,7 @@ fn bytes_of(changes: &[Verified]) -> usize {
     changes.iter().map(|change| change.bytes().len()).sum()
 }
 
-/// The way in. Clones are cheap.
+/// Sends inputs to the writer's thread. Clones are cheap.
 #[derive(Clone)]
 pub(super) struct InputSender(mpsc::Sender<Input>);
 
@@ -123,7 +123,7 @@ impl InputSender {
         self.0.send(input).map_err(|_| NodeError::Stopped)
     }
 
-    /// Has the engine carry out a command, and waits until what it has done is durable.
+    /// Has the engine carry out a command, and waits until everything that it wrote is durable.
     pub async fn ask<T: Send + 'static>(
         &self,
         command: impl FnOnce(&mut Engine<SqliteStore>, Now) -> engine::Answer<T, StoreError> + Send + 'static,

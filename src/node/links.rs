@@ -1,4 +1,4 @@
-//! The tasks around each connection: frames in, checked as far as that needs no state; frames out, bounded.
+//! The tasks of each connection: they check incoming frames, which needs no state, and write queued frames.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -30,7 +30,7 @@ pub(super) struct Bytes {
     pub written: u64,
 }
 
-/// Makes links and runs them. Clones are handles to the same.
+/// Makes links and runs them. Clones share the same state.
 #[derive(Clone)]
 pub(super) struct Links(Arc<Shared>);
 
@@ -44,7 +44,7 @@ struct Shared {
     traffic: Mutex<BTreeMap<LinkId, Arc<Traffic>>>,
     handshakes: Handshakes,
     gate: Gate,
-    /// One permit for every link that runs.
+    /// One permit for each running link.
     running: Arc<Semaphore>,
 }
 
@@ -67,7 +67,7 @@ impl Links {
         }))
     }
 
-    /// Where events go from now on.
+    /// Sets where events go from now on.
     pub fn attach(&self, input: InputSender) {
         self.0.input.get_or_init(|| input);
     }
@@ -79,12 +79,12 @@ impl Links {
         }
     }
 
-    /// Waits for all links to end, each of which takes a bounded time.
+    /// Waits until all links have ended, which takes a bounded time.
     pub async fn drain(&self) {
         let _ = self.0.running.acquire_many(RUNNING_MAX).await;
     }
 
-    /// Bytes on the wire of every link that is up.
+    /// The bytes sent and received on each link that is up.
     pub fn traffic(&self) -> BTreeMap<LinkId, Bytes> {
         let traffic = self.0.traffic.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes =
@@ -159,10 +159,10 @@ impl Links {
                 () = outbox.overdue() => None,
             };
             if let Some(code) = fault {
-                // The engine closes the link, too, and remembers why.
+                // The engine closes the link, too, and records the reason.
                 match Misconduct::from_code(code) {
                     Some(what) => self.input(Event::Misconduct { link: id, what }),
-                    // The engine ended while something was coming in.
+                    // The engine ended while a frame was being received.
                     None if code == CloseCode::Leaving => {}
                     None => tracing::warn!(%peer, "closing a link: {}", code.reason()),
                 }
@@ -172,7 +172,7 @@ impl Links {
                     () = outbox.overdue() => {}
                 }
             }
-            // Lets the other side read the reason before the connection is torn down.
+            // Lets the other side read the reason before the connection is closed.
             let _ = tokio::time::timeout(Duration::from_millis(CLOSE_MS_MAX), drain(&mut reader)).await;
         }
         self.0.traffic.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -180,7 +180,7 @@ impl Links {
     }
 }
 
-/// Hands on what comes in, in order. Ends with the link: `Some` when it is for this side to close it.
+/// Passes incoming frames on in order. Returns when the link ends: `Some` if this side has to close it.
 async fn receive(
     link: LinkId,
     reader: &mut LinkReader,
@@ -191,7 +191,7 @@ async fn receive(
     let mut checks = FuturesOrdered::new();
     let mut end = None;
     loop {
-        // One at most waits for room.
+        // At most one frame waits for queue space.
         let next = checks.is_empty() || checks.len() < gate.at_once() && room.available_permits() > 0;
         tokio::select! {
             Some(checked) = checks.next() => match checked {
@@ -212,7 +212,7 @@ async fn receive(
     }
 }
 
-/// Checks one frame, as soon as there is room for it.
+/// Checks one frame, as soon as there is queue space for it.
 async fn check(
     link: LinkId,
     bytes: Vec<u8>,
@@ -245,9 +245,9 @@ async fn drain(reader: &mut LinkReader) {
     while let Ok(Some(_)) = reader.next().await {}
 }
 
-/// Where the peer of an accepted link can be dialled: what it says and, where it says only addresses of a network
-/// behind a router, the router's with the port that it listens on, which the router may forward. A peer that
-/// knows a name or a public address of its own is taken at its word.
+/// The addresses at which the peer of an accepted link can be dialled: those that it advertises. If these are
+/// all private addresses, the address that it connected from is added, with its listening port, since its
+/// router may forward that port. If it advertises a host name or a public address, nothing is added.
 fn reachable(mut listen: Vec<String>, remote: SocketAddr, dialled: bool) -> Vec<String> {
     let remote = remote.ip().to_canonical();
     let port = listen.first().and_then(|address| address.rsplit_once(':')).map(|(_, port)| port.to_owned());
@@ -264,7 +264,7 @@ fn reachable(mut listen: Vec<String>, remote: SocketAddr, dialled: bool) -> Vec<
     listen
 }
 
-/// Means nothing, or something else, in another network.
+/// Whether the address has no meaning, or another one, in another network.
 fn is_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {

@@ -58,10 +58,10 @@ use previews::Preview;
 use readers::Readers;
 use writer::Writer;
 
-/// Names that may have been meant by one that is not known.
+/// How many similar names are suggested for an unknown one.
 const SUGGESTIONS: usize = 3;
 
-/// A running peer. Clones are handles to the same one.
+/// A running peer. Clones share the same peer.
 #[derive(Clone)]
 pub struct Node(Arc<Inner>);
 
@@ -76,17 +76,17 @@ struct Inner {
     reporter: Reporter,
     links: Links,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    /// Held until the node is gone: it locks the data directory.
+    /// Held as long as the node exists, since it locks the data directory.
     _dir: DataDir,
 }
 
 impl Node {
-    /// Ends all links, and waits until all that was queued is committed and the database is closed.
+    /// Ends all links, and waits until everything in the queue is committed and the database is closed.
     pub async fn stop(self) {
         let tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             task.abort();
-            // Until it lets go of what it holds. It ends with an error, since it was aborted.
+            // Waits until the task has released what it holds. It returns an error, since it was aborted.
             let _ = task.await;
         }
         self.0.readers.close().await;
@@ -102,7 +102,7 @@ impl Node {
         self.0.mesh
     }
 
-    /// The addresses really listened on: no port is 0.
+    /// The addresses that this peer listens on, with their actual ports.
     pub fn listen(&self) -> Vec<SocketAddr> {
         self.0.listen.clone()
     }
@@ -117,7 +117,7 @@ impl Node {
         self.read(move |reader| reader.display_name(&peer)).await
     }
 
-    /// The group of this name or id. All that is done with it takes the answer, so that it is looked up once.
+    /// The group with this name or id. Other methods take the result, so that the group is looked up once.
     pub async fn group(&self, key: &GroupKey) -> Result<GroupSummary, NodeError> {
         let wanted = key.clone();
         let read = self.read(move |reader| match &wanted {
@@ -136,7 +136,7 @@ impl Node {
         Err(NodeError::UnknownGroup { group: key.clone(), nearest })
     }
 
-    /// Writes entries, each on top of the one before; they are durable when it returns. All or none.
+    /// Writes entries, each on top of the one before: all or none. They are durable when it returns.
     pub async fn send(&self, group: &GroupSummary, drafts: Vec<Draft>) -> Result<Vec<ChangeHash>, NodeError> {
         let id = group.id;
         match self.ask(move |engine, now| engine.write(id, drafts, now)).await {
@@ -147,7 +147,7 @@ impl Node {
         }
     }
 
-    /// Creates a public group and joins it. Where it exists already, that is the same as joining.
+    /// Creates a public group and joins it. If the group exists already, this only joins it.
     pub async fn create(&self, name: &GroupName) -> Result<GroupId, NodeError> {
         let wanted = name.clone();
         let announced = self.read(move |reader| reader.is_announced(&wanted)).await?;
@@ -176,11 +176,11 @@ impl Node {
         let kind = Some(kinds::topic::TOPIC.to_owned());
         let draft = Draft { kind, body: topic.to_owned(), ..Draft::default() };
         let ids = self.send(group, vec![draft]).await?;
-        // One draft, one entry.
+        // One draft makes one entry.
         Ok(ids[0])
     }
 
-    /// The display name that others see.
+    /// Sets the display name that others see.
     pub async fn set_name(&self, name: &str) -> Result<(), NodeError> {
         if !(1..=NAME_BYTES_MAX).contains(&name.len()) {
             return Err(NodeError::Name { bytes: name.len() });
@@ -189,15 +189,16 @@ impl Node {
         self.ask(move |engine, now| engine.set_name(&name, now)).await
     }
 
-    /// The person at this peer has read what arrived in the group up to here. Durable when it returns.
+    /// Records that the person at this peer has read everything that arrived in the group up to `arrival`.
+    /// Durable when it returns.
     pub async fn mark_read(&self, group: GroupNo, arrival: EntryNo) -> Result<(), NodeError> {
         self.ask(move |engine, _| engine.mark_read(group, arrival)).await?;
         self.0.reporter.publish(Notice::ReadMarks);
         Ok(())
     }
 
-    /// On how many peers each entry is stored as far as is known here, this one included. Waits until every
-    /// linked peer of the group has shown it, or `patience` is over.
+    /// On how many peers each entry is known to be stored, this one included. Waits until every linked peer
+    /// of the group has reported it, or until `patience` has passed.
     pub async fn stored_on(
         &self,
         group: GroupNo,
@@ -226,8 +227,8 @@ impl Node {
         self.read(move |reader| status::describe(peer, mesh, &engine, &traffic, reader, now)).await
     }
 
-    /// The newest entries of a group that is still caught up with, without those that are in its history by now, and who
-    /// sent them ahead. Their place in the history is not known yet.
+    /// The preview of a group that is still catching up: the newest entries, without those that its history
+    /// holds by now, and the peer that sent them. Their place in the history is not known yet.
     pub async fn preview(&self, group: GroupNo) -> Result<Option<(PeerId, Vec<Entry>)>, NodeError> {
         let Some(Preview { from, changes }) = self.0.news.borrow().previews.of(group) else {
             return Ok(None);
@@ -236,7 +237,7 @@ impl Node {
         Ok((!entries.is_empty()).then_some((from, entries)))
     }
 
-    /// Reads from the database on a connection of its own, without waiting for the writer.
+    /// Reads from the database on a separate connection, without waiting for the writer.
     pub async fn read<T: Send + 'static>(
         &self,
         read: impl Fn(&Reader) -> Result<T, StoreError> + Send + 'static,
@@ -254,7 +255,7 @@ impl Node {
         Following::new(self.0.reporter.clone())
     }
 
-    /// The first write may come upon damage; then there is another database to write to.
+    /// Tries twice: the first write may fail on a damaged database, which is then salvaged.
     async fn insist(
         &self,
         command: impl FnOnce(&mut Engine<SqliteStore>, Now) -> Answer<(), StoreError> + Clone + Send + 'static,

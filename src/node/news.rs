@@ -1,4 +1,4 @@
-//! What is new at this peer, told in one place to all who watch.
+//! What is new at this peer, published in one place to all watchers.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
@@ -27,7 +27,7 @@ pub(super) enum Notice {
     PreviewOver {
         group: GroupNo,
     },
-    /// The engine began again from what is on disk.
+    /// The engine was restarted from what is on disk.
     Restarted,
     /// Somebody began to follow the spread of entries.
     Follower,
@@ -35,14 +35,14 @@ pub(super) enum Notice {
     Spread(Spread),
 }
 
-/// How far entries have spread, as far as is known here.
+/// How far entries have spread, as far as this peer knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spread {
     /// Linked peers.
     pub connected: BTreeSet<PeerId>,
-    /// Groups of which a linked peer has something that is not here yet.
+    /// Groups of which a linked peer has entries that are not here yet.
     pub behind: BTreeSet<GroupName>,
-    /// Groups of which a linked peer lacks something that is here.
+    /// Groups of which a linked peer lacks entries that are here.
     pub ahead: BTreeSet<GroupName>,
     /// This peer's own messages, the newest of each group last.
     pub own: Vec<OwnMessage>,
@@ -53,11 +53,11 @@ pub struct OwnMessage {
     pub group: GroupNo,
     pub name: GroupName,
     pub id: ChangeHash,
-    /// On so many peers, this one included.
+    /// The number of peers that store it, this one included.
     pub stored_on: u32,
 }
 
-/// The state of everything that can change. The counters only say that something is another than before.
+/// The state of everything that can change. The values of counters have no meaning; only their changes have.
 #[derive(Clone, Default)]
 pub struct News {
     /// Counts how often entries were stored, or became readable again.
@@ -67,7 +67,7 @@ pub struct News {
     /// Counts how often something was learnt about links or about other peers.
     pub peers: u64,
     pub previews: Arc<Previews>,
-    /// `None` while nobody follows it, and until it was looked up.
+    /// `None` while nobody follows it, and until it has been looked up.
     pub spread: Option<Arc<Spread>>,
     pub(super) followers: u32,
 }
@@ -103,7 +103,7 @@ impl News {
     }
 }
 
-/// The writer's end: those who watch learn from it that the writer has ended.
+/// The writer's end: dropping it tells the watchers that the writer has ended.
 pub(super) struct Publisher(Arc<watch::Sender<News>>);
 
 impl Publisher {
@@ -123,7 +123,7 @@ impl Publisher {
     }
 }
 
-/// For everybody else who has something to tell. Does not keep the news open.
+/// Publishes notices for everybody but the writer. Does not keep the channel open.
 #[derive(Clone)]
 pub(super) struct Reporter(Weak<watch::Sender<News>>);
 

@@ -1,7 +1,7 @@
 //! Keeps [`News::spread`] up to date.
 //!
-//! It is looked up once for all who follow it, only while somebody does, and only after something changed. The engine
-//! flushes before it answers, so it is asked no more often than people can see.
+//! It is looked up once for all followers, only while there are followers, and only after something changed.
+//! The engine flushes before it answers, so it is asked no more often than people can perceive.
 
 use std::collections::BTreeMap;
 use std::sync::Weak;
@@ -33,7 +33,7 @@ pub(super) async fn observe(node: Weak<Inner>, mut news: watch::Receiver<News>, 
         match Node(inner).spread().await {
             Ok(spread) => {
                 reporter.publish(Notice::Spread(spread));
-                // A new follower is answered at once.
+                // A new follower gets its first value at once.
                 let _ = timeout(pause, news.wait_for(is_wanted)).await;
             }
             Err(error) => {

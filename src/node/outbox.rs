@@ -1,4 +1,4 @@
-//! The frames that wait to be written to one link: bounded, so that a reader which takes nothing costs little.
+//! The queue of frames to be written to one link: bounded, so that a reader that does not read costs little.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::limits::CLOSE_MS_MAX;
 use crate::transport::LinkWriter;
 
-/// The queue of frames to one link. Clones are handles to the same.
+/// The queue of frames to one link. Clones share the same queue.
 #[derive(Clone)]
 pub(super) struct Outbox(Arc<Outgoing>);
 
@@ -30,7 +30,7 @@ pub(super) enum Message {
     Close(CloseCode),
 }
 
-/// More waits for the other side than it may be owed; the link is being closed.
+/// The queue has exceeded its maximum size; the link is being closed.
 pub(super) struct Wedged;
 
 impl Outbox {
@@ -62,25 +62,25 @@ impl Outbox {
         Ok(())
     }
 
-    /// Closes the link behind what waits to be sent.
+    /// Closes the link once the queued frames have been sent.
     pub fn close(&self, code: CloseCode) {
         let _ = self.0.queue.send(Message::Close(code));
         self.0.closing.notify_one();
     }
 
-    /// Returns when more waits than may.
+    /// Returns once the queue has exceeded its maximum size.
     pub async fn wedged(&self) {
         self.0.wedged.notified().await;
     }
 
-    /// Returns when a closed link has had its time: what waits for a reader that takes nothing is dropped.
+    /// Returns `CLOSE_MS_MAX` after the link was closed: frames that were not read by then are dropped.
     pub async fn overdue(&self) {
         self.0.closing.notified().await;
         tokio::time::sleep(Duration::from_millis(CLOSE_MS_MAX)).await;
     }
 }
 
-/// Writes until the link is closed or breaks. `deflate`: long messages are compressed on their way.
+/// Writes until the link is closed or breaks. With `deflate`, long messages are compressed.
 pub(super) async fn write_all(
     mut writer: LinkWriter,
     mut queue: mpsc::UnboundedReceiver<Message>,

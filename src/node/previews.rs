@@ -1,4 +1,4 @@
-//! The newest entries of groups that are still caught up with, as peers sent them ahead. In memory only.
+//! Previews of groups that are still catching up: the newest entries, sent by peers. In memory only.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use peer_engine::limits::PREVIEWS_MAX;
 #[derive(Clone, Default)]
 pub struct Previews {
     previews: BTreeMap<GroupNo, Preview>,
-    /// Which change was the last one of each group, of so many.
+    /// The number of the last change of each group's preview, counted over all groups.
     changed: BTreeMap<GroupNo, u64>,
     changes: u64,
 }
@@ -23,7 +23,7 @@ pub(super) struct Preview {
 }
 
 impl Previews {
-    /// Takes the place of what was shown of the group before; of too many groups, the oldest gives way.
+    /// Replaces the preview of the group; when there are too many, the oldest one is dropped.
     pub(super) fn show(&mut self, group: GroupNo, from: PeerId, changes: Vec<Verified>) {
         self.note(group);
         self.previews.insert(group, Preview { from, changes: changes.into() });
@@ -54,8 +54,9 @@ impl Previews {
         self.changes
     }
 
-    /// The groups whose preview has changed after so many changes, and how many there were by now. After none, those that have
-    /// one. Without `with_ends` up to the first that has ended.
+    /// The groups whose preview changed after change number `changes`, and the number of the last change that
+    /// this covers. With `None`, the groups that have a preview. Without `with_ends`, stops before the first
+    /// preview that has ended.
     pub fn changed_after(&self, changes: Option<u64>, with_ends: bool) -> (Vec<GroupNo>, u64) {
         let Some(changes) = changes else { return (self.previews.keys().copied().collect(), self.changes) };
         let later = self.changed.iter().filter(|(_, last)| **last > changes);
@@ -89,7 +90,7 @@ mod tests {
         for number in 0..PREVIEWS_MAX {
             previews.show(group(number), FROM, Vec::new());
         }
-        // Shown anew, it is not the oldest any more.
+        // The preview was replaced, so it is not the oldest any more.
         previews.show(group(0), FROM, Vec::new());
         let (_, before) = previews.changed_after(None, true);
         previews.show(group(PREVIEWS_MAX), FROM, Vec::new());

@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Makes a file that only its owner can read, unless it is there. One that is there is closed to others, and not
-/// opened: that would take SQLite's locks away.
+/// Creates a file that only its owner can read. If it exists, only its permissions are set: opening and
+/// closing it would release SQLite's locks.
 pub(super) fn make_private(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(_metadata) => {
-            // It may be of a time, or a copy, that was less strict.
+            // The file may be older, or a copy with wider permissions.
             #[cfg(unix)]
             if std::os::unix::fs::PermissionsExt::mode(&_metadata.permissions()) & 0o077 != 0 {
                 fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
@@ -27,7 +27,7 @@ pub(super) fn make_private(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes a file that only its owner can read, whole or not at all, and durably.
+/// Writes a file that only its owner can read, atomically and durably.
 pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let draft = path.with_extension("new");
     let mut options = File::options();

@@ -1,4 +1,4 @@
-//! Asks a ticket's peers whether they take it, without becoming anybody.
+//! Asks the peers of a ticket whether they accept it, without joining the mesh.
 
 use peer_engine::identity::Identity;
 use peer_engine::wire::CloseCode;
@@ -7,7 +7,7 @@ use peer_engine::wire::ticket::Ticket;
 use super::{NodeError, data_dir};
 use crate::transport::{HelloInfo, Transport, TransportError};
 
-/// Does a handshake with the first peer of the ticket that answers, under a key made for this purpose.
+/// Does a handshake with the first peer of the ticket that answers, with a key made for this purpose.
 pub async fn probe(ticket: &Ticket) -> Result<(), NodeError> {
     let identity = Identity::from_seed(data_dir::random_secret()?.bytes());
     let transport = Transport::new(&identity, ticket.secret.clone())?;

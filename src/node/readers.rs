@@ -14,9 +14,9 @@ use super::input::{Input, InputSender};
 use crate::limits::READS_END_MS_MAX;
 use crate::store::{Reader, StoreError};
 
-/// Idle connections that are kept.
+/// Maximum number of idle connections that are kept.
 const IDLE_MAX: usize = 4;
-/// Reads under way at once: no more than there are threads for them.
+/// Maximum number of concurrent reads: no more than there are threads for them.
 const READS_MAX: u32 = 256;
 
 #[derive(Clone)]
@@ -24,12 +24,12 @@ pub(super) struct Readers {
     database: PathBuf,
     mesh: MeshId,
     idle: Arc<Mutex<Vec<Reader>>>,
-    /// One permit for each read under way.
+    /// One permit for each running read.
     places: Arc<Semaphore>,
-    /// Counts the databases that there have been, and the times between them: connections of an earlier time are of
-    /// no use.
+    /// Incremented before and after the database is replaced: odd while there is none. Connections of an
+    /// earlier generation are closed.
     generation: Arc<AtomicU64>,
-    /// Where damage is reported to.
+    /// Where damage is reported.
     input: Arc<OnceLock<InputSender>>,
 }
 
@@ -45,12 +45,12 @@ impl Readers {
         }
     }
 
-    /// Damaged entries that readers come upon are made known to the engine from now on.
+    /// Sets where damaged entries that readers find are reported from now on.
     pub fn attach(&self, input: InputSender) {
         self.input.get_or_init(|| input);
     }
 
-    /// Where the database turns out to be damaged, waits until it has been salvaged, and reads again.
+    /// If the database turns out to be damaged, waits until it has been salvaged, and reads again.
     pub async fn read<T: Send + 'static>(
         &self,
         read: impl Fn(&Reader) -> Result<T, StoreError> + Send + 'static,
@@ -77,7 +77,7 @@ impl Readers {
         let place = self.places.clone().acquire_owned().await.map_err(|_| NodeError::Stopped)?;
         let readers = self.clone();
         let done = tokio::task::spawn_blocking(move || {
-            // Given back last, when the connection is closed or idle again.
+            // Released last, once the connection is closed or idle again.
             let _place = place;
             let generation = readers.generation.load(Ordering::SeqCst);
             let idle = readers.idle().pop();
@@ -101,12 +101,12 @@ impl Readers {
         done.await.map_err(|_| NodeError::Stopped)
     }
 
-    /// Has the writer salvage the database, unless that has happened since.
+    /// Has the writer salvage the database, unless it has been salvaged since that generation.
     async fn report(&self, error: StoreError, generation: u64) -> Result<(), NodeError> {
         let Some(input) = self.input.get() else { return Err(error.into()) };
         let (done, salvaged) = oneshot::channel();
         input.send(Input::Damage { error, generation, done })?;
-        // An error means that the writer has stopped: reading again tells why.
+        // An error means that the writer has stopped; the next read returns the reason.
         let _ = salvaged.await;
         Ok(())
     }
@@ -115,22 +115,22 @@ impl Readers {
         self.generation.load(Ordering::SeqCst)
     }
 
-    /// Whether there was no sound database at that time.
+    /// Whether the database was being replaced in that generation.
     fn is_between(&self, generation: u64) -> bool {
         generation % 2 == 1
     }
 
-    /// To be called before the database becomes another one, and again after that.
+    /// Called before the database is replaced, and again afterwards.
     pub fn renew(&self) {
         let mut idle = self.idle();
         self.generation.fetch_add(1, Ordering::SeqCst);
         idle.clear();
     }
 
-    /// Ends all reading, so that the writer is the last to close the database and tidies up behind itself.
+    /// Ends all reads, so that the writer is the last to close the database and removes the log.
     pub async fn close(&self) {
         let all = self.places.acquire_many(READS_MAX);
-        // A long read is not waited for: then the log stays behind, and the next start takes it in.
+        // A long read is not waited for: then the log stays, and the next start reads it.
         let _ended = tokio::time::timeout(Duration::from_millis(READS_END_MS_MAX), all).await;
         self.places.close();
         self.idle().clear();

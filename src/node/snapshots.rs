@@ -1,9 +1,10 @@
-//! Keeps a copy of each group as an Automerge document in the database: for Automerge clients, and as a witness
-//! against the log.
+//! Keeps a copy of each group as an Automerge document in the database: for Automerge clients, and to check
+//! the log against.
 //!
-//! A document is made on a blocking thread, one at a time, when its group is quiet, loaded again and compared with the
-//! log; the writer only stores it. It is made anew when its group has doubled, so all of them together cost a small multiple of the
-//! last one. Nothing here is needed to send, to receive or to start.
+//! A blocking thread makes the documents, one at a time, when a group is quiet. It loads each one again and
+//! compares it with the log; the writer only stores it. A group gets a new document when it has doubled in
+//! size, so that all of them together cost a small multiple of the last one. Sending, receiving and starting
+//! do not depend on them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,16 +25,16 @@ struct Groups(Arc<Mutex<BTreeMap<GroupNo, Size>>>);
 struct Size {
     /// The number of entries.
     entries: u64,
-    /// That at which the group gets its next snapshot; [`NEVER`] while one is being made.
+    /// The number of entries at which the group gets its next snapshot; [`NEVER`] while one is being made.
     due: u64,
 }
 
 const NEVER: u64 = u64::MAX;
 
-/// The writer's side: hears of every commit, and passes on what matters.
+/// The writer's side: is told of every commit, and reports the groups that are due.
 pub(super) struct Growth {
     groups: Groups,
-    /// Holds each group once at most.
+    /// Holds each group at most once.
     grown: mpsc::UnboundedSender<GroupNo>,
 }
 
@@ -78,7 +79,7 @@ impl Growth {
 }
 
 impl Refresher {
-    /// First all groups that grew while nobody looked, then each as it grows.
+    /// First handles all groups that grew while no snapshots were made, then each group as it grows.
     pub async fn run(mut self, input: InputSender) {
         match self.readers.read(Reader::held_groups).await {
             Ok(groups) => {
@@ -94,7 +95,7 @@ impl Refresher {
         }
     }
 
-    /// Waits until the group has stopped growing, but not for ever.
+    /// Waits until the group has stopped growing, up to a maximum time.
     async fn quiet(&self, group: GroupNo) {
         let entries = || self.groups.lock().get(&group).map(|size| size.entries);
         let mut before = entries();
@@ -114,11 +115,11 @@ impl Refresher {
             Ok(Ok(Made::NotDue { until })) => until,
             Ok(Ok(Made::New(snapshot))) => {
                 let due = due_after(snapshot.entries);
-                // An error means that the node is stopping: it is made again after the next start.
+                // An error means that the node is stopping: the snapshot is made after the next start.
                 let _ = input.send(Input::Snapshot { group, snapshot });
                 due
             }
-            // Not again before the next start: what is wrong here would be wrong again.
+            // Not tried again before the next start, since it would fail again.
             Ok(Err(error)) => {
                 tracing::warn!(group = group.0, "no snapshot: {error}");
                 NEVER
@@ -140,7 +141,7 @@ enum Made {
 fn make(reader: &Reader, group: GroupNo) -> Result<Made, ExportError> {
     let groups = reader.held_groups()?;
     let Some(row) = groups.into_iter().find(|row| row.no == group) else {
-        // The directory, which is nothing to read.
+        // The directory of the mesh gets no snapshot: people do not read it.
         return Ok(Made::NotDue { until: NEVER });
     };
     if row.entries > SNAPSHOT_ENTRIES_MAX {
@@ -151,7 +152,7 @@ fn make(reader: &Reader, group: GroupNo) -> Result<Made, ExportError> {
     if row.entries < due {
         return Ok(Made::NotDue { until: due });
     }
-    // More may arrive meanwhile.
+    // Limited, since more may arrive meanwhile.
     let changes = reader.changes(group).take(usize::try_from(row.entries).unwrap_or(usize::MAX));
     let document = export::automerge(&reader.genesis(group)?, changes)?;
     Ok(Made::New(Snapshot { entries: document.entries, bytes: document.bytes }))

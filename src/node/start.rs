@@ -21,16 +21,16 @@ use super::{Inner, Node};
 use crate::store::{SqliteStore, StoreError};
 use crate::transport::{Listener, Transport, TransportError};
 
-/// How a node takes part.
+/// How a node takes part in its mesh.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub listen: Vec<SocketAddr>,
-    /// Where others can dial this peer, `host:port`; empty: the addresses that it listens on.
+    /// The addresses (`host:port`) at which others can dial this peer; if empty, those that it listens on.
     pub advertise: Vec<String>,
     pub join: Vec<Ticket>,
-    /// The display name to take on.
+    /// The display name to set.
     pub name: Option<String>,
-    /// Without it no socket is opened at all.
+    /// If false, no socket is opened.
     pub network: bool,
 }
 
@@ -45,7 +45,7 @@ impl Options {
         }
     }
 
-    /// The addresses that others are told; `None` without a network, where they are told the last ones.
+    /// The addresses that others are told; `None` without a network, when they are told the last known ones.
     fn reachable(&self, listen: &[SocketAddr]) -> Option<Vec<String>> {
         match self.network {
             false => None,
@@ -55,11 +55,11 @@ impl Options {
     }
 }
 
-/// What a peer is reached through; empty without a network.
+/// The sockets of a peer; empty without a network.
 struct Sockets {
     transport: Transport,
     listeners: Vec<Listener>,
-    /// No port is 0.
+    /// With their actual ports.
     addresses: Vec<SocketAddr>,
 }
 
@@ -77,7 +77,7 @@ impl Sockets {
 }
 
 impl Node {
-    /// Opens the database, listens, and dials whom it knows.
+    /// Opens the database, listens, and dials the known peers.
     pub async fn start(dir: DataDir, options: Options) -> Result<Self, NodeError> {
         let secrets = dir.secrets()?;
         options.check()?;
@@ -101,7 +101,7 @@ impl Node {
         readers.attach(writer.input());
         let accept = |listener| tokio::spawn(links.clone().accept_all(listener));
         let mut tasks: Vec<_> = sockets.listeners.into_iter().map(accept).collect();
-        // A single command does not live long enough to make any.
+        // A single command ends before it could make a snapshot.
         if options.network {
             tasks.push(tokio::spawn(refresher.run(writer.input())));
         }
@@ -128,7 +128,7 @@ impl Node {
         Ok(node)
     }
 
-    /// Everybody has a name from the first start on.
+    /// Sets the wanted name. Without one, a peer that has no name yet gets that of the system's user.
     async fn take_name(&self, wanted: Option<String>) -> Result<(), NodeError> {
         let current = self.name().await?;
         match (wanted, current) {
@@ -147,7 +147,7 @@ impl Node {
     }
 }
 
-/// Opens the database, and makes a sound one of it first where it is damaged.
+/// Opens the database; if it is damaged, salvages it first.
 fn open(
     database: &Database,
     dir: &DataDir,
@@ -164,8 +164,8 @@ fn open(
     }
 }
 
-/// Opens the database, which must be this peer's, and keeps in it where this peer is reachable now, or else reads
-/// where it last was.
+/// Opens the database and checks that it belongs to this peer. Stores the addresses at which the peer can be
+/// reached now, or, without a network, reads the last ones.
 fn take(
     database: &Database,
     dir: &DataDir,
@@ -201,7 +201,7 @@ fn own(store: &mut SqliteStore, dir: &DataDir, secrets: &Secrets) -> Result<(), 
 
 const OWNER_KEY: &str = "owner";
 
-/// Where this peer was last reachable: an invitation written while it is off names these.
+/// The last addresses of this peer: an invitation that is written while it is off names them.
 const ADDRESSES_KEY: &str = "addresses";
 
 fn remembered_addresses(store: &SqliteStore) -> Result<Vec<String>, StoreError> {
@@ -209,7 +209,7 @@ fn remembered_addresses(store: &SqliteStore) -> Result<Vec<String>, StoreError> 
     Ok(value.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default())
 }
 
-/// Addresses that others can dial: an unspecified one stands for every address of this machine.
+/// Addresses that others can dial: an unspecified address is replaced by all addresses of this machine.
 fn dialable(listen: &[SocketAddr]) -> Vec<String> {
     let interfaces: Vec<IpAddr> = if_addrs::get_if_addrs()
         .map(|found| found.into_iter().filter(|interface| !interface.is_loopback()).map(|i| i.ip()).collect())
@@ -232,7 +232,7 @@ fn dialable(listen: &[SocketAddr]) -> Vec<String> {
     addresses.into_keys().take(ADDRESSES_MAX).collect()
 }
 
-/// Link-local addresses need a zone to be dialled, which no other machine knows.
+/// Link-local addresses can only be dialled with a zone, which other machines do not know.
 fn is_link_local(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_link_local(),

@@ -24,10 +24,10 @@ pub struct Status {
     pub links: Vec<LinkStatus>,
     /// Known peers without a link.
     pub unreachable: Vec<Unreachable>,
-    /// Peers that are not to be trusted, and why.
+    /// Peers that are flagged as untrustworthy, and why.
     pub flagged: Vec<Flagged>,
     pub disk_bytes: u64,
-    /// Files of databases that were found damaged and are kept; what they still held is in the present one.
+    /// Files of damaged databases that are kept; what could be read of them is in the present database.
     #[serde(default)]
     pub set_aside: Vec<String>,
 }
@@ -38,10 +38,10 @@ pub struct GroupStatus {
     pub id: GroupId,
     pub entries: u64,
     pub heads: Vec<ChangeHash>,
-    /// Entries that wait here for something they depend on.
+    /// Entries that wait here for an entry that they depend on.
     pub waiting: u64,
-    /// Entries that were carried over from a damaged database and are only shown here, until something that they follow
-    /// has come back. Not among `entries`.
+    /// Entries that were carried over from a damaged database, and are only displayed until the missing
+    /// entries that they depend on have come back. Not counted in `entries`.
     #[serde(default)]
     pub stranded: u64,
 }
@@ -59,11 +59,11 @@ pub struct LinkStatus {
     pub behind: Vec<Behind>,
 }
 
-/// A group that is not level on a link.
+/// A group in which this peer and the linked one do not hold the same entries.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Behind {
     pub group: GroupName,
-    /// Entries here that the other side has not shown to have.
+    /// Entries here that the other side is not known to have.
     pub entries: Option<u64>,
     /// Heads of the other side that are not here.
     pub unknown_heads: u64,
@@ -91,14 +91,15 @@ pub struct Unreachable {
 pub struct Flagged {
     pub peer: PeerId,
     pub name: Option<String>,
-    /// The group that it was in; `None` for the directory of the mesh, and for links.
+    /// The group in which it happened; `None` for the directory of the mesh, and for links.
     pub group: Option<GroupName>,
     pub reason: String,
-    /// When a link to it was last closed because it broke the rules, by the clock here; `None` for what it wrote.
+    /// When a link to the peer was last closed because it broke the rules, by the local clock; `None` for
+    /// what it wrote.
     pub at: Option<Timestamp>,
 }
 
-/// The groups that are held. The directory of the mesh is no group to anybody but the peers themselves.
+/// The groups that are held here, without the directory of the mesh, which is internal to peers.
 type Held = BTreeMap<GroupNo, (GroupName, GroupId)>;
 
 fn name_of(held: &Held, group: GroupNo) -> Option<GroupName> {
@@ -167,7 +168,7 @@ fn links(
     Ok(links)
 }
 
-/// A peer that named no address was never more than a visitor, such as a newcomer that tried its ticket.
+/// Peers that named no address are left out: they only visited, as a newcomer does to try its ticket.
 fn unreachable(engine: &engine::Status) -> Vec<Unreachable> {
     let named = engine.absent.iter().filter_map(|(key, addresses, refused)| {
         let reason = if *refused { "it refuses our mesh secret" } else { "no link" }.to_owned();

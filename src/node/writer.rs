@@ -1,9 +1,10 @@
 //! The engine's thread: the one writer of the database.
 //!
-//! Everything that has queued up is one transaction, and entries of others wait a little for more to share one with; readers
-//! see it as soon as it has ended, and others are told when it is flushed. Where nothing comes for a while, the store
-//! tidies up. When the store fails, nobody is told of that transaction: its commands are answered with the error, all
-//! links are closed, and the engine starts again from what is on disk, which is salvaged first where it is damaged.
+//! Everything in the queue goes into one transaction, and entries from other peers wait a little to share
+//! one; readers see it as soon as it has ended, and other peers are told once it is flushed. When nothing
+//! arrives for a while, the store tidies up. When the store fails, the transaction is lost and nobody is told
+//! of it: its commands are answered with the error, all links are closed, and the engine restarts from what
+//! is on disk, which is salvaged first if it is damaged.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -46,7 +47,7 @@ impl Writer {
         let (input, inputs) = InputSender::new();
         let (publisher, news) = Publisher::new();
         let reporter = publisher.reporter();
-        // Before the first dial, which may fail at once: whatever becomes of it has to be heard.
+        // Before the first dial: it may fail at once, and the failure has to be reported.
         links.attach(input.clone());
         let engine = match Engine::new(opened.store, settings.clone()) {
             Err(error) if error.is_damage() => {
@@ -85,7 +86,7 @@ impl Writer {
         self.input.clone()
     }
 
-    /// Returns once all that was queued before is committed and the thread is about to end.
+    /// Returns once everything that was queued before is committed and the thread is about to end.
     pub async fn stop(&self) {
         let (done, ended) = oneshot::channel();
         if self.input.send(Input::Stop { done }).is_ok() {
@@ -106,10 +107,10 @@ struct Thread {
     inputs: mpsc::Receiver<Input>,
     links: Links,
     outboxes: BTreeMap<LinkId, Outbox>,
-    /// Of commands that wait for the flush.
+    /// The answers to commands that wait for the flush.
     answers: Vec<Answer>,
     publisher: Publisher,
-    /// The open transaction has changes of others: they may have mended damaged entries, which no effect tells.
+    /// The transaction has changes of others: they may have repaired damaged entries, which no effect tells.
     brought: bool,
     growth: Growth,
     checkpoints: Checkpoints,
@@ -135,12 +136,12 @@ impl Thread {
         }
         self.close_all(CloseCode::Leaving);
         if let Some(done) = self.stopping.take() {
-            // Whoever asked may have gone.
+            // The caller may have gone.
             let _ = done.send(());
         }
     }
 
-    /// Runs until it is told to stop. After an error nothing since the last commit counts.
+    /// Runs until it is told to stop. After an error, everything since the last commit is lost.
     fn serve(&mut self, engine: &mut Engine<SqliteStore>) -> Result<(), StoreError> {
         self.let_read();
         let (mut tidy_due_us, mut tidy_from_us) = (None, 0);
@@ -177,17 +178,17 @@ impl Thread {
             self.brought = false;
             self.move_log(engine, false);
         }
-        // What was about to be pushed is pushed before the links end.
+        // Pushes that are due soon are sent before the links end.
         let mut now = self.now();
         now.ticks_us = now.in_ms(PUSH_EVERY_MS);
         engine.commit(now)?;
         self.act_on_all(engine);
-        // The end of each link is where what it achieved is put on record.
+        // What a link achieved is recorded when it ends.
         for &link in self.outboxes.keys() {
             engine.handle(Event::LinkDown { link }, now)?;
         }
         engine.commit(now)?;
-        // Where that fails, the next run takes other actors.
+        // If this fails, the next run starts new actors.
         let _ = engine.keep_writers().and_then(|()| engine.commit(now));
         Ok(())
     }
@@ -198,8 +199,8 @@ impl Thread {
         }
     }
 
-    /// All that has queued up goes into the same transaction, up to a limit. One that nobody waits for is kept open a
-    /// little for more, if there has just been another.
+    /// Puts everything in the queue into the same transaction, up to a limit. If nobody waits for this
+    /// transaction and another has just been committed, keeps it open a little for more inputs.
     fn take_all(&mut self, engine: &mut Engine<SqliteStore>, first: Input) -> Result<(), StoreError> {
         let mut open_until = self.committed + first.patience();
         let mut bytes = first.change_bytes();
@@ -245,7 +246,7 @@ impl Thread {
                 if generation == self.readers.generation() {
                     return Err(error);
                 }
-                // It has been salvaged since.
+                // The database has been salvaged since.
                 self.let_read();
                 Ok(())
             }
@@ -270,7 +271,7 @@ impl Thread {
                 if let Some(outbox) = self.outboxes.get(&link)
                     && outbox.push(&frame).is_err()
                 {
-                    // Its reader is wedged; the link task reports the end of the link.
+                    // The queue of this link is full; the link task reports the end of the link.
                     self.outboxes.remove(&link);
                 }
             }
@@ -298,13 +299,13 @@ impl Thread {
         }
     }
 
-    /// Begins again from what is on disk, if that is possible.
+    /// Restarts from what is on disk, if that is possible.
     fn restart(&mut self, error: &StoreError) -> Option<Engine<SqliteStore>> {
         let damage = error.is_damage();
         if self.answers.is_empty() && !damage {
             tracing::error!("{error}");
         }
-        // Who waits for an answer is told; else the log is.
+        // The commands that wait for an answer get the error; if there are none, it is logged.
         let why = error.to_string();
         self.answers.drain(..).for_each(|answer| answer(Err(&why)));
         self.close_all(CloseCode::Fault);
@@ -314,7 +315,7 @@ impl Thread {
             Ok(engine) => Some(engine),
             Err(again) => {
                 tracing::error!("the peer cannot go on: {again}");
-                // What has come meanwhile is told why, and not only that the peer has stopped.
+                // Inputs that arrived meanwhile get the reason, and not only that the peer has stopped.
                 while let Ok(input) = self.inputs.try_recv() {
                     if let Input::Command(command) = input {
                         command.fail(&again.to_string());
@@ -336,7 +337,7 @@ impl Thread {
         }
     }
 
-    /// Not twice in a row: a disk that damages what was just written is not to be filled with copies.
+    /// Does not salvage twice in a row: a disk that damages new data would be filled with copies.
     fn salvage(&mut self, error: &StoreError) -> Result<Engine<SqliteStore>, NodeError> {
         let now = Instant::now();
         if self.salvaged.is_some_and(|last| now < last + Duration::from_millis(SALVAGE_AGAIN_MS)) {
@@ -350,7 +351,7 @@ impl Thread {
         Ok(Engine::new(opened.store, self.anew()?)?)
     }
 
-    /// With another stamp, and so with another actor: what the last one wrote may be lost.
+    /// With another stamp, and so with new actors: what the last one wrote may be lost.
     fn anew(&self) -> Result<Settings, NodeError> {
         let (seed, writer_stamp) = (data_dir::random()?, data_dir::random()?);
         Ok(Settings { seed, writer_stamp, ..self.settings.clone() })
@@ -358,7 +359,7 @@ impl Thread {
 
     fn let_read(&mut self) {
         for reader in self.waiting.drain(..) {
-            // It may have gone.
+            // The reader may have gone.
             let _ = reader.send(());
         }
     }

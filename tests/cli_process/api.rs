@@ -1,4 +1,4 @@
-//! The API on its socket, spoken to by hand.
+//! The API on its socket, with requests written by hand.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -27,7 +27,7 @@ impl Caller {
         let close = if headers.contains("Connection:") { "" } else { "Connection: close\r\n" };
         let length = body.len();
         let request = format!("{line} HTTP/1.1\r\n{close}Content-Length: {length}\r\n{headers}\r\n{body}");
-        // A server may answer and close before it has read all of a body that is too large.
+        // A server may answer and close before it has read a body that is too large.
         let _ = stream.write_all(request.as_bytes());
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);

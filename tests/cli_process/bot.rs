@@ -1,4 +1,4 @@
-//! The bot of docs/api.md does what it says, as it stands there.
+//! The bot of docs/api.md works exactly as it is printed there.
 
 use std::process::{Command, Stdio};
 
@@ -18,7 +18,7 @@ fn the_documented_bot_answers_once() {
     let mut bot = Command::new("sh");
     bot.args(["-c", &format!("# A bot{script}")]).env("PEER_DATA", &peer.data);
     let mut bot = bot.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-    // It hears what is said once it listens.
+    // It only hears messages that are sent after it has begun to listen.
     let mut asked = 0;
     while !peer.bodies("rust").contains(&"pong".to_owned()) {
         assert!(asked < 200, "no answer");

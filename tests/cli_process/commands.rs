@@ -167,7 +167,7 @@ fn an_import_comes_out_again_as_it_went_in() {
     assert_eq!(back.len(), 2100);
     assert_eq!(back, (0..2100).map(message).collect::<Vec<_>>());
 
-    // What was exported can be imported, elsewhere.
+    // An exported file can be imported into another peer.
     let whole = peer.file("out.jsonl", "");
     peer.run(&["export", "rust", "--output", &whole]).ok();
     let other = Peer::created("other");
@@ -224,10 +224,10 @@ fn a_ticket_may_come_from_a_file_or_standard_input() {
     let joined = by_stdin.feed(&["join", "-", "--json"], server.ticket().as_bytes()).rows();
     assert_eq!(joined[0]["mesh"], server.ready["mesh"]);
     assert_eq!(by_file.json(&["status"])[0]["mesh"], server.ready["mesh"]);
-    // Taking the same ticket again changes nothing.
+    // Joining with the same ticket again changes nothing.
     by_file.run(&["join", &format!("@{file}")]).ok();
     server.stop();
-    // Nobody is there to ask any more.
+    // No member is running any more.
     let offline = Peer::nowhere();
     offline.run(&["join", "--offline", &format!("@{file}")]).ok();
     assert_eq!(offline.json(&["status"])[0]["mesh"], joined[0]["mesh"]);

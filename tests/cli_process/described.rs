@@ -1,11 +1,11 @@
-//! The API is what its own description says.
+//! The API behaves as its OpenAPI description says.
 
 use serde_json::{Value, json};
 
 use crate::api::Caller;
 use crate::peer::Peer;
 
-/// What is wrong with `value` by `schema`, as far as our descriptions go: types, fields, references and alternatives.
+/// The differences between `value` and `schema`: types, fields, references and alternatives.
 fn faults(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = document.pointer(reference.trim_start_matches('#')).expect(reference);
@@ -53,7 +53,7 @@ fn faults(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<Stri
         for (name, field) in fields {
             match properties.get(name) {
                 Some(schema) => found.extend(faults(document, schema, field, &format!("{at}.{name}"))),
-                // With alternatives beside it, the field may belong to one of them.
+                // If the schema has alternatives, the field may belong to one of them.
                 None if schema.get("oneOf").is_none() && schema.get("allOf").is_none() => {
                     found.push(format!("{at}: {name} is not described"));
                 }
@@ -82,7 +82,7 @@ fn every_route_answers_as_it_is_described() {
     assert_eq!((status, document["openapi"].as_str()), (200, Some("3.1.0")));
     let id = caller.ask("GET /v1/groups/rust/history", "").1["entries"][0]["id"].as_str().unwrap().to_owned();
 
-    // What is asked of each; what is not here is asked by other tests, or never ends.
+    // The request to each route; routes that are missing here are covered by other tests, or never end.
     let asked = |method: &str, path: &str| match (method, path) {
         (
             _,
@@ -103,7 +103,7 @@ fn every_route_answers_as_it_is_described() {
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let Some((query, body)) = asked(method, path) else { continue };
-            // Leaving comes first in no order: the group is joined again by its own route.
+            // The routes come in no particular order: after the group was left, its own route joins it again.
             let real = path
                 .replace("{name}", if path.ends_with("/leave") { "other" } else { "rust" })
                 .replace("{id}", &id);
@@ -116,7 +116,7 @@ fn every_route_answers_as_it_is_described() {
             let described = &operation["responses"]["200"]["content"]["application/json"]["schema"];
             assert!(described.is_object(), "{method} {path}");
             assert_eq!(faults(&document, described, &answer, path), [""; 0]);
-            // A request that is refused has the one shape of errors.
+            // A refused request has the one format of errors.
             let headers = format!("Host: {}\r\n", caller.address);
             let (status, refused) = caller.raw(&format!("{} {real}", method.to_uppercase()), &headers, "");
             assert_eq!(status, 401);

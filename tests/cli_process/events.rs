@@ -1,4 +1,4 @@
-//! The stream of events: whoever was away goes on where he was.
+//! The stream of events: a client that was away resumes where it stopped.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::peer::Peer;
 
-/// The bodies of the next messages; everything else is left out.
+/// The bodies of the next `count` messages, without other events, and the last cursor.
 async fn bodies(events: &mut Events, count: usize) -> (Vec<String>, String) {
     let (mut bodies, mut cursor) = (Vec::new(), String::new());
     while bodies.len() < count {
@@ -42,7 +42,7 @@ async fn a_client_that_was_away_misses_nothing_and_sees_nothing_twice() {
     drop(events);
     server.stop();
 
-    // Offline, in the own process, and in a group that was not there before.
+    // Offline, in this process, and in a group that did not exist before.
     let client = Client::open(&peer.data).await.unwrap();
     assert!(!client.is_serving());
     send(&client, &["4"]).await;
@@ -141,7 +141,7 @@ async fn a_key_makes_a_message_one_message() {
     let keyed = |body: &str| NewMessage { key: Some("k-1".to_owned()), ..NewMessage::text(body) };
     let mut ids = Vec::new();
     for _ in 0..2 {
-        // Each time a process of its own, as after a crash.
+        // A new client each time, as after a crash.
         let client = Client::open(&peer.data).await.unwrap();
         let sent = client
             .send(&rust, vec![NewMessage::text("before"), keyed("once")], Duration::ZERO)

@@ -1,4 +1,4 @@
-//! Two peers, and a history that goes on.
+//! Two peers, and a history that is followed.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ fn a_follower_sees_what_arrives_once_and_stops_on_interrupt() {
         anna.run(&["send", "rust", text]).ok();
         assert_eq!(body(&mut follower), text);
     }
-    // Ben gets to know the group by himself; his joining is an entry too.
+    // Ben learns of the group without a command; his joining is an entry too.
     ben.run(&["groups", "create", "rust"]).ok();
     assert_eq!(body(&mut follower), "");
     ben.run(&["send", "rust", "from ben"]).ok();
@@ -30,7 +30,7 @@ fn a_follower_sees_what_arrives_once_and_stops_on_interrupt() {
     follower.signal("INT");
     assert_eq!(follower.end(), (0, String::new()));
 
-    // A peer that stops takes its followers along, and says so.
+    // A peer that stops ends its followers, and they say so.
     let mut follower = Running::spawn(anna.command(&["history", "rust", "--limit", "1", "--follow"]));
     assert!(follower.line().ends_with("  from ben"));
     anna.run(&["send", "rust", "last"]).ok();

@@ -1,4 +1,5 @@
-//! `/v1` only grows: what its description has once had stays, with the same type, and old requests are still whole.
+//! `/v1` only grows: everything that its description has ever contained stays, with the same type, and old
+//! requests stay valid.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -10,12 +11,12 @@ use crate::peer::Peer;
 
 const RECORD: &str = "PEER_RECORD_API";
 
-/// A description as lines, each of which says one thing.
+/// A description as lines, each of which states one fact.
 #[derive(Default)]
 struct Shape {
     /// Paths, methods, parameters, fields and their types, and the fields that an answer always has.
     there: BTreeSet<String>,
-    /// What a request must have.
+    /// The parameters and fields that a request must have.
     wanted: BTreeSet<String>,
 }
 
@@ -54,7 +55,7 @@ impl Shape {
         }
     }
 
-    /// What clients of `self` would miss in `now`, and what is new there.
+    /// What clients of `self` would miss in `now`, and what is new in `now`.
     fn compare(&self, now: &Self) -> (Vec<String>, Vec<String>) {
         let mut missed: Vec<String> = self.there.difference(&now.there).cloned().collect();
         missed.extend(now.wanted.difference(&self.wanted).map(|wanted| format!("{wanted} may be left out")));
@@ -85,7 +86,7 @@ fn types(document: &Value, schema: &Value) -> BTreeSet<String> {
     own.chain(options(schema).flat_map(|option| types(document, option))).collect()
 }
 
-/// Every field below `schema` with its type, and those that have to be there.
+/// Collects every field below `schema` with its type, and the required fields.
 fn fields(
     document: &Value,
     schema: &Value,
@@ -97,7 +98,7 @@ fn fields(
     let types: Vec<String> = types(document, schema).into_iter().collect();
     there.insert(format!("{at}: {}", types.join("|")));
     for option in options(schema) {
-        // Alternatives are told apart by a field that has one value only.
+        // Alternatives are distinguished by a field that has only one possible value.
         let mut values = target(document, option)["properties"].as_object().into_iter().flatten();
         let tag = values.find_map(|(_, field)| field["const"].as_str());
         let at = tag.map_or(at.to_owned(), |tag| format!("{at}({tag})"));
@@ -158,16 +159,16 @@ fn what_is_gone_or_another_is_found() {
     };
     let operation = "/paths/~1v1~1rows/post";
     assert_eq!(changed(&|_| {}), (0, 0));
-    // A new field: in the request and in the answer.
+    // A new field, in the request and in the answer.
     assert_eq!(
         changed(&|api| api["components"]["schemas"]["Row"]["properties"]["at"] = json!({"type": "string"})),
         (0, 2)
     );
-    // A field that is gone, or of another type, in both.
+    // A field that was removed, or has another type, in both.
     assert_eq!(changed(&|api| row(api, "/properties/body", json!({"type": "string"}))), (2, 2));
-    // An answer may lack it, and a request may leave it out.
+    // The field becomes optional, in the answer and in the request.
     assert_eq!(changed(&|api| row(api, "/required", json!([]))), (1, 1));
-    // A request must have more.
+    // The field becomes required in the request.
     assert_eq!(changed(&|api| row(api, "/required", json!(["id", "body"]))), (1, 1));
     assert_eq!(
         changed(&|api| api.pointer_mut(operation).unwrap()["parameters"][0]["required"] = true.into()),

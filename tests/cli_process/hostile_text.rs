@@ -1,5 +1,5 @@
-//! Text of others that would act on a terminal: whatever a peer, a file or an argument brings, none of it gets to
-//! standard output, standard error or a log as it is.
+//! Text of others that would control a terminal: none of it reaches standard output, standard error or a log
+//! unescaped, whether it comes from a peer, a file or an argument.
 
 use std::fs::File;
 use std::net::TcpStream;
@@ -14,18 +14,17 @@ use serde_json::json;
 use crate::api::Caller;
 use crate::peer::{Peer, Running};
 
-/// Long enough for a slow machine; reached only by a failure.
+/// Long enough for a slow machine; only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sets the clipboard and the title, clears the screen, hides what follows, forges a line, turns the text around.
+/// Sets the clipboard and the title, clears the screen, hides what follows, forges a line, reverses the text.
 const ATTACK: &str =
     "\u{1b}]52;c;ZXZpbA==\u{7}\u{1b}]0;t\u{7}\u{9b}2J\u{9d}\u{9c}\u{202e}\u{200b}\u{e0041}\u{2028}\r";
 const FORGED: &str = "2026-01-31 14:03  anna  I owe you";
-/// On one letter.
+/// The number of combining marks on one letter.
 const MARKS: usize = 300;
 
-/// Controls, and what reorders text or hides in it. Written down here anew: the test must not ask the code that it
-/// tests.
+/// Controls, and characters that reorder or hide text. The list is independent of the code under test.
 fn acts(c: char) -> bool {
     matches!(u32::from(c), 0..=0x1f | 0x7f..=0x9f | 0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f
         | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0
@@ -33,13 +32,13 @@ fn acts(c: char) -> bool {
 }
 
 fn all_that_act() -> impl Iterator<Item = char> {
-    // Of the last block, which is large, the tags and one of each kind of the rest.
+    // The last block is large: only its tags, and one of each kind of the rest.
     let large =
         |c: &char| u32::from(*c) < 0xe0080 || matches!(u32::from(*c), 0xe00ff | 0xe0100 | 0xe01ef | 0xe0fff);
     ('\0'..='\u{e0fff}').filter(|c| acts(*c)).filter(large)
 }
 
-/// All of them, none at the end of anything, in texts of at most this size.
+/// All these characters, none at the end of a text, in texts of at most this size.
 fn texts(bytes_max: usize) -> Vec<String> {
     let mut texts = vec!["x".to_owned()];
     for c in all_that_act() {
@@ -52,7 +51,7 @@ fn texts(bytes_max: usize) -> Vec<String> {
     texts
 }
 
-/// Nothing but line breaks acts, no letter is buried, and no line is somebody else's.
+/// Asserts that only line breaks act, no letter carries many marks, and no line is forged.
 #[track_caller]
 fn harmless(what: &str, shown: &[u8]) -> String {
     let shown = std::str::from_utf8(shown).expect(what);
@@ -66,7 +65,7 @@ fn harmless(what: &str, shown: &[u8]) -> String {
     shown.to_owned()
 }
 
-/// Runs a command, and gives what it shows.
+/// Runs a command, and returns what it shows.
 #[track_caller]
 fn run(mut command: Command) -> String {
     let what = format!("{:?}", command.get_args().collect::<Vec<_>>());
@@ -106,7 +105,7 @@ fn what_a_hostile_peer_sends_is_shown_as_what_it_is() {
     }
     ask("PUT /v1/name", json!({ "name": ATTACK }));
 
-    // Everything that the victim logs goes to a file, as fast as it comes.
+    // Everything that the victim logs goes to a file at once.
     let log = victim.data.with_file_name("log");
     let ticket = server.ticket();
     let mut serving =
@@ -159,7 +158,7 @@ fn what_a_hostile_peer_sends_is_shown_as_what_it_is() {
     server.stop();
 }
 
-/// What a stranger and a member can write at a peer without being one: no HTTP, hostile HTTP, hostile control frames.
+/// Bytes from strangers and members that are not valid frames: no HTTP, hostile HTTP, hostile control frames.
 fn knock(ready: &serde_json::Value, ticket: &str) {
     let address = ready["listen"][0].as_str().unwrap();
     let api = ready["api"].as_str().unwrap();
@@ -167,7 +166,7 @@ fn knock(ready: &serde_json::Value, ticket: &str) {
         let mut stream = TcpStream::connect(address).unwrap();
         let request = format!("GET /{ATTACK} HTTP/1.1\r\nHost: {ATTACK}\r\nX-{ATTACK}: {ATTACK}\r\n\r\n");
         std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
-        // The end of the connection says that it has been read.
+        // The end of the connection shows that the request has been read.
         let _ = std::io::Read::read_to_end(&mut stream, &mut Vec::new());
     }
     let secret = ticket.parse::<Ticket>().unwrap().secret.clone();
@@ -188,7 +187,7 @@ fn knock(ready: &serde_json::Value, ticket: &str) {
             let transport = Transport::new(&identity, secret.clone()).unwrap();
             let mut link = transport.dial(address, Some(peer), HelloInfo::default()).await.unwrap();
             link.writer.send([&[0][..], frame.to_string().as_bytes()].concat()).await.unwrap();
-            // Not a frame at all: ends the link, whatever became of the one before.
+            // Not a frame at all: ends the link, even if the frame before it did not.
             link.writer.send(ATTACK.as_bytes().to_vec()).await.unwrap();
             link.writer.flush().await.unwrap();
             while let Ok(Some(_)) = link.reader.next().await {}
@@ -212,7 +211,7 @@ fn what_files_and_arguments_bring_is_shown_as_what_it_is() {
         let file = peer.file(name, content);
         run(peer.command(&["import", "rust", &file]));
     }
-    // Without a line break: that of an argument stays in a page of usage, and is one's own.
+    // Without a line break: an argument's own line break may stay in the usage text.
     let evil = format!("{ATTACK}{FORGED}");
     for args in [
         &["import", "rust", &evil][..],

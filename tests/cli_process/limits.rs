@@ -1,4 +1,4 @@
-//! How much and how slowly one may ask the API.
+//! The limits on the number and duration of API requests.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -48,7 +48,7 @@ fn a_flood_of_connections_is_told_so_and_who_says_nothing_is_let_go() {
     let begun = Instant::now();
     let mut idle: Vec<TcpStream> =
         (0..API_CONNECTIONS_MAX).map(|_| TcpStream::connect(&caller.address).unwrap()).collect();
-    // Half a header each, and no more.
+    // Each connection sends half a header, and nothing more.
     for stream in &mut idle {
         stream.write_all(b"GET /v1 HTTP/1.1\r\nHo").unwrap();
     }

@@ -1,9 +1,9 @@
-//! A browser gets in by a one-time link, and pages of others do not.
+//! A browser logs in with a one-time link, and pages of other origins are refused.
 
 use crate::api::Caller;
 use crate::peer::Peer;
 
-/// What a browser would send: the cookie, and where the request comes from.
+/// What a browser sends: the cookie, and headers about where the request comes from.
 struct Browser<'a> {
     caller: &'a Caller,
     cookie: String,
@@ -27,7 +27,7 @@ fn enter<'a>(caller: &'a Caller, code: &str) -> Browser<'a> {
 }
 
 impl Browser<'_> {
-    /// Status and error code.
+    /// Sends a request; returns the status and the error code.
     fn ask(&self, line: &str, headers: &str) -> (u16, String) {
         let headers = format!("Host: {}\r\nCookie: {}\r\n{headers}", self.caller.address, self.cookie);
         let (status, answer) = self.caller.raw(line, &headers, "");
@@ -49,7 +49,7 @@ fn a_link_lets_one_browser_in_once() {
         let (status, answer) = caller.raw("POST /v1/session", &json, &format!(r#"{{"code":"{wrong}"}}"#));
         assert_eq!((status, answer["error"]["code"].as_str()), (401, Some("wrong-code")));
     }
-    // The page itself is for everybody, and brings no way out.
+    // The page itself is served to everybody, and its policy allows no other sources.
     let (status, head, _) = caller.exchange("GET /", &format!("Host: {}\r\n", caller.address), "");
     assert_eq!(status, 200);
     assert!(head.contains("content-security-policy: default-src 'none'; script-src 'self';"), "{head}");
@@ -95,14 +95,14 @@ fn pages_of_others_do_nothing_with_the_cookie() {
         assert_eq!(browser.ask("POST /v1/groups/rust/messages", &format!("{origin}{form}")), foreign);
         assert_eq!(browser.ask("GET /v1/events", &format!("{origin}{socket}")), foreign, "{origin}");
     }
-    // A browser that says nothing about where it comes from may read, and no more.
+    // A browser that does not say where a request comes from may only read.
     assert_eq!(browser.ask("POST /v1/groups/rust/leave", ""), foreign);
     assert_eq!(browser.ask("GET /v1/events", socket), foreign);
-    // A name that was made to resolve to this machine.
+    // A host name that was made to resolve to this machine.
     let rebound =
         format!("Host: evil.example\r\nOrigin: http://evil.example\r\nCookie: {}\r\n", browser.cookie);
     assert_eq!(caller.raw("GET /v1/groups", &rebound, "").1["error"]["code"], "foreign-host");
-    // Nobody logs this browser in as somebody else.
+    // A page of another origin cannot log this browser in as another user.
     let login = format!(
         "Host: {}\r\nOrigin: https://evil.example\r\nContent-Type: application/json\r\n",
         caller.address

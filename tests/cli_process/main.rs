@@ -1,4 +1,4 @@
-//! The program as people and scripts meet it: real processes, real files, real sockets.
+//! The program as people and scripts use it: real processes, real files, real sockets.
 
 mod api;
 mod bot;

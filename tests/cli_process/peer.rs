@@ -1,4 +1,4 @@
-//! One peer's data directory, and the processes that are run on it.
+//! One peer's data directory, and the processes that run on it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ impl Done {
         self.out
     }
 
-    /// The one line that says why.
+    /// The single line of standard error that gives the reason.
     #[track_caller]
     pub fn failed(self) -> String {
         assert_eq!(self.code, 1, "{self:?}");
@@ -42,14 +42,14 @@ impl Done {
 }
 
 impl Peer {
-    /// A place for a peer; nothing is in it yet.
+    /// A directory for a peer, still empty.
     pub fn nowhere() -> Self {
         let home = tempfile::tempdir().unwrap();
         let data = home.path().join("data");
         Self { _home: home, data }
     }
 
-    /// A peer that was started once, is off, and is in the group `rust`.
+    /// A peer that was started once, is stopped, and is in the group `rust`.
     pub fn created(name: &str) -> Self {
         let peer = Self::nowhere();
         peer.serve(&["--name", name]).stop();
@@ -132,7 +132,7 @@ impl Running {
         self.child.id()
     }
 
-    /// The next line; empty at the end.
+    /// The next line; empty at the end of the output.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
@@ -144,7 +144,7 @@ impl Running {
         assert!(sent.success());
     }
 
-    /// Waits for the end: exit code and standard error.
+    /// Waits for the process to end; returns its exit code and standard error.
     pub fn end(&mut self) -> (i32, String) {
         let mut err = String::new();
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
@@ -177,7 +177,7 @@ impl Server {
         self.running.id()
     }
 
-    /// Asks it to stop; it must end well.
+    /// Tells it to stop, and asserts that it ends without an error.
     #[track_caller]
     pub fn stop(self) {
         self.stop_by("TERM");

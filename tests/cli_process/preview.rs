@@ -1,4 +1,4 @@
-//! Who joins a large group is told of its newest messages before all that is beneath them has come.
+//! A peer that joins a large group learns of its newest messages before all earlier ones have arrived.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,8 @@ use peer_engine::limits::PREVIEW_FROM;
 
 use crate::peer::Peer;
 
-/// Prints when the newest messages can be read, and when all are there. `PEER_PREVIEW_MESSAGES=100000` asks for as many.
+/// Prints when the newest messages could be read, and when all were there. `PEER_PREVIEW_MESSAGES=100000`
+/// sets how many.
 #[tokio::test]
 async fn a_newcomer_to_a_large_group_is_told_of_its_preview() {
     let (anna, ben) = (Peer::created("anna"), Peer::nowhere());
@@ -23,7 +24,7 @@ async fn a_newcomer_to_a_large_group_is_told_of_its_preview() {
     while client.join(&rust).await.is_err() {}
     let start = Instant::now();
     let mut newest = None;
-    // It may have come and gone before the first look; then it is told of once.
+    // The preview may begin and end before the first look; then there is one event for it.
     let (mut all, mut previews) = (false, 0);
     while !all || previews == 0 {
         match events.next().await.unwrap().expect("the stream goes on").what {
@@ -35,7 +36,7 @@ async fn a_newcomer_to_a_large_group_is_told_of_its_preview() {
                 }
             }
             What::Entry { row } => all |= row.body.as_ref() == said.last(),
-            // So many came that not all of them are told.
+            // So many entries arrived that not all of them are sent as events.
             What::Resync => {
                 all |= client.history(&rust, &HistoryQuery::default()).await.unwrap().arrival > count
             }

@@ -1,4 +1,4 @@
-//! What is secret stays with its owner: files, logs, errors, and the list of processes.
+//! Secrets are not visible to other users: in files, logs, errors, or the list of processes.
 
 use std::path::Path;
 
@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::peer::{Peer, Running};
 
-/// All that must not be seen of a peer: its key's seed, the mesh secret, its tickets, the API's token.
+/// The secrets of a peer: its key's seed, the mesh secret, its tickets, the API's token.
 fn secrets(peer: &Peer, ticket: &str) -> Vec<String> {
     let read = |file| serde_json::from_slice::<Value>(&std::fs::read(peer.data.join(file)).unwrap()).unwrap();
     let (stored, api) = (read("secrets.json"), read("api.json"));
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    // Of a ticket, the part that holds the secret: version and mesh id come before it.
+    // Of a ticket, only the part that holds the secret: version and mesh id come before it.
     vec![
         text(&stored["identity"]),
         text(&stored["mesh_secret"]),
@@ -31,7 +31,7 @@ fn modes(dir: &Path) -> Vec<(String, u32)> {
     entries.collect()
 }
 
-/// Whatever the shell allows new files, and with a database that had to be salvaged.
+/// With a permissive umask, and with a database that had to be salvaged.
 #[cfg(unix)]
 #[test]
 fn every_file_is_its_owners_alone() {
@@ -99,7 +99,7 @@ fn no_log_and_no_error_tells_a_secret() {
     let secrets = secrets(&anna, ticket);
     anna.run(&["groups", "create", "rust"]).ok();
     anna.run(&["send", "rust", "hello"]).ok();
-    // A newcomer, a stranger, and somebody whose ticket is cut off.
+    // A newcomer, a stranger, and a peer with a truncated ticket.
     let ben = Peer::nowhere();
     let logged = |peer: &Peer, args: &[&str], input: &str| {
         let mut child =
@@ -122,7 +122,7 @@ fn no_log_and_no_error_tells_a_secret() {
     }
 }
 
-/// The list of processes shows arguments to everybody on the machine.
+/// The list of processes shows arguments to every user of the machine.
 #[test]
 fn a_ticket_need_not_be_an_argument() {
     let anna = Peer::nowhere();
@@ -136,7 +136,7 @@ fn a_ticket_need_not_be_an_argument() {
     }
     let ben = Peer::nowhere();
     ben.serve(&["--join", &format!("@{file}")]).stop();
-    // What does not end, or is no text, is refused all the same.
+    // Input that is too long or is not text is refused too.
     let endless = "x".repeat(1 << 20);
     assert!(Peer::nowhere().feed(&["join", "-"], endless.as_bytes()).failed().contains("not a ticket"));
     assert!(Peer::nowhere().feed(&["join", "-"], b"\xff\xfe").failed().contains("standard input"));

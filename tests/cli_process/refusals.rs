@@ -1,4 +1,4 @@
-//! What the program does not do, and how it says so: exit code 1 and one line, or 2 and how to use it.
+//! What the program refuses, and how it says so: exit code 1 and one line, or exit code 2 and the usage.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -116,13 +116,13 @@ fn a_damaged_database_is_made_anew_and_kept() {
         let peer = Peer::created("anna");
         let mut bytes = std::fs::read(peer.data.join("peer.db")).unwrap();
         if damage.is_empty() {
-            // The header stays, the pages behind it do not.
+            // The header stays intact, the pages behind it do not.
             bytes[1024..].fill(0xA5);
         } else {
             bytes = damage.repeat(100);
         }
         std::fs::write(peer.data.join("peer.db"), &bytes).unwrap();
-        // Whatever asks first: it says what happened, in one line, and is answered.
+        // The first command, whichever it is, reports the damage in one line and still gets its answer.
         let done = peer.run(&["groups"]);
         assert_eq!((done.code, done.err.lines().count()), (0, 1), "{done:?}");
         assert!(done.err.contains("damaged") && done.err.contains("kept as peer.db.damaged-1"), "{done:?}");
@@ -135,7 +135,7 @@ fn a_damaged_database_is_made_anew_and_kept() {
     }
 }
 
-/// The steps in which a new database takes the place of a damaged one, cut short after each.
+/// The steps in which a new database replaces a damaged one, interrupted after each.
 #[test]
 fn a_salvage_that_was_cut_short_is_carried_on_with() {
     for moved in 0..3 {
@@ -206,7 +206,7 @@ fn a_second_server_is_refused() {
     let server = peer.serve(&[]);
     let refused = peer.run(&["serve", "--listen", "127.0.0.1:0"]).failed();
     assert!(refused.contains("already running"), "{refused}");
-    // The first one is none the worse.
+    // The first server is not affected.
     peer.run(&["send", "rust", "still here"]).ok();
     server.stop();
 }
@@ -231,7 +231,7 @@ fn a_port_in_use_is_named() {
     assert!(refused.contains(&address) && refused.contains("in use"), "{refused}");
     let refused = peer.run(&["serve", "--listen", "127.0.0.1:0", "--api", &address]).failed();
     assert!(refused.contains(&address) && refused.contains("--no-api"), "{refused}");
-    // Neither attempt has left anything that keeps a later one from working.
+    // Neither attempt has left anything that prevents a later one from working.
     peer.serve(&[]).stop();
 }
 

@@ -1,5 +1,5 @@
-//! Small inputs that ask for much: run-length bombs, compression, documents, filters, counts and lengths, deep
-//! nesting. Each is refused, and none makes a peer hold more than 16 MiB on the way.
+//! Small inputs that claim to be large: run-length bombs, compression, documents, filters, counts and
+//! lengths, deep nesting. Each is refused, and none makes a peer allocate more than 16 MiB meanwhile.
 
 use std::io::Write;
 
@@ -22,7 +22,7 @@ use crate::measure::Cost;
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 const HUGE: [u64; 6] = [1 << 20, u32::MAX as u64, 1 << 32, 1 << 53, i64::MAX as u64, u64::MAX];
 
-/// Takes this message in; panics where it costs too much.
+/// Passes this message to a peer; panics if it costs too much.
 fn hear(cost: &mut Cost, message: &[u8]) -> Fate {
     let mut door = Door::new(&[]);
     cost.of(BYTES_MAX, || door.hear(message))
@@ -34,7 +34,7 @@ fn number(value: u64) -> Vec<u8> {
     out
 }
 
-/// A signed number of run-length columns.
+/// A signed number as run-length columns encode it.
 fn signed(value: i64) -> Vec<u8> {
     let (mut out, mut rest) = (Vec::new(), value);
     loop {
@@ -67,7 +67,7 @@ fn change_with(columns: &[(u8, Vec<u8>)]) -> Vec<u8> {
     chunk(&contents)
 }
 
-/// Its own columns, as they are in sync-protocol.md.
+/// The change's own columns, as sync-protocol.md describes them.
 fn columns() -> Vec<(u8, Vec<u8>)> {
     vec![
         (0x01, vec![0x7f, 1, 2, 0]),
@@ -101,7 +101,7 @@ fn run_length_bombs_are_no_changes() {
                     columns[column].1 =
                         if front { [run.clone(), own].concat() } else { [own, run.clone()].concat() };
                     let fate = hear(&mut cost, &frame_with(&change_with(&columns)));
-                    // The value column holds no runs: there the bytes are only others.
+                    // The value column has no runs: there the bytes are only other values.
                     assert!(fate == Fate::NoChange, "column {column}, run of {length}: {fate:?}");
                 }
             }
@@ -126,7 +126,7 @@ fn other_chunks_are_refused_before_they_are_opened() {
         assert_eq!(Unverified::decode(&bytes), Err(DecodeError::ChunkType(kind)));
         assert_eq!(hear(&mut cost, &frame_with(&bytes)), Fate::NoChange);
     }
-    // The second version of sync messages, which carries documents.
+    // Version 2 of sync messages, which carries documents.
     let mut second = frame_with(b"0123456789");
     second[33] = 0x43;
     assert!(matches!(hear(&mut cost, &second), Fate::NoFrame(FrameError::Sync(_))));
@@ -152,7 +152,7 @@ fn counts_and_lengths_beyond_the_message_are_refused() {
             &[&[0, 0, 0], huge],
             &[&[0, 0, 0, 1], huge],
             &[&[0, 0, 0, 0], huge],
-            // Filters: entries, bits for each, probes.
+            // Filters: number of entries, bits per entry, probes.
             &[&[0, 0, 1, 0, huge.len() as u8 + 2], huge, &[10, 7], &[0]],
             &[&[0, 0, 1, 0, huge.len() as u8 + 3], &[1], huge, &[7, 0], &[0]],
             &[&[0, 0, 1, 0, huge.len() as u8 + 3], &[1, 10], huge, &[0], &[0]],
@@ -161,7 +161,7 @@ fn counts_and_lengths_beyond_the_message_are_refused() {
             assert!(refused(fate), "{parts:02x?}: {fate:?}");
         }
     }
-    // No bits, no probes, and one bit more or less than the header asks for.
+    // No bits, no probes, and one bit more or less than the header says.
     for filter in [&[1, 0, 7, 0][..], &[1, 10, 0, 0, 0], &[0, 0, 0], &[1, 10, 7, 0], &[1, 10, 7, 0, 0, 0]] {
         let fate = hear(&mut cost, &sync(&[&[0, 0, 1, 0, filter.len() as u8], filter, &[0]]));
         assert!(refused(fate), "{filter:02x?}: {fate:?}");
@@ -169,7 +169,7 @@ fn counts_and_lengths_beyond_the_message_are_refused() {
     eprintln!("counts and lengths: {cost}");
 }
 
-/// Every golden frame, with every byte replaced by a number that promises much.
+/// In every golden frame, replaces every byte with a huge number.
 #[test]
 fn no_number_in_a_frame_is_believed() {
     let mut cost = Cost::default();
@@ -215,7 +215,7 @@ fn compressed_frames_grow_no_further_than_they_may() {
         let fate = hear(&mut cost, &[&head[..], &number(told), &zeros].concat());
         assert!(matches!(fate, Fate::NoFrame(FrameError::Inflate(_))), "{told}: {fate:?}");
     }
-    // As much as the bytes allow, and more behind it.
+    // The largest size that the compressed bytes may claim, and more data than that.
     let told = number(((zeros.len() + 3) * DEFLATE_GROWTH_MAX) as u64);
     let fate = hear(&mut cost, &[&head[..], &told, &zeros].concat());
     assert_eq!(fate, Fate::NoFrame(FrameError::Inflate(InflateError::Damaged)));
@@ -228,7 +228,7 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// The same message in as few bytes as are let through: blocks that hold nothing fill up what is short of that.
+/// Compresses the message as far as the limit allows: empty blocks lengthen a stream that is too short.
 fn packed(message: &[u8]) -> Vec<u8> {
     let message = &message[33..];
     let mut stream = Vec::new();
@@ -241,12 +241,12 @@ fn packed(message: &[u8]) -> Vec<u8> {
 
 fn largest() -> [(Vec<u8>, Fate); 3] {
     let room = FRAME_BYTES_MAX - 64;
-    // As many chunks as fit, each as short as may be.
+    // As many chunks as fit, each of the minimum length.
     let count = room / 11;
     let chunks = [number(count as u64), [&[10][..], &[0; 10]].concat().repeat(count)].concat();
     let hashes = [number(HEADS_MAX as u64), vec![7; 32 * HEADS_MAX]].concat();
     let everywhere = sync(&[&hashes, &hashes, &[4], &[&hashes[..], &[0]].concat().repeat(4), &[0]]);
-    // The largest filter, which claims everything.
+    // The largest filter, with all bits set.
     let filter = [number((room * 8 / 10) as u64 - 800), vec![10, 7]].concat();
     let bits = ((room * 8 / 10 - 800) * 10).div_ceil(8);
     let length = number((filter.len() + bits) as u64);
@@ -255,7 +255,7 @@ fn largest() -> [(Vec<u8>, Fate); 3] {
     [(chunks, Fate::NoChange), (everywhere, Fate::Taken(0)), (claims, Fate::Taken(0))]
 }
 
-/// JSON that is deep, wide, or hard to read, up to this size.
+/// JSON that is deep, wide, or slow to parse, of up to this size.
 fn json(size: usize) -> Vec<String> {
     let fill = |before: &str, item: &str, after: &str| {
         let count = (size - before.len() - after.len()) / item.len();
@@ -291,7 +291,7 @@ fn json_bombs_in_control_frames_are_refused() {
     let mut cost = Cost::default();
     for json in json(CONTROL_BYTES_MAX) {
         let fate = hear(&mut cost, &[b"\0", json.as_bytes()].concat());
-        // An unknown type is let through, whatever else it says.
+        // A message of an unknown type is ignored, whatever else it contains.
         assert!(matches!(fate, Fate::NoFrame(_) | Fate::Taken(0)), "{json:.60}: {fate:?}");
     }
     for json in json(FRAME_BYTES_MAX) {
@@ -336,7 +336,7 @@ fn tickets_promise_nothing() {
     eprintln!("tickets: {cost}");
 }
 
-/// What the local API does with a body before it looks at what it says; the body itself is not counted.
+/// What the local API does to parse a body; the body itself is not counted.
 #[test]
 fn bodies_of_requests_are_bounded() {
     fn read<T: DeserializeOwned>(cost: &mut Cost, json: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The way that bytes from the network take into a peer, without the network: frame, sync message, the gate, the
+//! The path of bytes from the network into a peer, without the network: frame, sync message, the gate, the
 //! engine and its store.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 const LINK: LinkId = LinkId(1);
 
-/// That of the golden bytes.
+/// The genesis of the golden bytes.
 pub fn genesis() -> Genesis {
     Genesis::public(MeshId([0x4d; 16]), "rust".parse().expect("a valid name"))
 }
@@ -30,7 +30,7 @@ pub fn identity() -> Identity {
     Identity::from_seed(&[7; 32])
 }
 
-/// A change chunk with a right header around these contents.
+/// A change chunk with a valid header around these contents.
 pub fn chunk(contents: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 1];
     write_number(&mut bytes, contents.len() as u64);
@@ -39,7 +39,7 @@ pub fn chunk(contents: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Makes a chunk's checksum right again.
+/// Corrects a chunk's checksum.
 pub fn mend(chunk: &mut [u8]) {
     if chunk.len() > 8 {
         let hash = Sha256::digest(&chunk[8..]);
@@ -47,7 +47,7 @@ pub fn mend(chunk: &mut [u8]) {
     }
 }
 
-/// A frame that brings one change. No chunk is looked at, so it may be anything.
+/// A frame with one change. Chunks are not checked here, so `change` may be any bytes.
 pub fn frame_with(change: &[u8]) -> Vec<u8> {
     let mut bytes = vec![1];
     bytes.extend_from_slice(&group().0);
@@ -65,18 +65,18 @@ pub fn write_number(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// What became of a frame.
+/// The outcome of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// Not read; the link is closed.
+    /// The frame was not decoded; the link is closed.
     NoFrame(FrameError),
-    /// Holds something that is not a change of the one shape; the link is closed.
+    /// A change in it does not have the required form; the link is closed.
     NoChange,
-    /// Holds a change that its author has not signed; the link is closed.
+    /// A change in it is not signed by its author; the link is closed.
     NotSigned,
     /// The engine closes the link.
     Closed(CloseCode),
-    /// So many changes of it are stored now; without changes, or while they wait for others, 0.
+    /// This many of its changes are stored now; 0 if it has none, or if they wait for others.
     Taken(u64),
 }
 
@@ -118,8 +118,8 @@ impl Door {
         door
     }
 
-    /// What the link's task and the engine do with one WebSocket message. The peer is as before after `NoFrame`,
-    /// `NoChange` and `NotSigned`, which do not reach the engine.
+    /// Does with one WebSocket message what the link's task and the engine do. `NoFrame`, `NoChange` and
+    /// `NotSigned` do not reach the engine, so the peer is unchanged after them.
     pub fn hear(&mut self, message: &[u8]) -> Fate {
         let event = match Frame::decode(message) {
             Err(error) => return Fate::NoFrame(error),

@@ -1,5 +1,5 @@
-//! Hostile bytes at a peer's door: nothing panics, nothing gets in that does not belong, and nothing takes more
-//! memory than its bound. Times are printed, never judged.
+//! Hostile bytes sent to a peer: nothing panics, no invalid change is taken, and no input takes more memory
+//! than its bound. Times are printed, but not checked.
 
 mod bombs;
 mod door;

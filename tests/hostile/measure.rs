@@ -1,8 +1,8 @@
-//! What hostile bytes cost: the most memory held at once, and the time of the processor.
+//! The cost of hostile bytes: the peak of allocated memory, and CPU time.
 
 use std::time::Duration;
 
-/// The dearest of many.
+/// The highest costs of many runs.
 #[derive(Default)]
 pub struct Cost {
     pub count: u64,
@@ -13,7 +13,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Runs `act`, which may hold at most `bytes_max` at once; what it holds afterwards counts.
+    /// Runs `act`, and asserts that it allocates at most `bytes_max` at once; what it returns counts.
     #[track_caller]
     pub fn of<T>(&mut self, bytes_max: u64, act: impl FnOnce() -> T) -> T {
         let mut done = None;
@@ -29,14 +29,14 @@ impl Cost {
     }
 }
 
-/// How long this thread has worked, which leaves out its waiting for other programs.
+/// The CPU time of this thread, which excludes the time of other programs.
 #[cfg(target_os = "linux")]
 fn worked() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     clock_gettime(ClockId::ThreadCPUTime).try_into().expect("no negative time")
 }
 
-/// How long ago this was asked first.
+/// The wall time since the first call.
 #[cfg(not(target_os = "linux"))]
 fn worked() -> Duration {
     static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();

@@ -1,5 +1,5 @@
-//! Altered changes. `PEER_MUTANTS=100000` makes so many random ones, and of a change that is signed again every
-//! one-byte mutant; without it there are fewer.
+//! Altered changes. `PEER_MUTANTS=100000` sets the number of random mutants, and also tries every one-byte
+//! mutant of a change that is signed again; without it there are fewer.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::rng::Rng;
 
 const BYTES_MAX: u64 = 8 * 1024 * 1024;
 const RANDOM: u64 = 10_000;
-/// Bytes before the contents: each of these changes takes two for its length.
+/// The number of bytes before the contents: in each of these changes the length takes two bytes.
 const CONTENTS_AT: usize = 11;
 const SIGNATURE_BYTES: usize = 64;
 
@@ -24,7 +24,7 @@ fn asked() -> Option<u64> {
     Some(asked.parse().expect("PEER_MUTANTS is a number"))
 }
 
-/// A valid change, and what a peer holds that is about to take it.
+/// A valid change, and the changes that a peer holds before it takes this one.
 struct Sample {
     name: &'static str,
     held: Vec<Verified>,
@@ -75,7 +75,7 @@ fn samples() -> Vec<Sample> {
     ]
 }
 
-/// A peer before one sample, which is made anew as soon as anything has reached its engine.
+/// A peer before one sample. It is created again as soon as a change has reached its engine.
 struct Gate<'a> {
     sample: &'a Sample,
     door: Option<Door>,
@@ -107,7 +107,7 @@ impl<'a> Gate<'a> {
         fate
     }
 
-    /// Whoever has not the key can do nothing, not even make this peer wait for something.
+    /// Without the author's key, a mutant is refused before the engine: it is not even kept as an orphan.
     fn refuses(&mut self, change: &[u8], what: impl Fn() -> String) {
         let fate = self.hear(change);
         assert!(
@@ -118,7 +118,7 @@ impl<'a> Gate<'a> {
         );
     }
 
-    /// What the author itself has signed may be taken, but only if the document can be loaded with it.
+    /// A change that the author has signed may be taken, but only if the document can be loaded with it.
     fn survives(&mut self, change: &[u8], what: impl Fn() -> String) {
         if let Fate::Taken(1..) = self.hear(change) {
             assert!(loads(&self.sample.held, change), "{}, {}: taken", self.sample.name, what());
@@ -132,7 +132,7 @@ impl Drop for Gate<'_> {
     }
 }
 
-/// Saved and loaded again, with nothing lost.
+/// Whether the document can be saved and loaded again without a loss.
 fn loads(held: &[Verified], change: &[u8]) -> bool {
     let mut bytes = genesis().bytes();
     held.iter().for_each(|held| bytes.extend_from_slice(held.bytes()));
@@ -144,7 +144,7 @@ fn loads(held: &[Verified], change: &[u8]) -> bool {
         && again.get_change_by_hash(&automerge::ChangeHash(hash.0)).is_some()
 }
 
-/// Signs contents, whatever they are, with the key of the samples' author.
+/// Signs any contents with the key of the samples' author.
 fn signed(contents: &[u8]) -> Vec<u8> {
     let input = [b"peer/change/1\0", &group().0[..], contents].concat();
     chunk(&[contents, &identity().sign(&input)].concat())
@@ -173,7 +173,7 @@ fn no_other_value_of_any_byte_gets_in() {
                 }
             }
         }
-        // Both gates had work; else this would prove less than it seems to.
+        // Both stages refused many mutants; otherwise this test would prove little.
         assert!(gate.fates["not a change"] > 1000 && gate.fates["not signed"] > 1000);
     }
 }
@@ -218,7 +218,7 @@ fn random_damage_gets_nothing_in_and_breaks_no_document() {
     }
 }
 
-/// Bytes are others, gone, doubled, or from another change, at two to nine places; mostly at two.
+/// Replaces, removes, doubles or inserts bytes, at two to nine places; mostly at two.
 fn damaged(whole: &[u8], others: &[&[u8]], rng: &mut Rng) -> Vec<u8> {
     const NUMBERS: &[&[u8]] =
         &[&[0], &[1], &[0x7f], &[0x80, 1], &[0xff; 10], &[0xff, 0xff, 0xff, 0xff, 0x0f]];

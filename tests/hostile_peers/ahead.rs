@@ -1,5 +1,5 @@
-//! A member that sends the end of a group ahead of the rest, and whatever it likes after that: it can show what was truly
-//! written and nothing else, apart from the history, while its link stands.
+//! A member that sends a preview of a group, and then anything it likes. It can show only entries that were
+//! really written, apart from the history, and only while its link is up.
 
 use peer::api::{Client, Events, EventsQuery, History, HistoryQuery, Preview, Row, What};
 use peer_engine::change::Verified;
@@ -10,8 +10,8 @@ use peer_engine::wire::frame::{Control, Frame};
 use crate::raw::{Raw, RawLink, flagged_for, two_members};
 use crate::support::{GROUP, Member, until};
 
-/// A newcomer to a group of which only the raw member has anything, and that member's link, on which it was asked for the
-/// newest entries.
+/// A newcomer to a group of which only the raw member has entries, and that member's link, on which the
+/// newcomer has asked for a preview.
 struct Newcomer {
     member: Member,
     client: Client,
@@ -43,7 +43,7 @@ impl Newcomer {
         assert!(self.link.try_frame(Frame::Preview { group: self.raw.group(), changes }).await);
     }
 
-    /// Until the stream of events says that the preview is another, or gone.
+    /// Waits for an event that the preview has changed or ended.
     async fn told(&mut self) {
         while self.events.next().await.unwrap().unwrap().what != (What::Preview { group: group() }) {}
     }
@@ -81,18 +81,18 @@ async fn what_comes_ahead_is_shown_apart_until_its_place_is_known() {
         assert_eq!((row.id, row.author, &row.group), (change.hash(), change.author(), &group()));
         assert_eq!((row.arrival, row.late, row.stored_on), (0, false, None));
     }
-    // The history has nothing of it, and says so to who reads it.
+    // The history does not contain the preview, and tells its reader that newer messages exist.
     assert_eq!(newcomer.history().await.entries.len(), 1);
     let shown = newcomer.member.run(&["history", GROUP]);
     assert_eq!((shown.code, shown.out.contains("said")), (0, false), "{shown:?}");
     assert_eq!(shown.err, "newer messages of rust exist, and are on their way\n");
     assert_eq!(newcomer.member.run(&["history", GROUP, "--json"]).rows().len(), 1);
-    // Who begins to listen is told of it, if he listens to this group.
+    // A client that begins to listen to this group gets an event for the present preview.
     let only = EventsQuery { group: Some(group().into()), ..EventsQuery::default() };
     let mut listener = newcomer.client.events(&only).await.unwrap();
     assert_eq!(listener.next().await.unwrap().unwrap().what, What::Preview { group: group() });
 
-    // What is in the history by now is left out.
+    // The preview leaves out entries that the history holds by now.
     let chain = newcomer.chain.clone();
     for part in chain[..960].chunks(240) {
         assert!(newcomer.link.push(&[part, &chain[999..]].concat()).await);
@@ -116,7 +116,7 @@ async fn a_preview_goes_with_the_link_that_brought_it() {
     newcomer.send_ahead(&last).await;
     newcomer.told().await;
     assert_eq!(newcomer.preview().await.entries.len(), 10);
-    // Once was asked for, and twice is against the rules.
+    // A preview that was not asked for breaks the protocol.
     newcomer.send_ahead(&last).await;
     assert_eq!(newcomer.link.closed().await, CloseCode::Protocol);
     newcomer.told().await;

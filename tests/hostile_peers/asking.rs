@@ -1,4 +1,4 @@
-//! A member that asks for everything, again and again: it gets it once, then its ration, then nothing.
+//! A member that asks for everything again and again: it gets it once, then its ration, then nothing.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ async fn asking_for_everything_again_and_again_costs_the_link() {
     let mut link = raw.link(&members[0]).await;
     let (mut asked, mut received) = (0, 0);
     let code = loop {
-        // At an honest pace until it has got everything once.
+        // It asks at an honest pace until it has got everything once.
         for _ in 0..if received < everything { 1 } else { 25 } {
             ask_for_all(&mut link).await;
             asked += 1;
         }
-        // Reads what has come so far; what is on its way already is not sent twice.
+        // It reads what has arrived so far: what is still on its way is not sent twice.
         match tokio::time::timeout(Duration::from_millis(50), link.next_sync()).await {
             Ok(Ok(message)) => received += message.changes.iter().map(|change| change.len()).sum::<usize>(),
             Ok(Err(code)) => break code,

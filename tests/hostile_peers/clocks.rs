@@ -1,4 +1,5 @@
-//! A member whose clock stands at the end of time: what it says is kept, everybody sees whose clock it is, and talk goes on.
+//! A member whose clock is at the end of time: what it writes is kept, its clock is flagged everywhere, and
+//! others continue to talk.
 
 use peer_engine::time::Timestamp;
 
@@ -19,7 +20,7 @@ async fn the_year_9999_is_flagged_by_everybody_and_stops_nobody() {
     }
     still_talk(members.each_ref(), "after the end");
     let history = converged(&[&members[0], &members[1]]);
-    // Nothing is shown above what its author had seen, and nobody else is flagged for it.
+    // No entry is shown above an entry that its author had seen, and no other author is flagged.
     let order = said(&history, "");
     let at = |prefix: &str| order.iter().position(|body| body.starts_with(prefix)).unwrap();
     assert!(

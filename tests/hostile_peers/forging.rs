@@ -1,4 +1,5 @@
-//! Forged authors, and entries replayed from another group or mesh: refused, the link closed, the key named and kept away.
+//! Forged authors, and entries replayed from another group or mesh: they are refused, the link is closed, and
+//! the key is flagged and kept away.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use peer_engine::wire::sync_message::SyncMessage;
 use crate::raw::{Chain, Raw, flagged_for, flags, still_talk, two_members};
 use crate::support::{GROUP, converged};
 
-/// As if signed by somebody else.
+/// A change that claims another author.
 fn forged(raw: &Raw, author: [u8; 32]) -> Vec<u8> {
     let honest = raw.writer(0).write("I am not who I seem");
     let victim = peer_engine::identity::Identity::from_seed(&author);

@@ -1,4 +1,4 @@
-//! An author who tells two peers two different things: both things reach everybody, and everybody has the proof.
+//! An author that sends different changes to two peers: everybody gets both, and everybody has the proof.
 
 use crate::raw::{Raw, flags, still_talk};
 use crate::support::{Member, converged, full_mesh, said, until};
@@ -24,7 +24,7 @@ async fn a_forks_two_sides_reach_everybody_and_everybody_flags_the_author() {
         });
     }
     converged(&[&ann, &bob, &cid]);
-    // It is what it wrote that is held against it: no link of it was closed.
+    // The author is flagged for what it wrote: its links stay open.
     assert!(links.iter().all(|link| !link.is_finished()));
     assert!([&ann, &bob, &cid].iter().all(|member| flags(member, &raw.key()).len() == 1));
     still_talk([&ann, &bob], "after the fork");

@@ -1,6 +1,6 @@
-//! A member with many keys and a link of each: honest members keep their links and their talk.
+//! A member with many keys and a link for each: honest members keep their links and continue to talk.
 //!
-//! That acquaintances find room when all places for newcomers are taken is shown by `tests/engine`.
+//! `tests/engine` shows that known peers still get a link when all places for new ones are taken.
 
 use crate::raw::{Raw, at_most_more, resident_bytes, still_talk, two_members};
 use crate::support::until;

@@ -1,5 +1,5 @@
-//! What a malicious member and a stranger can do to real peers: honest peers converge, memory stays bounded, and the
-//! culprit is named.
+//! What a malicious member and a stranger can do to real peers: honest peers converge, memory stays bounded,
+//! and the attacker is flagged.
 
 mod ahead;
 mod asking;

@@ -1,7 +1,7 @@
-//! Floods of changes whose dependencies nobody has, in several groups and under several keys: memory stays bounded, and each
-//! flooder is cut off and named.
+//! Floods of changes whose dependencies nobody has, in several groups and with several keys: memory stays
+//! bounded, and each flooder's link is closed and its key flagged.
 //!
-//! A million of them with `PEER_HOSTILE_FULL=1`.
+//! `PEER_HOSTILE_FULL=1` sends a million of them.
 
 use peer_engine::id::GroupId;
 use peer_engine::limits::ORPHANS_BYTES_MAX;
@@ -14,7 +14,7 @@ use crate::raw::{Chain, Raw, at_most_more, flagged_for, resident_bytes, still_ta
 const GROUPS: [&str; 3] = ["rust", "flood-one", "flood-two"];
 const BATCH: usize = 250;
 
-/// Floods until it is cut off; how many changes were sent.
+/// Floods until the link is closed; returns how many changes were sent.
 async fn flood(raw: &Raw, member: &crate::support::Member) -> usize {
     let groups: Vec<GroupId> = GROUPS
         .iter()
@@ -23,7 +23,7 @@ async fn flood(raw: &Raw, member: &crate::support::Member) -> usize {
     let mut link = raw.link_to_groups(member, groups.clone()).await;
     link.next_sync().await.unwrap();
     let mut chains: Vec<Chain> = groups.iter().map(|&group| Chain::new(&raw.identity, group, 0)).collect();
-    // What everything stands on is never sent.
+    // The change that all others depend on is never sent.
     chains.iter_mut().for_each(|chain| drop(chain.write("the ground")));
     let mut sent = 0;
     for turn in 0.. {

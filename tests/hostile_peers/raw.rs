@@ -1,4 +1,4 @@
-//! A member with the mesh secret and no scruples: real TLS, a true hello, and then whatever a test wants to send.
+//! A malicious member with the mesh secret: real TLS, a valid hello, and then whatever a test sends.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::support::{GROUP, Member, until};
 
-/// Long enough for a slow machine; reached only by a failure.
+/// Long enough for a slow machine; only a failing test waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Raw {
@@ -24,7 +24,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Of the mesh of `member`; its key follows from `seed`.
+    /// A member of the mesh of `member`; `seed` determines its key.
     pub fn new(member: &Member, seed: u8) -> Self {
         Self::with_key(member, [seed; 32])
     }
@@ -48,25 +48,25 @@ impl Raw {
         self.genesis().id()
     }
 
-    /// One attempt at a link, which may fail.
+    /// Tries once to make a link, which may fail.
     pub async fn try_link(&self, member: &Member) -> Result<RawLink, TransportError> {
         let link = self.transport.dial(&member.listens_on(), None, HelloInfo::default()).await?;
         Ok(RawLink { link, group: self.group() })
     }
 
-    /// A link that takes part in the group of the tests.
+    /// A link that is subscribed to the group of the tests.
     pub async fn link(&self, member: &Member) -> RawLink {
         self.link_to_groups(member, vec![self.group()]).await
     }
 
     pub async fn link_to_groups(&self, member: &Member, groups: Vec<GroupId>) -> RawLink {
         let mut link = self.try_link(member).await.unwrap();
-        // It may be closed already, which the first look at it shows.
+        // The link may be closed already, which the next read shows.
         link.try_control(Control::Subscribe { groups }).await;
         link
     }
 
-    /// An author who writes one entry after the other on the genesis, in an actor of its own.
+    /// An author that writes a chain of entries on the genesis, with an actor of its own.
     pub fn writer(&self, random: u8) -> Chain {
         Chain::new(&self.identity, self.group(), random)
     }
@@ -119,7 +119,7 @@ impl RawLink {
         self.try_frame(Frame::Control(control)).await
     }
 
-    /// Whether it could be written.
+    /// Returns whether the frame could be written.
     pub async fn try_frame(&mut self, frame: Frame) -> bool {
         self.try_bytes(frame.encode()).await
     }
@@ -134,7 +134,7 @@ impl RawLink {
         }
     }
 
-    /// A sync message of the group of the tests.
+    /// Sends a sync message of the group of the tests.
     pub async fn sync(&mut self, message: SyncMessage) -> bool {
         self.try_frame(Frame::Sync { group: self.group, message }).await
     }
@@ -144,7 +144,7 @@ impl RawLink {
         assert!(self.sync(SyncMessage { heads: heads.to_vec(), ..SyncMessage::default() }).await);
     }
 
-    /// Sends changes, the last of which is the head.
+    /// Sends changes, with the last one as the head.
     pub async fn push(&mut self, changes: &[Verified]) -> bool {
         let heads = changes.last().map(Verified::hash).into_iter().collect();
         let changes = changes.iter().map(|change| change.bytes().clone()).collect();
@@ -175,7 +175,7 @@ impl RawLink {
         Ok(frame)
     }
 
-    /// Reads on until the other side closes the link.
+    /// Reads until the other side closes the link.
     pub async fn closed(&mut self) -> CloseCode {
         loop {
             if let Err(code) = self.next().await {
@@ -184,7 +184,7 @@ impl RawLink {
         }
     }
 
-    /// Reads on without a word until the other side closes the link.
+    /// Reads without sending anything until the other side closes the link.
     pub async fn closed_in_silence(&mut self) -> CloseCode {
         loop {
             match tokio::time::timeout(PATIENCE, self.link.reader.next()).await.expect("it is closed") {
@@ -195,7 +195,7 @@ impl RawLink {
         }
     }
 
-    /// Does nothing but to keep the link alive, until the other side closes it.
+    /// Only keeps the link alive, until the other side closes it.
     pub fn idle(mut self) -> tokio::task::JoinHandle<CloseCode> {
         tokio::spawn(async move { self.closed().await })
     }
@@ -206,7 +206,7 @@ trait Theirs {
 }
 
 impl Theirs for TransportError {
-    /// Why the other side closed the link; a connection that broke was closed without a word.
+    /// The reason with which the other side closed the link; `Leaving` for a connection that broke.
     fn close_code_of_theirs(&self) -> CloseCode {
         match self {
             Self::Closed { code } => *code,
@@ -216,14 +216,14 @@ impl Theirs for TransportError {
     }
 }
 
-/// What the status of `member` says of the peer with this key: all the reasons for which it is flagged.
+/// The entries of `member`'s status that flag the peer with this key.
 pub fn flags(member: &Member, key: &str) -> Vec<Value> {
     let status = member.status();
     let flagged = status["flagged"].as_array().unwrap();
     flagged.iter().filter(|flag| flag["peer"] == key).cloned().collect()
 }
 
-/// Waits until `member` flags that key for a link that broke the rules, and why.
+/// Waits until `member` flags that key for a link that broke the rules, with this reason.
 #[track_caller]
 pub fn flagged_for(member: &Member, key: &str, reason: &str) {
     let named = |flag: &Value| {
@@ -240,7 +240,7 @@ pub fn resident_bytes(process: u32) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Asserts that a process takes at most so much more than before.
+/// Asserts that a process takes at most this much more memory than before.
 #[track_caller]
 pub fn at_most_more(before: Option<u64>, process: u32, most: u64, what: &str) {
     match before.zip(resident_bytes(process)) {
@@ -260,7 +260,7 @@ pub fn two_members() -> [Member; 2] {
     [ann, bob]
 }
 
-/// What one of them says, the other hears.
+/// Asserts that each of two members receives what the other sends.
 #[track_caller]
 pub fn still_talk(members: [&Member; 2], what: &str) {
     for (from, to) in [(0, 1), (1, 0)] {

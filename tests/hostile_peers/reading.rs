@@ -1,4 +1,5 @@
-//! Readers that are slow, wedged or stopped: what waits for them is bounded, others do not notice, and they catch up later.
+//! Readers that are slow, stalled or stopped: their queues are bounded, other peers are not affected, and
+//! they catch up later.
 
 use std::process::Command;
 
@@ -9,7 +10,7 @@ use peer_engine::wire::sync_message::{Have, SyncMessage};
 use crate::raw::{Raw, at_most_more, flagged_for, resident_bytes, still_talk, two_members};
 use crate::support::{Member, converged, full_mesh, said, until};
 
-/// More than fits into what the system holds for one connection and our own queue together.
+/// More than the system's buffers for one connection and our own queue hold together.
 fn a_lot() -> Vec<String> {
     (0..480).map(|number| format!("{number} {}", "x".repeat(60_000))).collect()
 }
@@ -32,11 +33,11 @@ async fn a_member_that_asks_and_does_not_read_is_cut_off_and_takes_little_memory
     let mut asked = 0;
     while asked < 400 && link.sync(ask()).await {
         asked += 1;
-        // Whatever is asked within one commit is answered once.
+        // Requests that arrive within one commit get one answer, so they are sent apart.
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     eprintln!("asked {asked} times without reading");
-    // What had been written before is still there to read; the reason comes behind it only if it could be written.
+    // Frames written before can still be read; the close frame follows only if it could be written.
     let code = link.closed_in_silence().await;
     assert!(matches!(code, CloseCode::Slow | CloseCode::Leaving), "{code}");
     flagged_for(&members[0], &raw.key(), "did not read");
@@ -57,7 +58,7 @@ async fn a_stopped_process_is_dropped_and_catches_up_when_it_goes_on() {
     let cid = Member::in_group("cid", Some(&ann.ticket()));
     full_mesh(&[&ann, &bob, &cid]);
     let (lot, warm) = (a_lot(), 48);
-    // What sending and showing such messages takes by itself comes first.
+    // First sends and shows some such messages, so that the memory this takes is not counted later.
     let send = |lines: &[String]| {
         lines.chunks(warm).for_each(|part| drop(ann.send_lines(part)));
     };

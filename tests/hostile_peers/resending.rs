@@ -1,4 +1,4 @@
-//! A member that sends the same batch again and again: nothing comes of it but the end of the link.
+//! A member that sends the same batch again and again: the only effect is that its link is closed.
 
 use peer_engine::limits::SENT_AGAIN_BYTES_MAX;
 use peer_engine::wire::CloseCode;

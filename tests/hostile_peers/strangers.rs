@@ -1,7 +1,8 @@
-//! Strangers at the port, half open or slow: members talk on, memory stays bounded, and each stranger is dropped.
+//! Strangers at the port that send nothing or send slowly: members continue to talk, memory stays bounded,
+//! and each stranger is dropped.
 //!
-//! Ten seconds of it; a minute, with a thousand and two hundred of them at a time, with `PEER_HOSTILE_FULL=1`. How long
-//! messages take from one member to another meanwhile is printed, and decides nothing.
+//! The test takes ten seconds; with `PEER_HOSTILE_FULL=1` a minute, with 1,200 strangers at a time. The
+//! latency of messages between members meanwhile is printed, but not checked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,7 +15,7 @@ use tokio::net::TcpStream;
 use crate::raw::{PATIENCE, Raw, at_most_more, resident_bytes, still_talk, two_members};
 use crate::support::{GROUP, converged};
 
-/// How strangers fared.
+/// The outcomes of the strangers' connections.
 #[derive(Default)]
 struct Fates {
     connected: AtomicUsize,
@@ -23,8 +24,8 @@ struct Fates {
     longest_ms: AtomicUsize,
 }
 
-/// Connects again and again, and says nothing or one byte a second of what a TLS handshake begins with, until told to stop.
-/// Each connection is held until the other side drops it.
+/// Connects again and again until told to stop. On each connection it sends nothing, or the beginning of a
+/// TLS handshake at one byte a second, and holds it until the other side closes it.
 async fn be_strange(address: String, slow: bool, stop: Arc<AtomicBool>, fates: Arc<Fates>) {
     while !stop.load(Ordering::SeqCst) {
         let Ok(stream) = TcpStream::connect(&address).await else { continue };
@@ -32,9 +33,10 @@ async fn be_strange(address: String, slow: bool, stop: Arc<AtomicBool>, fates: A
         fates.connected.fetch_add(1, Ordering::SeqCst);
         let (mut reader, mut writer) = stream.into_split();
         let trickle = tokio::spawn(async move {
-            // The head of a record of the largest size, which never comes.
+            // The header of a TLS record of the largest size, which is never completed.
             let mut record = [0x16, 3, 1, 0x3f, 0xff].into_iter().chain(std::iter::repeat(0));
-            // Where the system's queue is too short for a crowd, some connect to nobody. One byte late makes it say so.
+            // If the listen queue is full, the system may not notify a refused client. One byte later on
+            // makes it do so.
             tokio::time::sleep(Duration::from_secs(if slow { 0 } else { 20 })).await;
             while writer.write_all(&[record.next().unwrap()]).await.is_ok() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -42,7 +44,7 @@ async fn be_strange(address: String, slow: bool, stop: Arc<AtomicBool>, fates: A
             std::future::pending::<()>().await;
         });
         let mut heard = Vec::new();
-        // An error is an end, too.
+        // An error is an end of the connection, too.
         let read = tokio::time::timeout(PATIENCE, reader.read_to_end(&mut heard)).await;
         assert!(read.is_ok(), "a stranger was not dropped within {PATIENCE:?}");
         trickle.abort();
@@ -53,7 +55,7 @@ async fn be_strange(address: String, slow: bool, stop: Arc<AtomicBool>, fates: A
     }
 }
 
-/// How long it takes until what one member sends stands in the other's stream of events: the median and the 99th
+/// The time from a member's send until the other's stream of events has the message: the median and the 99th
 /// percentile, in milliseconds.
 async fn latency(from: &Client, events: &mut Events, for_ms: u64) -> (f64, f64) {
     let group = GROUP.parse().unwrap();
@@ -75,7 +77,7 @@ async fn a_crowd_of_strangers_is_dropped_and_disturbs_no_member() {
     let full = std::env::var_os("PEER_HOSTILE_FULL").is_some();
     let (half_open, slow, for_ms) = if full { (1_000, 200, 60_000) } else { (500, 100, 8_000) };
     let members = two_members();
-    // The strangers are at the port of one; what the other says has to get past them.
+    // The strangers connect to one member; messages from the other have to get past them.
     let from = Client::open(&members[1].data).await.unwrap();
     let at = Client::open(&members[0].data).await.unwrap();
     let mut events = at.events(&EventsQuery::default()).await.unwrap();
@@ -86,7 +88,7 @@ async fn a_crowd_of_strangers_is_dropped_and_disturbs_no_member() {
     let strange = |slow| tokio::spawn(be_strange(members[0].listens_on(), slow, stop.clone(), fates.clone()));
     let strangers: Vec<_> = (0..half_open + slow).map(|number| strange(number < slow)).collect();
     let during = latency(&from, &mut events, for_ms).await;
-    // Whoever comes meanwhile gets in.
+    // A newcomer can join meanwhile.
     let newcomer = Raw::new(&members[0], 98);
     while newcomer.try_link(&members[0]).await.is_err() {}
     still_talk(members.each_ref(), "in the crowd");
@@ -108,7 +110,7 @@ async fn a_crowd_of_strangers_is_dropped_and_disturbs_no_member() {
     );
     assert_eq!(count(&fates.connected), count(&fates.dropped));
     assert!(count(&fates.connected) >= half_open + slow);
-    // Nothing but an alert of TLS.
+    // At most a TLS alert.
     assert!(count(&fates.heard_bytes) <= 7, "strangers heard {} bytes", count(&fates.heard_bytes));
     still_talk(members.each_ref(), "when they are gone");
     converged(&[&members[0], &members[1]]);

@@ -1,4 +1,4 @@
-//! Members that announce what they do not send, stop in the middle, or answer nothing: honest ones catch up all the same.
+//! Members that announce changes and do not send them, stop midway, or go silent: others still catch up.
 
 use peer_engine::id::ChangeHash;
 use peer_engine::wire::CloseCode;
@@ -7,7 +7,7 @@ use peer_engine::wire::sync_message::SyncMessage;
 use crate::raw::{Raw, RawLink, flags, still_talk, two_members};
 use crate::support::{converged, said, until};
 
-/// Announces heads that nobody has, anew whenever it is asked for them.
+/// Announces heads that nobody has, again whenever it is asked for them.
 async fn promise(mut link: RawLink, seed: u8) -> CloseCode {
     let mut count = 0u8;
     loop {
@@ -51,14 +51,14 @@ async fn a_pull_that_stops_half_way_goes_on_elsewhere() {
     let members = two_members();
     let raw = Raw::new(&members[0], 85);
     let chain = raw.writer(0).write_many(400, "half");
-    // The first link sends a half and falls silent, but for pongs.
+    // The first link sends one half, and then only pongs.
     let mut link = raw.link(&members[0]).await;
     link.next_sync().await.unwrap();
     link.announce(&[chain[399].hash()]).await;
     while link.next_sync().await.unwrap().need.is_empty() {}
     assert!(link.push(&chain[200..]).await);
     let first = link.idle();
-    // Another member has all of it, and is asked when the first one has stalled.
+    // Another member has everything, and is asked once the first one has stalled.
     let other = Raw::new(&members[0], 86);
     let mut link = other.link(&members[0]).await;
     link.next_sync().await.unwrap();
@@ -82,7 +82,7 @@ async fn a_member_that_answers_nothing_is_dropped_and_missed_by_nobody() {
     let mut link = raw.link(&members[0]).await;
     link.announce(&[ChangeHash([87; 32])]).await;
     still_talk(members.each_ref(), "while it is silent");
-    // It reads, and says nothing, not even a pong.
+    // It reads, and sends nothing, not even a pong.
     let code = link.closed_in_silence().await;
     assert_eq!(code, CloseCode::Silent);
     still_talk(members.each_ref(), "when it is gone");

@@ -1,7 +1,8 @@
-//! Whatever becomes of the bytes of a database: nothing that was never said is shown, exported or sent; the peer starts
-//! by itself; and what it lost comes back from a peer that has it.
+//! Damages the bytes of a database at random. Then nothing that was never written is shown, exported or sent;
+//! the peer starts without help; and what it lost comes back from a peer that has it.
 //!
-//! `PEER_DAMAGE_SEEDS=1000` takes a thousand kinds of damage instead of a few; `PEER_SEED` begins elsewhere.
+//! `PEER_DAMAGE_SEEDS=1000` tries a thousand kinds of damage instead of a few; `PEER_SEED` sets the first
+//! seed.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -38,7 +39,7 @@ impl Dice {
     }
 }
 
-/// Harms `bytes`, and says how.
+/// Damages `bytes`, and returns a description of the damage.
 fn harm(bytes: &mut Vec<u8>, dice: &mut Dice) -> String {
     let pages = bytes.len().div_ceil(PAGE).max(1);
     let page = dice.below(pages) * PAGE;
@@ -104,13 +105,13 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A group of some hundred entries by two authors, of which the last are nobody else's.
+/// A group of some hundred entries by two authors. Only one peer has the last ones.
 struct Truth {
     entries: Vec<ChangeHash>,
     contents: HashMap<ChangeHash, (i64, Body, i64)>,
-    /// Each on top of the one before.
+    /// The entries that only one peer has, each on top of the one before.
     only_here: Vec<ChangeHash>,
-    /// The end of the row of each of these, its signature and its text, as it stands on the disk.
+    /// For each of these, the end of its row as it is stored: signature and text.
     rows: HashMap<ChangeHash, Vec<u8>>,
 }
 
@@ -137,30 +138,31 @@ impl Truth {
         }
     }
 
-    /// What only this peer had, and still is somewhere in these files.
+    /// The entries that only this peer had, and that can still be found in these files.
     fn on_disk(&self, data: &Path) -> Vec<ChangeHash> {
         let files = ["peer.db", "peer.db-wal"].map(|file| std::fs::read(data.join(file)).unwrap_or_default());
         let holds = |row: &[u8]| files.iter().any(|file| file.windows(row.len()).any(|part| part == row));
         self.only_here.iter().filter(|id| holds(&self.rows[id])).copied().collect()
     }
 
-    /// What is left of a history without what follows an entry that is lost for good: others cannot tell whether that
-    /// is in its place.
+    /// The history without the entries that follow one that is lost for good: other peers cannot tell where
+    /// these belong.
     fn without_what_nobody_can_take(&self, history: &[ChangeHash]) -> Vec<ChangeHash> {
         let follows = self.only_here.iter().skip_while(|id| history.contains(id));
         let follows: Vec<&ChangeHash> = follows.collect();
         history.iter().filter(|id| !follows.contains(id)).copied().collect()
     }
 
-    /// Each was said, and is shown once, in its place. What is beneath the others is lost for the time being, so that
-    /// nobody can tell theirs for sure; gives how many of them are elsewhere.
+    /// Asserts that each entry was written, and is shown once. Entries whose dependencies are all here must
+    /// be in their place. The place of the others is uncertain until the dependencies come back: returns how
+    /// many are out of place.
     fn holds(&self, shown: &[Entry], what: &str) -> u64 {
         let places: HashMap<ChangeHash, usize> =
             self.entries.iter().enumerate().map(|(place, id)| (*id, place)).collect();
         let (mut last, mut last_of_all, mut seen, mut misplaced) = (None, None, HashSet::new(), 0);
         for entry in shown {
             assert!(seen.insert(entry.id), "{what}: {entry:?} is shown twice");
-            // Each start of a peer that has lost its name or its groups may add entries of its own.
+            // A peer that has lost its name or its groups may add entries of its own at each start.
             let Some(content) = self.contents.get(&entry.id) else {
                 assert_ne!(entry.kind, None, "{what}: {entry:?} was never said");
                 continue;
@@ -179,7 +181,7 @@ impl Truth {
     }
 }
 
-/// Ann's data directory as after a crash, with its write-ahead log, and as after a stop; and bob's.
+/// Ann's data directory after a crash (with its write-ahead log) and after a clean stop, and bob's.
 struct Home {
     dir: TempDir,
     truth: Truth,
@@ -241,13 +243,13 @@ struct Tally {
     unnoticed: u64,
     set_aside: u64,
     rows: u64,
-    /// Of what only this peer had: how much was still readable on the disk, and how much was shown at once.
+    /// Entries that only this peer had: readable on the disk, shown at once, and in total.
     alone_on_disk: u64,
     alone_shown: u64,
     alone_all: u64,
-    /// Entries shown above one that they follow, until what is beneath them came back.
+    /// Entries that were shown above one that they follow, until their missing dependencies came back.
     misplaced: u64,
-    /// Nobody has anything less than before; nobody but for what only this peer had.
+    /// Cases in which nothing was lost, and cases in which only entries that one peer alone had were lost.
     whole: u64,
     with_loss: u64,
 }
@@ -306,7 +308,7 @@ async fn one(seed: u64, home: &Home, tally: &RefCell<Tally>) {
     copy(&data, &kept);
     let what = harms.join(", ");
 
-    // By itself: what is shown and what is exported are the truth, as far as it is there.
+    // Ann alone: what she shows and exports is true, as far as it is there.
     let ann = open(&data, None, &what).await;
     let shown = history(&ann, name).await;
     let misplaced = truth.holds(&shown, &what);
@@ -316,7 +318,7 @@ async fn one(seed: u64, home: &Home, tally: &RefCell<Tally>) {
     assert!(found.iter().all(|hit| truth.contents.contains_key(&hit.entry.id)), "{what}");
     ann.stop().await;
 
-    // Among others: it all comes back, with nobody's help.
+    // With others: everything comes back without help.
     let bob = open(&bob_data, None, &what).await;
     let ann = open(&data, Some(&bob.ticket()), &what).await;
     let joined = async |node: &Node| {
@@ -341,7 +343,7 @@ async fn one(seed: u64, home: &Home, tally: &RefCell<Tally>) {
     let lost = truth.only_here.iter().any(|id| !held.contains(id));
     for (node, of_ann) in [(&ann, false), (&bob, true)] {
         let mut flagged = node.status().await.expect("status").flagged;
-        // Who alone had an entry, and lost it but not its place, announces what it cannot send.
+        // Ann may still announce an entry that only she had, but cannot send it if its content is lost.
         flagged.retain(|flagged| !(of_ann && lost && flagged.reason.contains("has not sent")));
         assert!(flagged.is_empty(), "{what}: damage was taken for malice: {flagged:?}");
     }
@@ -375,12 +377,12 @@ async fn one(seed: u64, home: &Home, tally: &RefCell<Tally>) {
     }
 }
 
-/// Every message in an export is one that was written; an export that cannot be had says so.
+/// Asserts that every message in an export was written, or that the export fails with a reason.
 async fn exported(ann: &Node, name: &GroupName, truth: &Truth, what: &str) {
     let name = name.clone();
     let changes = ann.read(move |reader| {
         let Some(no) = reader.group(&name)?.and_then(|group| group.no) else { return Ok(Vec::new()) };
-        // It holds the very changes of the log, or is none.
+        // An export either holds exactly the changes of the log, or fails.
         if let Err(error @ export::ExportError::Automerge(_)) =
             export::automerge(&reader.genesis(no)?, reader.changes(no))
         {

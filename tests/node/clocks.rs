@@ -1,4 +1,4 @@
-//! Whose clock runs far ahead is shown; what they write is kept.
+//! A peer whose clock runs far ahead is flagged; what it writes is kept.
 
 use peer::node::Draft;
 use peer_engine::time::Timestamp;
@@ -19,7 +19,7 @@ async fn an_author_whose_clock_is_far_ahead_is_flagged_and_nobody_else_is() {
     let future = Draft { at: Some(Timestamp::MAX), ..message("from the year 9999") };
     send(&bob, &rust, vec![future]).await;
     until(&ann, "ann has it", async |node| history(node, &rust).await.len() == 3).await;
-    // Ann answers, and is shown below it by no fault of hers.
+    // Ann's answer has to be shown below it, and she is not flagged for that.
     send(&ann, &rust, vec![message("what year is it there?")]).await;
     let flagged = ann.status().await.expect("status").flagged;
     assert_eq!(flagged.len(), 1, "{flagged:?}");

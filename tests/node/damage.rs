@@ -1,4 +1,4 @@
-//! One damaged row costs that row, not the peer.
+//! A damaged row loses that row, and the peer keeps running.
 
 use peer::node::Node;
 use peer_engine::id::ChangeHash;
@@ -27,7 +27,7 @@ async fn a_damaged_entry_is_served_to_nobody_and_the_peer_goes_on() {
     let ann = start(&first, "ann", None).await;
     let bob = start(&second, "bob", Some(&ann.ticket())).await;
     join(&bob, &rust).await;
-    // Ann's join, bob's join, and numbers 0 to 8.
+    // Ann's join, bob's join, and messages 0 to 8.
     until(&bob, "all that is intact below the damage", async |node| history(node, &rust).await.len() == 11)
         .await;
     send(&ann, &rust, vec![message("still here")]).await;
@@ -59,7 +59,7 @@ async fn damaged_entries_are_fetched_again_from_a_peer_that_has_them() {
     ann.stop().await;
 
     let database = rusqlite::Connection::open(first.path().join("data/peer.db")).expect("open the database");
-    // In the middle and at the head, in the text, the author's signature, and the hash by which it is found.
+    // In the middle and at the head of the log: the text, the author's signature, and the indexed hash.
     for (column, value, body) in [
         ("body", "'something else'", "number 9"),
         ("signature", "zeroblob(64)", "number 12"),
@@ -72,7 +72,7 @@ async fn damaged_entries_are_fetched_again_from_a_peer_that_has_them() {
         assert_eq!(damaged, 1, "{body}");
     }
     drop(database);
-    // Others build on the head that ann has lost.
+    // Bob's message follows the head that ann has lost.
     send(&bob, &rust, vec![message("on top of number 19")]).await;
 
     let ann = start(&first, "ann", Some(&bob.ticket())).await;
@@ -83,7 +83,7 @@ async fn damaged_entries_are_fetched_again_from_a_peer_that_has_them() {
         |entries: Vec<peer::store::Entry>| entries.into_iter().map(|entry| entry.id).collect::<Vec<_>>();
     assert_eq!(ids(history(&ann, &rust).await), ids(history(&bob, &rust).await));
 
-    // Ann alone can give all of it to others again, and goes on writing on top.
+    // Ann alone can serve everything again, and continues to write on top of it.
     bob.stop().await;
     send(&ann, &rust, vec![message("after the repair")]).await;
     let cid = start(&third, "cid", Some(&ann.ticket())).await;

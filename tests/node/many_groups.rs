@@ -1,11 +1,11 @@
-//! A peer that is behind in many groups catches up over one link: it is slow, not wedged.
+//! A peer that is behind in many groups catches up over one link, which is slow, but not stalled.
 
 use peer_engine::id::GroupName;
 
 use crate::support::{group, history, join, message, send, start, until};
 
 const GROUPS: usize = 20;
-/// In every group, of 2,000 bytes each: far more in all than may wait for one link.
+/// Messages in every group, of 2,000 bytes each: far more in total than the queue of one link holds.
 const MESSAGES: usize = 250;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +32,7 @@ async fn a_peer_behind_in_many_groups_catches_up_over_one_link() {
     for name in &names {
         until(&bob, "the group is level", async |node| history(node, name).await.len() == MESSAGES + 2).await;
     }
-    // A link that was cut would have begun to count anew. On its way noise of 64 letters takes three quarters.
+    // A new link would have begun to count anew. Noise of 64 letters compresses to three quarters.
     let status = bob.status().await.expect("status");
     let link = status.links.iter().find(|link| link.peer == ann.peer()).expect("a link to ann");
     assert!(
@@ -44,7 +44,7 @@ async fn a_peer_behind_in_many_groups_catches_up_over_one_link() {
     bob.stop().await;
 }
 
-/// Text that does not get much smaller when it is compressed.
+/// Text that compresses badly.
 fn noise(state: &mut u64) -> String {
     const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .";
     let letter = |_| {

@@ -1,4 +1,4 @@
-//! One ticket of any peer is enough to end up linked with all.
+//! With one ticket of any peer, a newcomer gets linked with all peers.
 
 use peer::node::Node;
 use peer_engine::id::PeerId;
@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::support::{group, history, join, message, send, start, until};
 
-/// The peers at the other end of all links, in order: who is linked twice stands there twice.
+/// The peers at the other ends of all links, sorted: a peer with two links occurs twice.
 async fn linked(node: &Node) -> Vec<PeerId> {
     let status = node.status().await.expect("status");
     let mut peers: Vec<PeerId> = status.links.iter().map(|link| link.peer).collect();
@@ -28,7 +28,7 @@ async fn five_peers_from_any_ticket_end_in_a_full_mesh_and_agree() {
     let dirs: Vec<TempDir> = (0..6).map(|_| tempfile::tempdir().expect("a directory")).collect();
     let mut nodes = vec![start(&dirs[0], "peer0", None).await];
     for index in 1..5 {
-        // The ticket of the newest: not always that of the first.
+        // A ticket of a recent member, not always of the first.
         let ticket = nodes[index / 2].ticket();
         nodes.push(start(&dirs[index], &format!("peer{index}"), Some(&ticket)).await);
     }
@@ -54,7 +54,7 @@ async fn five_peers_from_any_ticket_end_in_a_full_mesh_and_agree() {
         assert_eq!(ids, first);
     }
 
-    // The first one leaves for good; a newcomer still gets in through another and finds everybody.
+    // The first peer leaves for good; a newcomer still joins through another one and finds all peers.
     let ticket = nodes[3].ticket();
     nodes.remove(0).stop().await;
     nodes.push(start(&dirs[5], "late", Some(&ticket)).await);

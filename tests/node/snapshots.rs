@@ -1,4 +1,4 @@
-//! A group that has grown is saved as an Automerge document, beside the log and by itself.
+//! A group that has grown is saved as an Automerge document, next to the log and without a command.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ async fn say(node: &Node, group: &GroupName, numbers: std::ops::Range<u32>) {
     send(node, group, messages).await;
 }
 
-/// Whether the document is what the whole history is.
+/// Asserts that the document holds the same entries as the whole history.
 async fn assert_agrees(node: &Node, group: &GroupName, snapshot: &Snapshot) {
     let document = Automerge::load(&snapshot.bytes).expect("an Automerge document");
     let history = history(node, group).await;
@@ -59,7 +59,7 @@ async fn a_group_that_has_grown_is_saved_and_again_when_it_has_doubled() {
     assert_agrees(&node, &large, &first).await;
     assert_eq!(snapshot(&node, &small).await, None, "too small");
 
-    // It is on disk.
+    // The snapshot is still there after a restart.
     node.stop().await;
     let node = start(&dir, "ann", None).await;
     assert_eq!(snapshot(&node, &large).await.as_ref(), Some(&first));

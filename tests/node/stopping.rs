@@ -1,4 +1,4 @@
-//! A peer that stops leaves its database in order, whoever reads it at that moment.
+//! A peer that stops closes its database cleanly, even while it is read.
 
 use peer::store::Reader;
 use tempfile::TempDir;

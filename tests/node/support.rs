@@ -8,7 +8,7 @@ use peer_engine::id::{ChangeHash, GroupName};
 use peer_engine::wire::Ticket;
 use tempfile::TempDir;
 
-/// Long enough for a slow machine; reached only by a failure.
+/// Long enough for a slow machine; only a failing test waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn group(name: &str) -> GroupName {
@@ -31,7 +31,7 @@ pub fn message(body: impl Into<String>) -> Draft {
     Draft { body: body.into(), ..Draft::default() }
 }
 
-/// Waits until `done` holds, looking again whenever something changed at `node`.
+/// Waits until `done` holds: checks it again whenever something changed at `node`.
 pub async fn until<F: AsyncFn(&Node) -> bool>(node: &Node, what: &str, done: F) {
     let mut changed = node.watch();
     let waited = tokio::time::timeout(PATIENCE, async {
@@ -48,7 +48,7 @@ pub async fn until<F: AsyncFn(&Node) -> bool>(node: &Node, what: &str, done: F) 
     }
 }
 
-/// What a node knows of a group that it knows.
+/// The summary of a group that the node knows.
 pub async fn summary(node: &Node, name: &GroupName) -> GroupSummary {
     node.group(&name.clone().into()).await.expect("a known group")
 }

@@ -1,8 +1,8 @@
 //! A real chat: three peers each import a part of it while the mesh runs, and one of them is cut off midway.
 //!
-//! The conversation in `fixtures/chat` always runs. To run the same with a larger one, name a file of JSON lines
-//! with `at`, `author` and `body`, of which the first 21,000 are taken:
-//! `PEER_CORPUS=chat.jsonl cargo test --test process corpus -- --nocapture`.
+//! The conversation in `fixtures/chat` always runs. To run the test with a larger one, name a file of JSON
+//! lines with `at`, `author` and `body`; its first 21,000 lines are used: `PEER_CORPUS=chat.jsonl cargo test
+//! --test process corpus -- --nocapture`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::process::Stdio;
@@ -15,7 +15,7 @@ use crate::support::{GROUP, Member, common, converged, full_mesh, id, until};
 
 const NAMES: [&str; 3] = ["harbour", "workshop", "ferry"];
 const CORPUS_MESSAGES: usize = 21_000;
-/// Words are looked for that few messages have, so that all of them come back.
+/// Only words in fewer messages than this are searched for, so that all hits are returned.
 const COMMON_WORD: usize = 50;
 
 #[test]
@@ -52,7 +52,7 @@ fn a_corpus_of_real_messages_ends_up_alike_everywhere() {
     chat(parts);
 }
 
-/// Three peers that imported `parts`, and agree.
+/// Three peers that have imported `parts`, and show the same history.
 fn chat(parts: [Vec<String>; 3]) -> [Member; 3] {
     let began = Instant::now();
     let anna = Member::in_group(NAMES[0], None);
@@ -64,7 +64,7 @@ fn chat(parts: [Vec<String>; 3]) -> [Member; 3] {
     let all = members.each_ref();
     full_mesh(&all);
 
-    // Each a third together, then the wire to one is cut amid the next, and the last third is apart.
+    // All import the first third; the wire to one is cut during the second; the last third is imported apart.
     let started = Instant::now();
     import(&all, &parts, 0, || ());
     import(&all, &parts, 1, || all.iter().for_each(|member| member.proxy.cut()));
@@ -92,7 +92,7 @@ fn chat(parts: [Vec<String>; 3]) -> [Member; 3] {
     members
 }
 
-/// Every member imports a third of its part, all at once; `amid` happens as soon as all are at it.
+/// Every member imports a third of its part, all at the same time; `amid` runs once all have begun.
 fn import(members: &[&Member; 3], parts: &[Vec<String>; 3], third: usize, amid: impl FnOnce()) {
     let mut imports = Vec::new();
     for (member, part) in members.iter().zip(parts) {
@@ -108,7 +108,8 @@ fn import(members: &[&Member; 3], parts: &[Vec<String>; 3], third: usize, amid: 
     }
 }
 
-/// Complete, each in the order in which it was imported, with its own time, and marked as relayed.
+/// Asserts that the history is complete: each author's messages in the order of import, with their times, and
+/// marked as relayed.
 fn as_it_was_said(members: &[&Member; 3], parts: &[Vec<String>; 3], rows: &[Value]) {
     for (member, part) in members.iter().zip(parts) {
         let said = rows.iter().filter(|row| row["kind"] == "message" && row["author"] == member.key());
@@ -121,11 +122,11 @@ fn as_it_was_said(members: &[&Member; 3], parts: &[Vec<String>; 3], rows: &[Valu
 
 fn three(row: &Value, author: &str) -> [String; 3] {
     let text = |field: &str| row[field].as_str().unwrap().to_owned();
-    // Imported times are written to the second.
+    // Imported times have whole seconds.
     [text("at").replace(".000Z", "Z"), text(author), text("body")]
 }
 
-/// Every peer finds, by a word of theirs, messages from all over the history.
+/// Asserts that every peer finds messages from all parts of the history by a word in them.
 fn found_by_search(members: &[&Member; 3], rows: &[Value]) {
     let mut having: BTreeMap<&str, HashSet<String>> = BTreeMap::new();
     let mut words_of: HashMap<String, &str> = HashMap::new();
@@ -156,7 +157,7 @@ fn exported_alike(members: &[&Member; 3], rows: &[Value]) {
         let document = Automerge::load(&std::fs::read(path).unwrap()).unwrap();
         let (_, list) = document.get(ROOT, "messages").unwrap().unwrap();
         assert_eq!(document.length(&list), rows.len());
-        // Newest first; here all that somebody said, in the reverse of its order.
+        // The list begins with the newest entry, so it is read backwards.
         let mut bodies: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for index in (0..rows.len()).rev() {
             let (_, entry) = document.get(&list, index).unwrap().unwrap();
@@ -175,7 +176,7 @@ fn exported_alike(members: &[&Member; 3], rows: &[Value]) {
             expected.entry(text("from")).or_default().push(text("body"));
             relays.entry(text("from")).or_default().insert(row["author"].as_str().unwrap());
         }
-        // Of what several relayed at the same time the two orders may differ; both are causal.
+        // If several peers relayed one person at the same time, the two orders may differ; both are causal.
         for (from, _) in relays.iter().filter(|(_, relays)| relays.len() > 1) {
             bodies.get_mut(from).unwrap().sort();
             expected.get_mut(from).unwrap().sort();

@@ -1,5 +1,5 @@
-//! `kill -9` at any moment: what was acknowledged is there afterwards, the database opens, and the peer merges
-//! back in by itself.
+//! `kill -9` at any moment: afterwards everything acknowledged is there, the database opens, and the peer
+//! merges again without help.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Dice, GROUP, Member, converged, id, said};
 
-/// `PEER_KILLS=300` for more.
+/// Set `PEER_KILLS=300` for more.
 const KILLS: u64 = 42;
-/// In one round.
+/// The number of kills in one round.
 const KILLS_A_ROUND: u64 = 7;
 
-/// `peer send` with more lines than it will get through, and the ids that it has printed.
+/// A `peer send` with more lines than it can send before the kill, and the ids that it has printed.
 struct Sending {
     process: Child,
     acknowledged: Arc<Mutex<Vec<String>>>,
@@ -34,7 +34,7 @@ impl Sending {
             .unwrap();
         let (mut stdin, stdout) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
         let feeding = thread::spawn(move || {
-            // In pieces, so that there are many commits; until the process ends.
+            // Writes in pieces, so that there are many commits, until the process ends.
             for number in 0.. {
                 let lines: String = (0..7).map(|line| format!("{label} {number}.{line}\n")).collect();
                 if stdin.write_all(lines.as_bytes()).is_err() {
@@ -55,7 +55,7 @@ impl Sending {
         Self { process, acknowledged, threads: [feeding, reading] }
     }
 
-    /// Waits until something has been acknowledged.
+    /// Waits until at least one message has been acknowledged.
     fn under_way(&self) {
         crate::support::until("the first acknowledgement", || !self.acknowledged.lock().unwrap().is_empty());
     }
@@ -73,14 +73,14 @@ impl Sending {
     }
 }
 
-/// All that was ever acknowledged, on either side.
+/// Everything that was ever acknowledged, on either side.
 struct Promises {
     ids: HashSet<String>,
     kills: u64,
 }
 
 impl Promises {
-    /// The database opens, and holds what it has to.
+    /// Asserts that the database opens and holds everything acknowledged.
     fn hold(&mut self, member: &Member, what: &str) {
         self.kills += 1;
         let history: HashSet<String> = member.history().iter().map(id).collect();
@@ -102,7 +102,7 @@ fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
     let mut promises = Promises { ids: HashSet::new(), kills: 0 };
     let kills = std::env::var("PEER_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     for round in 0..kills.div_ceil(KILLS_A_ROUND) {
-        // The server, while it is sent to.
+        // Kills the server while a command sends to it.
         let sending = Sending::start(&anna, format!("a{round}"));
         sending.under_way();
         wait(&mut dice, 150);
@@ -110,7 +110,7 @@ fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
         promises.ids.extend(sending.end());
         promises.hold(&anna, "sending");
 
-        // The command itself, with no server there.
+        // Kills the command itself, without a server.
         let mut sending = Sending::start(&anna, format!("b{round}"));
         sending.under_way();
         wait(&mut dice, 150);
@@ -118,13 +118,13 @@ fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
         promises.ids.extend(sending.end());
         promises.hold(&anna, "sending offline");
 
-        // The server, while it starts and dials.
+        // Kills the server while it starts and dials.
         anna.start();
         wait(&mut dice, 30);
         anna.kill();
         promises.hold(&anna, "a start");
 
-        // The server, while another peer brings it a lot.
+        // Kills the server while another peer sends it many entries.
         let lines: Vec<String> = (0..300).map(|number| format!("c{round} {number}")).collect();
         let of_ben = ben.send_lines(&lines);
         anna.start();
@@ -132,7 +132,7 @@ fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
         anna.kill();
         promises.hold(&anna, "receiving");
 
-        // The server, while another peer takes a lot from it.
+        // Kills the server while it sends many entries to another peer.
         anna.start();
         let sending = Sending::start(&ben, format!("d{round}"));
         sending.under_way();
@@ -145,7 +145,7 @@ fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
         sending.kill();
         more.extend(sending.end());
 
-        // The server, while it imports.
+        // Kills the server while it imports.
         let messages = |number: u64| json!({"at": "2004-12-25T09:14:00Z", "author": "x", "body": format!("e{round} {number}")});
         let file = anna.file(
             "in.jsonl",
@@ -161,13 +161,13 @@ fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
         assert_eq!(said(&anna.history(), &format!("e{round} ")), whole, "an import has holes");
         promises.hold(&anna, "an import");
 
-        // The server, while it saves the group as a document, for which the import was large enough.
+        // Kills the server while it saves the group as a document, for which the import was large enough.
         anna.start();
         wait(&mut dice, 250);
         anna.kill();
         promises.hold(&anna, "a snapshot");
 
-        // Nobody has to do anything for both to agree again.
+        // Both agree again without any command.
         anna.start();
         let rows = converged(&[&anna, &ben]);
         promises.ids.extend(of_ben.into_iter().chain(more));

@@ -1,7 +1,7 @@
-//! A disk that fails or is full at the n-th write or flush, whichever it is: nothing is acknowledged that is not there
-//! afterwards, the reason is one line, and the peer goes on or ends cleanly.
+//! Lets the n-th write or flush fail, for any n, as a failing or full disk does. Everything that was
+//! acknowledged is there afterwards, the error is one line, and the peer continues or ends cleanly.
 //!
-//! strace(1) makes the system calls fail. `PEER_FAILING_DISK=all` takes each of them in turn instead of a few.
+//! strace(1) injects the failures. `PEER_FAILING_DISK=all` takes each system call in turn instead of a few.
 
 use std::collections::HashSet;
 use std::process::{Command, Stdio};
@@ -11,12 +11,12 @@ use serde_json::Value;
 use crate::peer::{Done, Peer, Running};
 use crate::support::{GROUP, Member, converged, id, until};
 
-/// What SQLite writes and flushes with. Nothing else in the program writes so.
+/// The system calls with which SQLite writes and flushes. Nothing else in the program writes with them.
 const FAILURES: [(&str, &str); 3] = [("pwrite64", "EIO"), ("pwrite64", "ENOSPC"), ("fsync,fdatasync", "EIO")];
 
-/// Of each scenario and failure, so many points are tried unless all are.
+/// How many points are tried for each scenario and failure, unless all are.
 const POINTS: usize = 3;
-/// Imports that one peer keeps before another takes its place.
+/// How many imports one peer takes before a new peer replaces it.
 const IMPORTS_MAX: usize = 3;
 
 fn has_strace() -> bool {
@@ -30,7 +30,7 @@ fn has_strace() -> bool {
     works
 }
 
-/// The same command, with its calls counted or made to fail.
+/// The command under strace, with its calls counted or made to fail.
 fn traced(peer: &Peer, options: &[&str], args: &[&str]) -> Command {
     let plain = peer.command(args);
     let mut command = Command::new("strace");
@@ -44,7 +44,7 @@ fn traced(peer: &Peer, options: &[&str], args: &[&str]) -> Command {
     command
 }
 
-/// How many such calls the command makes when all is well.
+/// How many such calls the command makes without a failure.
 fn count(peer: &Peer, calls: &str, args: &[&str], input: &str) -> usize {
     let trace = peer.data.with_file_name("trace");
     let options = ["-o", trace.to_str().unwrap(), "-e", &format!("trace={calls}")];
@@ -57,7 +57,7 @@ fn points(count: usize) -> Vec<usize> {
     assert!(count > 0, "nothing was written");
     match std::env::var("PEER_FAILING_DISK").as_deref() {
         Ok("all") => (1..=count).collect(),
-        // The first, the last, and some between.
+        // The first, the last, and some in between.
         _ => {
             let mut points: Vec<usize> =
                 (0..POINTS).map(|point| 1 + point * (count - 1) / (POINTS - 1)).collect();
@@ -82,7 +82,7 @@ fn acknowledged(done: &Done) -> HashSet<String> {
     rows.filter(|row| row["id"].is_string()).map(|row| id(&row)).collect()
 }
 
-/// What was acknowledged is there, and the file is sound.
+/// Asserts that everything acknowledged is there, and that the database is sound.
 #[track_caller]
 fn kept(peer: &Peer, ids: &HashSet<String>, what: &str) {
     let rows = peer.json(&["history", GROUP, "--all"]);
@@ -98,7 +98,7 @@ pub fn sound(peer: &Peer, what: &str) {
     assert_eq!(verdict, "ok", "{what}");
 }
 
-/// Why, in one line; before it, where the disk goes on failing, that nothing more can be done.
+/// Asserts that the error is one line. If the disk keeps failing, one line before it may say that too.
 #[track_caller]
 fn one_clear_line(done: &Done, what: &str) {
     let mut said = done.err.lines().collect::<Vec<_>>();
@@ -131,7 +131,7 @@ fn sends_and_imports_keep_what_they_acknowledge() {
     );
 }
 
-/// How many were tried, and how many commands were refused.
+/// Returns how many failures were tried, and how many commands were refused.
 fn fail_sends_and_imports(calls: &str, error: &str, lines: &str, import: &str) -> (usize, i32) {
     let begin = || {
         let peer = Peer::created("anna");
@@ -143,9 +143,9 @@ fn fail_sends_and_imports(calls: &str, error: &str, lines: &str, import: &str) -
     for command in ["send", "import"] {
         let counted = args(command, &file);
         for point in points(count(&peer, calls, &counted, lines)) {
-            // Once, and from then on.
+            // The call fails once, or from then on.
             for when in [format!("{point}"), format!("{point}+")] {
-                // All that was kept is read each time.
+                // Every check reads everything, so the history must stay short.
                 if imported > IMPORTS_MAX {
                     (peer, file, imported) = begin();
                 }
@@ -195,7 +195,7 @@ fn a_first_start_that_fails_is_done_by_the_next() {
     eprintln!("{tried} failures of a first start, each made good by the next");
 }
 
-/// A damaged database stays as it is until the one that is made of it is whole and on the disk.
+/// A damaged database stays unchanged until its replacement is complete and on the disk.
 #[test]
 fn a_salvage_that_fails_is_done_by_the_next_start() {
     if !has_strace() {
@@ -206,7 +206,7 @@ fn a_salvage_that_fails_is_done_by_the_next_start() {
     let ids = acknowledged(&peer.feed(&["send", GROUP, "--json"], lines.join("\n").as_bytes()));
     let file = |name: &str| peer.data.join(name);
     let mut damaged = std::fs::read(file("peer.db")).unwrap();
-    // What the tables are is forgotten; what is in them is not.
+    // Destroys the schema, but not the contents of the tables.
     damaged[100..4096].fill(0xA5);
     let damage = || {
         for name in ["peer.db-wal", "peer.db.damaged-1", "peer.db.damaged-1-wal"] {
@@ -241,7 +241,7 @@ fn a_salvage_that_fails_is_done_by_the_next_start() {
     eprintln!("{tried} failures of a salvage, {refused} of them refused: all was there afterwards");
 }
 
-/// What the disk does not give any more is found out, and all else is carried over.
+/// Pages that the disk cannot read any more are detected, and everything else is carried over.
 #[test]
 fn a_page_that_cannot_be_read_is_made_good() {
     if !has_strace() {
@@ -253,7 +253,7 @@ fn a_page_that_cannot_be_read_is_made_good() {
     let args = ["history", GROUP, "--all", "--json"];
     let database = peer.data.join("peer.db");
     let mut salvaged = 0;
-    // Of each thread the n-th.
+    // The n-th call of each thread fails.
     for point in [1, 2, 4, 8, 16, 32] {
         let what = format!("the read {point} of the database fails with EIO");
         let inject = inject("pread64", "EIO", &point.to_string());
@@ -267,7 +267,7 @@ fn a_page_that_cannot_be_read_is_made_good() {
     assert!(salvaged > 0);
 }
 
-/// A peer that runs on: others write to it, it writes, saves documents, and moves its log into the database.
+/// The disk fails under a peer that receives, sends, saves documents, and checkpoints its log.
 #[test]
 fn a_server_goes_on_after_a_failure() {
     if !has_strace() {
@@ -286,7 +286,7 @@ fn a_server_goes_on_after_a_failure() {
             let options = inject(calls, error, &when);
             let options: Vec<&str> = options.iter().map(String::as_str).collect();
             let args = ["serve", "--json", "--listen", "127.0.0.1:0", "--name", "ben"];
-            // strace steps aside: signals are the peer's, and so is the exit code.
+            // With -D strace detaches itself, so that signals go to the peer and the exit code is the peer's.
             let options = [&["-D"], &options[..]].concat();
             let mut server = Running::spawn(traced(&ben, &options, &args));
             let ready = server.line();
@@ -299,7 +299,7 @@ fn a_server_goes_on_after_a_failure() {
             }
             let lines: Vec<String> = (0..40).map(|number| format!("{what} {number}")).collect();
             ids.extend(anna.send_lines(&lines));
-            // Until one is taken: what is refused is not there, what is acknowledged is.
+            // Sends until a send succeeds: a refused send writes nothing, an acknowledged one is kept.
             until(&what, || {
                 let done = ben.feed(&["send", GROUP, "--json"], lines.join("\n").as_bytes());
                 ids.extend(acknowledged(&done));
@@ -310,8 +310,8 @@ fn a_server_goes_on_after_a_failure() {
             server.signal("TERM");
             let (code, err) = server.end();
             assert!(code == 0 || (code == 1 && err.contains("disk")), "{what}: {code} {err}");
-            // The last commit may have failed half-way: the next start takes what is left of it for damage, and makes the
-            // database anew, with all that was acknowledged.
+            // The last commit may have failed half-way: then the next start takes the rest of it for damage,
+            // and salvages the database with everything that was acknowledged.
             let next = ben.run(&["history", GROUP, "--json"]);
             let salvaged = next.err.lines().all(|line| line.contains("kept as peer.db.damaged-"));
             assert!(next.code == 0 && salvaged, "{what}: {} {}", next.code, next.err);

@@ -1,7 +1,7 @@
-//! A mesh across separate hosts, each with a network of its own, on one switch: cables are pulled and put back by the
-//! kernel, not by a program that plays the network.
+//! A mesh across separate hosts, each with its own network, on one switch. The kernel disconnects and
+//! reconnects the cables; no program simulates the network.
 //!
-//! Hosts are network namespaces (ip(8) of iproute2, and the right to make them).
+//! Hosts are network namespaces (they need ip(8) of iproute2, and the right to create namespaces).
 
 use std::process::{Command, Stdio};
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::peer::{Done, Running, done};
 use crate::support::{Dice, GROUP, common, said, until};
 
-/// Namespaces with one cable each to a switch, which is a namespace too: nothing else on this machine is touched.
+/// Namespaces with one cable each to a switch, also a namespace; the machine's own network is not touched.
 struct Lab {
     name: String,
     hosts: Vec<Host>,
@@ -83,14 +83,14 @@ impl Lab {
         must(&["-n", &self.switch(), "link", "set", &port(host), "up"]);
     }
 
-    /// What leaves this host is delayed and lost, as tc(8) has it. False where the kernel cannot.
+    /// Delays or drops what leaves this host, with the arguments of tc(8). False if the kernel cannot.
     fn disturb(&self, host: usize, how: &[&str]) -> bool {
         let root =
             ["netns", "exec", &self.hosts[host].namespace, "tc", "qdisc", "replace", "dev", "cable", "root"];
         ip(&[&root, how].concat())
     }
 
-    /// These two do not reach each other, whoever else reaches both.
+    /// Stops (or allows again) traffic between these two hosts, while both still reach all others.
     fn part(&self, hosts: [usize; 2], parted: bool) -> bool {
         let state = if parted { "on" } else { "off" };
         let isolate = |host: usize| {
@@ -100,7 +100,7 @@ impl Lab {
         hosts.into_iter().all(isolate)
     }
 
-    /// Waits until all show the same, and gives it.
+    /// Waits until all show the same rows, and returns them.
     fn converged(&self, what: &str, at_least: usize) -> Vec<Value> {
         let mut rows = Vec::new();
         until(what, || {
@@ -170,7 +170,7 @@ fn hosts_that_are_cut_apart_by_the_kernel_agree_again() {
     let Some(mut lab) = Lab::new(3) else { return };
     let ticket = lab.hosts[0].serve("anna", None);
     lab.hosts[0].run(&["groups", "create", GROUP]).ok();
-    // The third through the second: it learns of the first by itself.
+    // The third joins through the second, and learns of the first by itself.
     let ticket = lab.hosts[1].serve("ben", Some(&ticket));
     lab.hosts[2].serve("cid", Some(&ticket));
     for host in &lab.hosts[1..] {
@@ -181,7 +181,7 @@ fn hosts_that_are_cut_apart_by_the_kernel_agree_again() {
         until("a full mesh", || host.links() == 2);
     }
 
-    // One cable is pulled: both sides go on.
+    // One cable is disconnected: both sides continue.
     lab.pull(2);
     for number in 0..3 {
         lab.hosts[number].send(&format!("apart {number}"), 40);
@@ -192,7 +192,7 @@ fn hosts_that_are_cut_apart_by_the_kernel_agree_again() {
     let rows = lab.converged("the cut is healed", 120);
     assert_eq!(said(&rows, "apart ").len(), 120);
 
-    // Two do not see each other; the third carries it.
+    // Two hosts do not reach each other; the third relays between them.
     if lab.part([0, 2], true) {
         lab.hosts[0].send("around 0", 20);
         lab.hosts[2].send("around 2", 20);
@@ -203,14 +203,14 @@ fn hosts_that_are_cut_apart_by_the_kernel_agree_again() {
         eprintln!("SKIPPED: two hosts apart that a third reaches need bridge(8)");
     }
 
-    // One that hears and is not heard.
+    // One host receives, but nothing that it sends arrives.
     if lab.disturb(1, &["netem", "loss", "100%"]) {
         for number in 0..3 {
             lab.hosts[number].send(&format!("mute {number}"), 20);
         }
         until("the other two go on", || said(&lab.hosts[0].history(), "mute 2").len() == 20);
         assert!(said(&lab.hosts[0].history(), "mute 1").is_empty(), "it is heard");
-        // Slow and lossy from now on, all of them.
+        // From now on all hosts are slow and lose packets.
         for host in 0..3 {
             assert!(lab.disturb(host, &["netem", "delay", "40ms", "10ms", "loss", "3%"]));
         }

@@ -1,4 +1,4 @@
-//! What holds for real processes on real sockets and files: meshes, partitions, crashes, and what they cost.
+//! Tests with real processes on real sockets and files: meshes, partitions, crashes, and their cost.
 
 mod chat;
 mod durability;

@@ -1,4 +1,4 @@
-//! One ticket of any peer leads into the full mesh, which needs none of its peers in particular.
+//! One ticket of any peer leads into the full mesh, which does not depend on any particular peer.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::support::{GROUP, Member, PATIENCE, converged, full_mesh, said};
 fn any_peer_lets_newcomers_in_and_any_peer_may_leave() {
     let mut members = vec![Member::in_group("peer0", None)];
     for index in 1..5 {
-        // Of another one each time.
+        // A ticket of another member each time.
         let ticket = members[index * 2 / 3].ticket();
         members.push(Member::in_group(&format!("peer{index}"), Some(&ticket)));
     }
@@ -22,7 +22,7 @@ fn any_peer_lets_newcomers_in_and_any_peer_may_leave() {
     let rows = converged(&mesh);
     assert_eq!(said(&rows, "from "), ["from 0", "from 1", "from 2", "from 3", "from 4"]);
 
-    // The first one leaves for good, another dies.
+    // The first member leaves for good, and another is killed.
     members.remove(0).stop();
     members.remove(1).kill();
     let rest: Vec<&Member> = members.iter().collect();
@@ -45,7 +45,7 @@ fn peers_that_restart_find_each_other_again_without_a_ticket() {
     anna.stop();
     ben.kill();
     cleo.stop();
-    // Each comes back at another port behind its address.
+    // Each comes back at another port behind its proxy's address.
     cleo.start();
     anna.start();
     ben.start();
@@ -61,7 +61,7 @@ fn peers_that_start_at_the_same_moment_keep_one_link_each() {
     let mut members: Vec<Member> =
         at_once(1..5, |index| Member::started(&format!("peer{index}"), Some(&ticket)));
     members.push(first);
-    // All of them know all, so each two dial each other.
+    // All of them know all others, so each pair dials each other at the same time.
     for _ in 0..4 {
         let mesh: Vec<&Member> = members.iter().collect();
         full_mesh(&mesh);
@@ -83,7 +83,7 @@ fn at_once<T: Send>(items: impl IntoIterator<Item = T>, act: impl Fn(T) -> Membe
     })
 }
 
-/// No link comes or goes for so long, after those that were still being made.
+/// Asserts that no link comes or goes for this time, once links in progress are done.
 #[track_caller]
 fn stays(mesh: &[&Member], how_long: Duration) {
     let links = |member: &Member| {
@@ -110,12 +110,12 @@ fn a_link_that_falls_silent_is_dropped_and_made_again() {
     let ben = Member::in_group("ben", Some(&anna.ticket()));
     full_mesh(&[&anna, &ben]);
     let silence = [anna.proxy.freeze(), ben.proxy.freeze()];
-    // Neither side is told; both write on.
+    // Neither side gets an error; both continue to write.
     for member in [&anna, &ben] {
         let sent = member.json(&["send", GROUP, "into the silence"]);
         assert_eq!(sent[0]["stored_on"], 1);
     }
-    // Until each takes the other for lost, and finds a new way to it.
+    // Waits until each side takes the link for lost and makes a new one.
     let rows = converged(&[&anna, &ben]);
     assert_eq!(said(&rows, ""), ["into the silence", "into the silence"]);
     drop(silence);

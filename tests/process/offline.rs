@@ -1,4 +1,4 @@
-//! Sending needs nobody else, not even a running peer.
+//! Sending needs no other peer, and no running process.
 
 use crate::support::{GROUP, Member, converged, said};
 
@@ -14,7 +14,7 @@ fn what_was_written_while_nothing_ran_merges_after_the_start() {
     for (member, name) in [(&anna, "anna"), (&ben, "ben")] {
         let lines: Vec<String> = (0..120).map(|number| format!("{name} {number}")).collect();
         assert_eq!(member.send_lines(&lines).len(), 120);
-        // Each command is a process of its own, and still the same author.
+        // Each command is a separate process, but the same author.
         for number in 120..125 {
             let sent = member.json(&["send", GROUP, &format!("{name} {number}")]);
             assert_eq!(sent[0]["stored_on"], 1);

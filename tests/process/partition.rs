@@ -1,4 +1,4 @@
-//! A mesh that is cut in two, where both sides write on, becomes one again by itself.
+//! A mesh is cut in two, both sides continue to write, and it merges again without help.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,7 +26,7 @@ fn two_sides_that_wrote_apart_show_one_history() {
     all.iter().for_each(|member| member.proxy.cut());
     until("cleo is alone", || cleo.links().is_empty() && anna.links().len() == 1 && ben.links().len() == 1);
 
-    // Anna and Ben answer each other: what one writes comes after what it has from the other.
+    // Anna and Ben answer each other: each message follows those that its author had from the other.
     let mut ids = Vec::new();
     let mut dialogue = Vec::new();
     for round in 0..ROUNDS {
@@ -50,21 +50,21 @@ fn two_sides_that_wrote_apart_show_one_history() {
     full_mesh(&all);
     let rows = converged(&all);
 
-    // Complete, and once each.
+    // All entries are there, each once.
     let places: HashMap<String, usize> =
         rows.iter().enumerate().map(|(place, row)| (id(row), place)).collect();
     assert_eq!(places.len(), rows.len());
     assert!(ids.iter().all(|id| places.contains_key(id)), "something acknowledged is missing");
     assert_eq!(said(&rows, "here").len() + said(&rows, "there").len(), ids.len());
 
-    // Causal: whoever wrote had seen all that was shown above.
+    // Causal order: an author had seen everything that is shown above.
     assert_eq!(said(&rows, "here"), dialogue);
     for before in &apart {
         let shown: Vec<usize> = before.iter().map(|row| places[&id(row)]).collect();
         assert!(shown.is_sorted(), "what was shown has changed its order");
     }
 
-    // The sides took turns, so their rounds lie between each other; and many messages share a millisecond.
+    // The sides took turns, so their rounds alternate; and many messages share a millisecond.
     let first = |prefix: &str| rows.iter().position(|row| body(row).starts_with(prefix)).unwrap();
     assert!(first("here 0") < first("there 0") && first("there 0") < first("here 1"));
     let mut moments: BTreeMap<&str, usize> = BTreeMap::new();
@@ -74,7 +74,7 @@ fn two_sides_that_wrote_apart_show_one_history() {
     let fullest = moments.values().max().unwrap();
     assert!(*fullest >= 100, "at most {fullest} messages share a millisecond");
 
-    // Late is what came in above something that was there before.
+    // An entry is late if it arrived above an entry that was there before.
     for (member, before) in all.iter().zip(&apart) {
         let after = member.history();
         let newest = before.iter().map(|row| places[&id(row)]).max().unwrap();
@@ -88,7 +88,7 @@ fn two_sides_that_wrote_apart_show_one_history() {
     }
     eprintln!("{} rows, up to {fullest} in one millisecond", rows.len());
 
-    // And it goes on.
+    // The merged mesh continues to work.
     for member in all {
         member.sends_to_all("after the heal", 3);
     }
@@ -107,7 +107,7 @@ fn every_cut_heals_however_often_it_comes() {
                 member.proxy.cut();
             }
         };
-        // Each time at another point of what is going on.
+        // Cuts the wire at another point of the traffic each time.
         if round % 2 == 0 {
             cut();
         }

@@ -1,4 +1,4 @@
-//! A wire between peers that can be cut: each peer advertises a proxy in front of it.
+//! A connection between peers that can be cut: each peer advertises a proxy in front of it.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
-/// Passes connections on to one peer. The listening thread ends with the test's process.
+/// Forwards connections to one peer. The listening thread ends with the test's process.
 pub struct Proxy {
     pub address: SocketAddr,
     state: Arc<Mutex<State>>,
@@ -21,7 +21,7 @@ struct State {
 }
 
 struct Connection {
-    /// Stays up in a cut.
+    /// Whether it stays up during a cut.
     inside: bool,
     frozen: Arc<Mutex<()>>,
     client: TcpStream,
@@ -46,12 +46,12 @@ impl Proxy {
         self.state().target = Some(target);
     }
 
-    /// What is connected now stays connected when the wire is cut.
+    /// Connections that are open now stay open during a cut.
     pub fn keep_present(&self) {
         self.state().connections.iter_mut().for_each(|connection| connection.inside = true);
     }
 
-    /// Ends connections, and refuses new ones.
+    /// Closes connections, and refuses new ones.
     pub fn cut(&self) {
         let mut state = self.state();
         state.cut = true;
@@ -62,12 +62,12 @@ impl Proxy {
         self.state().cut = false;
     }
 
-    /// Both ways through, since the beginning.
+    /// The bytes in both directions since the beginning.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::SeqCst)
     }
 
-    /// Lets nothing through on the connections that are up, and does not end them, until the guards go.
+    /// Stops forwarding on the open connections without closing them, until the returned guards are dropped.
     pub fn freeze(&self) -> Freeze {
         let locks: Vec<Arc<Mutex<()>>> =
             self.state().connections.iter().map(|connection| connection.frozen.clone()).collect();
@@ -88,14 +88,14 @@ impl Proxy {
     }
 }
 
-/// A silence that lasts until this is dropped.
+/// Holds back all bytes until it is dropped.
 pub struct Freeze(#[allow(dead_code, reason = "its end is what counts")] std::sync::mpsc::Sender<()>);
 
 impl Connection {
-    /// Always `false`: it is not to be kept.
+    /// Closes the connection. Always `false`, so that `retain` drops it.
     fn end(&self) -> bool {
         for stream in [&self.client, &self.peer] {
-            // It may have ended by itself.
+            // The connection may have ended already.
             let _ = stream.shutdown(Shutdown::Both);
         }
         false
@@ -125,6 +125,6 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, bytes: &AtomicU64, frozen: &M
         }
         bytes.fetch_add(length as u64, Ordering::SeqCst);
     }
-    // Either may have ended already.
+    // Either side may have ended already.
     let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
 }

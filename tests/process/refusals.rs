@@ -1,5 +1,5 @@
-//! What goes wrong around a peer: tickets that nobody takes, disks that are full, files that are damaged. It says so
-//! in one line, and loses nothing.
+//! Failures around a peer: tickets that nobody accepts, full disks, damaged files. The peer reports each in
+//! one line, and loses nothing.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
@@ -40,7 +40,7 @@ fn a_first_start_with_a_ticket_that_nobody_takes_creates_nothing() {
     assert!(unreachable.contains(&free.to_string()) && unreachable.contains("--offline"), "{unreachable}");
     assert!(serve(&[&text[..text.len() / 2]]).contains("cut off or mistyped"));
     assert!(serve(&[&stranger.to_string(), &gone.to_string()]).contains("refuses this ticket"));
-    // One that is good is enough. Nobody remembers those who only tried.
+    // One good ticket is enough. Peers that only tried a ticket are not remembered.
     let ben = Peer::nowhere();
     let server = ben.serve(&["--join", &gone.to_string(), "--join", &text]);
     until("ben is linked", || anna.links() == [server.ready["peer"].as_str().unwrap()]);
@@ -57,16 +57,16 @@ fn a_peer_that_was_started_before_needs_nobody() {
     converged(&[&anna, &ben]);
     anna.stop();
     ben.stop();
-    // The same command line as at first, as a service would use it.
+    // The same command line as at first, as a service manager would use it.
     ben.start_with(&["--join", &ticket]);
     ben.run(&["send", GROUP, "alone"]).ok();
     anna.start();
     assert_eq!(said(&converged(&[&anna, &ben]), ""), ["alone"]);
 }
 
-/// A peer on a small disk of its own, which is there while this lives.
+/// A peer on a small disk of its own, which is unmounted when this is dropped.
 struct SmallDisk {
-    /// The disk is mounted for this process only, and for those that are sent to it.
+    /// The disk is mounted in the mount namespace of this process, and commands are run inside it.
     holder: Child,
     home: TempDir,
 }
@@ -129,7 +129,7 @@ pub fn output_of(mut command: Command, lines: &[String]) -> Done {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut stdin, input) = (child.stdin.take().unwrap(), lines.join("\n"));
-    // It may end before it has read everything.
+    // The command may end before it has read everything.
     let feeding = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().unwrap();
     feeding.join().unwrap();
@@ -174,7 +174,7 @@ fn a_full_disk_refuses_and_goes_on_once_there_is_room() {
     };
     kept();
 
-    // What others write has no room either.
+    // There is no space for what others write either.
     let big: Vec<String> =
         (0..20).map(|number| format!("for later {number} {}", "y".repeat(60_000))).collect();
     assert_eq!(anna.send_lines(&big).len(), 20);
@@ -182,7 +182,7 @@ fn a_full_disk_refuses_and_goes_on_once_there_is_room() {
     assert!(refused.contains("disk is full"), "{refused}");
     kept();
 
-    // It comes by itself as soon as there is.
+    // It arrives without help as soon as there is space.
     disk.grow("64m");
     until("what others wrote is here", || said(&disk.history(), "for later").len() == 20);
     disk.run(&["send", GROUP, "room at last"]).ok();
@@ -196,7 +196,7 @@ fn a_full_disk_refuses_and_goes_on_once_there_is_room() {
 fn a_file_that_may_not_grow_refuses_and_keeps_what_it_has() {
     let peer = Peer::created("anna");
     let lines: Vec<String> = (0..2000).map(|number| format!("{number} {}", "x".repeat(500))).collect();
-    // About twice as large as it is; the unit is 512 or 1024 bytes, by shell.
+    // About twice the size of the database; the shell's unit is 512 or 1024 bytes.
     let script = "trap '' XFSZ; ulimit -f 400; exec \"$@\"";
     let mut limited = Command::new("sh");
     limited.args(["-c", script, "sh", env!("CARGO_BIN_EXE_peer"), "--data"]).arg(&peer.data);
@@ -207,12 +207,12 @@ fn a_file_that_may_not_grow_refuses_and_keeps_what_it_has() {
     assert!(refused.contains("nothing was saved") && refused.contains("free space"), "{refused}");
     let history: HashSet<String> = peer.json(&["history", GROUP, "--all"]).iter().map(id).collect();
     assert!(sent.iter().all(|id| history.contains(id)));
-    // Without the limit the same directory goes on.
+    // Without the limit the same directory works again.
     peer.feed(&["send", GROUP], lines.join("\n").as_bytes()).ok();
     assert!(peer.bodies(GROUP).len() >= 2000);
 }
 
-/// Every face on the same damage: commands find it, salvage, and say so in one line.
+/// The same damage met by every face: commands find it, salvage, and say so in one line.
 #[test]
 fn whatever_page_is_damaged_nothing_wrong_is_shown() {
     const PAGE: usize = 4096;

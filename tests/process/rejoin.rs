@@ -1,16 +1,16 @@
-//! Coming back costs what was missed, not what is there: counted in bytes on the wire, both ways, with all
-//! that connecting takes.
+//! A returning peer transfers what it missed, not what it has: counted in bytes on the wire, in both
+//! directions, including connection setup.
 
 use crate::support::{Member, converged, said};
 
 const MISSED: usize = 10;
 
 struct Costs {
-    /// One peer was off, the other one wrote.
+    /// One peer was off, and the other one wrote.
     behind: u64,
     /// Both wrote while they were apart.
     apart: u64,
-    /// The same, after one of them had been killed while they were linked.
+    /// Both wrote while they were apart, after one of them had been killed while they were linked.
     killed: u64,
 }
 
@@ -42,7 +42,7 @@ fn write(what: &[(&Member, &str)], _off: &Member) {
     }
 }
 
-/// What goes over the wire from Ben's start until both show the same.
+/// The bytes on the wire from Ben's start until both show the same.
 fn rejoin(anna: &Member, ben: &mut Member, prefix: &str, while_apart: impl Fn(&Member, &Member)) -> u64 {
     while_apart(anna, ben);
     let bytes = |ben: &Member| anna.proxy.bytes() + ben.proxy.bytes();

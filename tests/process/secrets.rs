@@ -1,8 +1,9 @@
-//! A running peer keeps each secret at the one place of its memory where it needs it, and leaves no copies behind: not of
-//! the files and the ticket that it has read, not of what it has printed, not of requests and answers.
+//! A running peer keeps each secret only at the one place of its memory that needs it. It leaves no copies
+//! behind: not of the files and the ticket that it has read, of what it has printed, or of requests and
+//! answers.
 //!
-//! Looks through the memory of processes, which Linux shows to their owner where it may trace them.
-//! `PEER_REQUIRE_MEMORY` makes it a failure where it does not.
+//! The tests search the memory of processes, which Linux lets their owner do if tracing is allowed. If it is
+//! not, they are skipped; with `PEER_REQUIRE_MEMORY` they fail.
 
 #[cfg(target_os = "linux")]
 mod memory;
@@ -30,7 +31,7 @@ fn secrets_stand_only_where_they_are_needed() {
         return;
     }
     anna.run(&["groups", "create", GROUP]).ok();
-    // A ticket from a file, and from standard input; as an argument it would stand among the process's arguments.
+    // Tickets come from a file and from standard input: arguments stay in the memory of the process.
     let file = ben.file("ticket", &ticket);
     let (of_ben, _) = serve(&ben, &["--name", "ben", "--join", &format!("@{file}")], Stdio::null());
     let stdin = File::open(&file).unwrap().into();
@@ -50,7 +51,7 @@ fn secrets_stand_only_where_they_are_needed() {
     }
 }
 
-/// Starts a peer that speaks to people. What it prints holds a ticket.
+/// Starts a peer whose output is for people. What it prints holds a ticket.
 #[cfg(target_os = "linux")]
 fn serve(
     peer: &crate::peer::Peer,
@@ -85,12 +86,12 @@ fn no_more_than_needed(peer: &crate::peer::Peer, process: u32, ticket: &str) {
     let allowed = [
         // The engine signs entries with it.
         ("the seed of the key", bytes(seed), 1),
-        // TLS shows with it who this is: the same key as the library keeps it.
+        // TLS proves the peer's identity with it: the same key in the library's form.
         ("the scalar of the key", scalar, 1),
         ("the prefix of the key", prefix, 1),
-        // New links are proven with it, and tickets made.
+        // Needed to authenticate new links and to write tickets.
         ("the mesh secret", bytes(mesh), 1),
-        // Requests are held against it.
+        // Requests are checked against it.
         ("the token of the API", bytes(token), 1),
         ("the scalar of the key, reduced", reduced_scalar, 0),
         ("the seed as in its file", seed.into(), 0),
@@ -99,7 +100,7 @@ fn no_more_than_needed(peer: &crate::peer::Peer, process: u32, ticket: &str) {
         ("the mesh secret as in a ticket", letters.to_owned().into(), 0),
         ("the mesh secret as in a ticket, in capitals", letters.to_uppercase().into(), 0),
     ];
-    // The last connections of commands may not have been given up yet.
+    // The last connections of commands may not have been closed yet.
     let mut found = allowed.each_ref().map(|_| Vec::new());
     let needed = || {
         found = memory::places(process, allowed.each_ref().map(|(_, bytes, _)| &bytes[..]));

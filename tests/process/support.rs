@@ -1,4 +1,4 @@
-//! Members of a mesh, each a process with a directory, and a wire in front of it.
+//! Members of a mesh, each a process with a data directory, and a proxy in front of it.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::peer::{Peer, Server};
 use crate::proxy::Proxy;
 
-/// Long enough for a slow machine; reached only by a failure.
+/// Long enough for a slow machine; only a failing test waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -75,7 +75,7 @@ impl Member {
         self.server.take().expect("it runs").stop();
     }
 
-    /// At once, as by a power cut for the process.
+    /// Kills the process at once, as a power cut would.
     pub fn kill(&mut self) {
         self.server.take().expect("it runs").kill();
     }
@@ -88,7 +88,7 @@ impl Member {
         self.server.as_ref().expect("it runs").ready["peer"].as_str().unwrap()
     }
 
-    /// Where it really listens, behind its proxy.
+    /// The address where it actually listens, behind its proxy.
     #[allow(dead_code, reason = "for tests that do not cut wires")]
     pub fn listens_on(&self) -> String {
         self.server.as_ref().expect("it runs").ready["listen"][0].as_str().unwrap().to_owned()
@@ -103,20 +103,20 @@ impl Member {
         self.json(&["status"]).swap_remove(0)
     }
 
-    /// The keys at the other ends of its links; one that occurs twice is there twice.
+    /// The keys at the other ends of its links; a key with two links occurs twice.
     pub fn links(&self) -> Vec<String> {
         let status = self.status();
         let links = status["links"].as_array().unwrap();
         links.iter().map(|link| link["peer"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Sends each of `bodies` as a message; the ids that were acknowledged.
+    /// Sends each of `bodies` as a message; returns the ids that were acknowledged.
     pub fn send_lines(&self, bodies: &[String]) -> Vec<String> {
         let sent = self.feed(&["send", GROUP, "--json"], bodies.join("\n").as_bytes()).rows();
         sent.iter().map(id).collect()
     }
 
-    /// Sends a message, which all of so many peers store.
+    /// Sends a message, and asserts that this many peers store it.
     #[allow(dead_code, reason = "for tests of whole meshes")]
     pub fn sends_to_all(&self, text: &str, peers: u64) {
         let sent = id(&self.json(&["send", GROUP, text])[0]);
@@ -140,7 +140,7 @@ pub fn body(row: &Value) -> &str {
     row["body"].as_str().unwrap()
 }
 
-/// What every peer must show alike: a row without what depends on when it arrived here.
+/// The part of each row that every peer must show alike: without what depends on the local arrival.
 pub fn common(rows: &[Value]) -> Vec<Value> {
     let mut rows = rows.to_vec();
     for row in &mut rows {
@@ -152,7 +152,7 @@ pub fn common(rows: &[Value]) -> Vec<Value> {
     rows
 }
 
-/// Looks until it holds.
+/// Waits until the condition holds; panics if it does not in time.
 #[track_caller]
 pub fn until(what: &str, holds: impl FnMut() -> bool) {
     wait(holds, || what.to_owned());
@@ -163,7 +163,7 @@ fn wait(holds: impl FnMut() -> bool, failure: impl Fn() -> String) {
     assert!(comes_true(holds), "not within {PATIENCE:?}: {}", failure());
 }
 
-/// Whether it holds after a while.
+/// Waits for the condition; returns whether it held in time.
 pub fn comes_true(mut holds: impl FnMut() -> bool) -> bool {
     let give_up = Instant::now() + PATIENCE;
     while !holds() {
@@ -175,14 +175,14 @@ pub fn comes_true(mut holds: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// What each of them says of itself, to explain a failure.
+/// The status of each member, to explain a failure.
 fn statuses(members: &[&Member]) -> String {
     let status =
         |member: &&Member| format!("\n{} at {}: {}", member.name, member.proxy.address, member.status());
     members.iter().map(status).collect()
 }
 
-/// Waits until each of them is linked with each other one, once.
+/// Waits until each member has exactly one link with each other member.
 #[track_caller]
 pub fn full_mesh(members: &[&Member]) {
     for member in members {
@@ -196,7 +196,7 @@ pub fn full_mesh(members: &[&Member]) {
     }
 }
 
-/// Waits until all have the same heads and nothing waits for anything, then compares what they show.
+/// Waits until all members have the same heads and no orphans, then compares what they show.
 #[track_caller]
 pub fn converged(members: &[&Member]) -> Vec<Value> {
     let level = || {
@@ -225,11 +225,11 @@ pub fn said<'a>(rows: &'a [Value], prefix: &str) -> Vec<&'a str> {
     messages.map(body).filter(|body| body.starts_with(prefix)).collect()
 }
 
-/// Numbers that look random and can be had again.
+/// Reproducible pseudo-random numbers.
 pub struct Dice(u64);
 
 impl Dice {
-    /// Of `PEER_SEED`, else of the clock; says which.
+    /// Seeded with `PEER_SEED`, or else with the clock; prints the seed.
     pub fn new() -> Self {
         let clock = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
         let seed = std::env::var("PEER_SEED").map_or(u64::from(clock), |seed| seed.parse().unwrap());

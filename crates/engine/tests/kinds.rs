@@ -1,4 +1,5 @@
-//! Every kind in the list folds alike on all peers: in any order of arrival, at once or bit by bit, once or twice.
+//! Every kind in the list folds to the same result on all peers: in any order of arrival, in any portions,
+//! once or twice.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use peer_engine::limits::KIND_BYTES_MAX;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// The parts of an entry that folds see.
+/// The parts of an entry that folds use.
 #[derive(Clone, Debug)]
 struct Written {
     id: ChangeHash,
@@ -26,7 +27,7 @@ impl Written {
     }
 }
 
-/// Few authors, targets and times, so that entries meet in one place, at one time too.
+/// Few authors, targets and times, so that entries often meet in one slot, also at the same time.
 fn written() -> impl Strategy<Value = Written> {
     let entry = (0..KINDS.len(), any::<[u8; 32]>(), 0..4_i64, 0..3_u8, proptest::option::of(0..3_u8));
     let body = (any::<Index>(), proptest::option::weighted(0.2, ".{0,600}"));
@@ -59,7 +60,7 @@ proptest! {
     ) {
         let once = folded(&entries);
         prop_assert_eq!(&folded(&shuffled), &once);
-        // What was folded may come again: when a key opens a part of the log, or after a restart.
+        // Entries may be folded again: when a key opens a part of the log, or after a restart.
         let from = again.index(entries.len() + 1);
         prop_assert_eq!(&folded(shuffled.iter().chain(&entries[from..])), &once);
     }
@@ -68,7 +69,7 @@ proptest! {
     fn the_last_in_display_order_counts(entries in proptest::collection::vec(written(), 1..40)) {
         let mut in_order = entries.clone();
         in_order.sort_by_key(|entry| (entry.eff, entry.id));
-        // Taken in order, each entry simply replaces what was there before.
+        // In display order, each entry simply replaces the value before it.
         let mut last = std::collections::BTreeMap::new();
         for entry in &in_order {
             if let Some(Fold::Register(set)) = kinds::fold(&entry.opened()) {

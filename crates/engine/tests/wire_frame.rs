@@ -1,4 +1,4 @@
-//! Frames: golden bytes, limits, and noise.
+//! Frames: golden bytes, limits, and random bytes.
 
 use std::path::Path;
 
@@ -60,7 +60,7 @@ fn long() -> Frame {
     Frame::Sync { group: GroupId([0x66; 32]), message }
 }
 
-/// Not what is written, which may become smaller with another version of the compressor.
+/// Only reading is tested: another version of the compressor may write other bytes.
 #[test]
 fn golden_compressed_frames_are_read() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/frame-sync-deflated.hex");
@@ -107,7 +107,7 @@ fn a_compressed_frame_that_claims_too_much_is_too_large() {
     assert_eq!(error.close_code(), CloseCode::TooLarge, "{error}");
 }
 
-/// With `WRITE_GOLDEN` set, writes the files anew first: for a new version of the protocol.
+/// With `WRITE_GOLDEN` set, first writes the files again: for a new version of the protocol.
 #[test]
 fn frames_have_the_golden_bytes() {
     for (name, frame) in samples() {

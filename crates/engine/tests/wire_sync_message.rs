@@ -1,4 +1,4 @@
-//! Our sync messages and Bloom filters against the library's own, both ways, and against noise.
+//! Our sync messages and Bloom filters against the library's own, in both directions, and with random bytes.
 
 use automerge::sync as library;
 use peer_engine::id::ChangeHash;
@@ -94,7 +94,7 @@ proptest! {
     ) {
         let size = (entries * bits_per_entry).div_ceil(8) as usize;
         let mut bytes = vec![entries as u8, bits_per_entry as u8, probes as u8];
-        // Nearly full, so that both answers come up.
+        // Nearly full, so that both answers occur.
         bytes.extend(noise[..size].iter().map(|byte| byte | 0b1110_1110));
         let ours = Bloom::decode(&bytes).unwrap();
         let library = library::BloomFilter::try_from(bytes.as_slice()).unwrap();
@@ -120,7 +120,7 @@ proptest! {
         bytes[at] = byte;
         if let Ok(read) = SyncMessage::decode(&bytes) {
             let again = read.encode();
-            // A filter of no entries and a flags section are read but not written.
+            // A filter without entries and a flags section are read but not written.
             prop_assert_eq!(SyncMessage::decode(&again), Ok(read));
         }
     }

@@ -1,4 +1,4 @@
-//! Tickets: what is written is read, what is damaged is told apart, the secret stays unseen.
+//! Tickets: written tickets can be read, kinds of damage are told apart, and the secret is not printed.
 
 use data_encoding::BASE32_NOPAD;
 use peer_engine::id::{MeshId, PeerId};
@@ -35,7 +35,7 @@ fn body(ticket: &Ticket) -> Vec<u8> {
     bytes
 }
 
-/// With `WRITE_GOLDEN` set, writes the file anew first: for a new version of the ticket.
+/// With `WRITE_GOLDEN` set, first writes the file again: for a new version of the ticket.
 #[test]
 fn a_ticket_has_its_golden_text() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/golden/frame-ticket.txt");

@@ -1,17 +1,18 @@
-//! What stands in the memory of a process.
+//! Searches the memory of a process.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
 use sha2::{Digest, Sha512};
 
-/// The order of the group of Ed25519, the lowest byte first.
+/// The order of the group of Ed25519, in little-endian order.
 const ORDER: [u8; 32] = [
     0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
-/// What signs as well as the seed (RFC 8032, 5.1.5): the scalar, the scalar modulo the group's order, the prefix.
+/// Values that can sign as well as the seed can (RFC 8032, 5.1.5): the scalar, the scalar modulo the group's
+/// order, the prefix.
 pub fn key_of_seed(seed: &[u8]) -> [Vec<u8>; 3] {
     let hash = Sha512::digest(seed);
     let mut scalar = hash[..32].to_vec();
@@ -24,7 +25,7 @@ pub fn key_of_seed(seed: &[u8]) -> [Vec<u8>; 3] {
     [scalar, reduced, hash[32..].to_vec()]
 }
 
-/// `None` below zero.
+/// The difference of two numbers; `None` if it is below zero.
 fn minus(number: &[u8], other: &[u8]) -> Option<Vec<u8>> {
     let mut borrow = 0;
     let digits = number.iter().zip(other).map(|(digit, less)| {
@@ -36,20 +37,21 @@ fn minus(number: &[u8], other: &[u8]) -> Option<Vec<u8>> {
     (borrow == 0).then_some(digits)
 }
 
-/// The letters of a ticket that hold nothing but the mesh secret.
+/// The characters of a ticket that encode only the mesh secret.
 pub fn secret_in_ticket(ticket: &str) -> &str {
-    // Behind "peer1" stand a byte for the version, 16 of the mesh's id, and 32 of the secret; five bits are a letter.
+    // After "peer1" come a byte for the version, 16 bytes of the mesh's id, and 32 of the secret; a character
+    // is five bits.
     let (from, to) = (8 * (1 + 16), 8 * (1 + 16 + 32));
     &ticket[5..][usize::div_ceil(from, 5)..to / 5]
 }
 
-/// Whether the system lets this process look.
+/// Whether the system lets this process read the other's memory.
 pub fn is_shown(process: u32) -> bool {
     regions(process).next().is_some()
 }
 
-/// Where each of `secrets` stands in what the process can write to, with what is around it. Half of one counts as one: the
-/// rest of a copy that was overwritten.
+/// Where each of `secrets` occurs in the process's writable memory, with the bytes around it. Half of a
+/// secret counts too: it is the rest of a copy that was partly overwritten.
 pub fn places<const N: usize>(process: u32, secrets: [&[u8]; N]) -> [Vec<String>; N] {
     let mut places = [const { Vec::new() }; N];
     for (name, bytes) in regions(process) {
@@ -77,7 +79,7 @@ fn regions(process: u32) -> impl Iterator<Item = (String, Vec<u8>)> {
         let (from, to) = range.split_once('-')?;
         let [from, to] = [from, to].map(|at| u64::from_str_radix(at, 16).unwrap());
         let mut bytes = vec![0; rest.starts_with("rw").then_some(to - from)? as usize];
-        // What has been given back since is in no memory.
+        // Memory that has been released since cannot be read.
         memory.as_ref().ok()?.read_exact_at(&mut bytes, from).ok()?;
         Some((line, bytes))
     })

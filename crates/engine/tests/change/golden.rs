@@ -1,4 +1,4 @@
-//! The format does not drift: fixed keys and contents give the bytes that are on record.
+//! The format does not drift: fixed keys and contents give the recorded bytes.
 
 use data_encoding::HEXLOWER;
 use peer_engine::change::Unverified;

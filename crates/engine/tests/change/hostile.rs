@@ -1,5 +1,5 @@
-//! Nothing but the bytes that an author signed for a group is taken for a change of that group. Single altered bytes:
-//! `tests/hostile/mutants.rs`.
+//! Only the bytes that an author signed for a group are accepted as a change of that group. For single
+//! altered bytes see `tests/hostile/mutants.rs`.
 
 use peer_engine::change::{Body, Change, Content, DecodeError, Genesis, Unverified, Verified};
 use peer_engine::id::{ActorId, GroupId, MeshId, PeerId};
@@ -12,13 +12,13 @@ use crate::samples::{self, contents, first, fixed, group, headers, identity, mes
 
 const CONTENTS_AT: usize = 11;
 
-/// Makes the chunk's checksum right again, so that a mutant gets past it.
+/// Corrects the chunk's checksum, so that a mutant passes that check.
 fn mend(bytes: &mut [u8]) {
     let hash = Sha256::digest(&bytes[8..]);
     bytes[4..8].copy_from_slice(&hash[..4]);
 }
 
-/// A chunk with a right header around these contents.
+/// A chunk with a valid header around these contents.
 fn wrap(contents: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 1];
     let mut len = contents.len();
@@ -32,14 +32,14 @@ fn wrap(contents: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The contents of a fixed change, all of which take two bytes of length.
+/// The contents of a fixed change, all of which have a length of two bytes.
 fn unwrap(change: &Verified) -> &[u8] {
     let contents = &change.bytes()[CONTENTS_AT..];
     assert_eq!(wrap(contents), change.bytes().as_ref());
     contents
 }
 
-/// Must not be taken; what is read of it at all, Automerge reads as the same change.
+/// Whether the bytes are refused. If they can be decoded, asserts that Automerge reads the same change.
 fn refused(bytes: &[u8]) -> bool {
     match Unverified::decode(bytes) {
         Err(_) => true,
@@ -149,7 +149,7 @@ fn nobody_else_signs_for_an_author() {
 
 #[test]
 fn keys_and_signatures_that_lax_verifiers_take_are_refused() {
-    // The neutral point as key and as R, with S = 0, satisfies the plain equation for every message.
+    // The neutral element as key and as R, with S = 0, satisfies the plain equation for every message.
     let mut neutral = [0; 32];
     neutral[0] = 1;
     let mut signature = [0; 64];
@@ -226,7 +226,7 @@ proptest! {
         };
         let whole = contents.clone();
         for (position, flip) in damage {
-            // Mostly where the structure is: the ends, not the middle of a long body.
+            // Mostly at the two ends, where the structure is, and not in the middle of a long body.
             let reach = contents.len().min(600);
             let position = position.index(reach);
             let position = if flip % 2 == 0 { position } else { contents.len() - 1 - position };

@@ -1,4 +1,4 @@
-//! The consensus limits: the last value inside and the first outside, when written and when read.
+//! The consensus limits: the last valid value and the first invalid one, when writing and when reading.
 
 use peer_engine::change::{
     Body, Change, Content, ContentError, DecodeError, Genesis, Header, HeaderError, Unverified,

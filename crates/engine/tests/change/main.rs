@@ -1,4 +1,4 @@
-//! The change codec, against the `automerge` library as oracle and against hostile bytes.
+//! The change codec, compared with the `automerge` library and given hostile bytes.
 
 mod golden;
 mod hostile;

@@ -1,4 +1,4 @@
-//! Our bytes are Automerge's bytes.
+//! Our encoding gives the same bytes as Automerge's.
 
 use std::num::NonZeroU64;
 
@@ -60,7 +60,7 @@ fn expanded(change: &Change) -> ExpandedChange {
     }
 }
 
-/// Changes that differ from a right one in one way each, all of them readable to Automerge.
+/// Changes that differ from a valid one in one way each; Automerge can read all of them.
 pub fn altered() -> Vec<(&'static str, Vec<u8>)> {
     let content = Content {
         re: Some(ChangeHash([5; 32])),
@@ -149,7 +149,7 @@ fn genesis_by_automerge(genesis: &Genesis) -> automerge::Change {
     })
 }
 
-/// What a reader of the document finds in one entry.
+/// The content that a reader of the document finds in one entry.
 fn entry(document: &Automerge, index: usize) -> Content {
     let (_, messages) = document.get(ROOT, "messages").unwrap().unwrap();
     let (value, map) = document.get(messages, index).unwrap().unwrap();
@@ -183,7 +183,7 @@ fn entry(document: &Automerge, index: usize) -> Content {
     content
 }
 
-/// A chain of changes on the genesis, each on the one before.
+/// A chain of changes, beginning on the genesis.
 fn chain(contents: Vec<Content>) -> Vec<Verified> {
     let mut changes: Vec<Verified> = Vec::new();
     for content in contents {
@@ -271,7 +271,7 @@ proptest! {
         let heads: Vec<_> = document.get_heads().iter().map(|head| head.0).collect();
         prop_assert_eq!(heads, vec![changes.last().unwrap().hash().0]);
 
-        // A saved document gives every change back as it was signed.
+        // A saved document returns every change as it was signed.
         let saved = Automerge::load(&document.save()).unwrap();
         for change in &changes {
             let again = saved.get_change_by_hash(&automerge::ChangeHash(change.hash().0)).unwrap();

@@ -1,4 +1,4 @@
-//! What the tests write: fixed changes, and strategies for arbitrary ones.
+//! Changes for the tests: fixed ones, and strategies for arbitrary ones.
 
 use peer_engine::change::{Body, Change, Content, Genesis, Header, Verified};
 use peer_engine::id::{ActorId, ChangeHash, GroupId, MeshId};
@@ -40,7 +40,7 @@ pub fn first() -> Header {
     header(vec![group().genesis()], 1, Genesis::MAX_OP + 1)
 }
 
-/// Changes that between them use every field, every form of body and every length of number.
+/// Changes that together use every field, every form of body and every length of number.
 pub fn fixed() -> Vec<(&'static str, Verified)> {
     let hash = |byte| ChangeHash([byte; 32]);
     let full = Content {
@@ -50,7 +50,7 @@ pub fn fixed() -> Vec<(&'static str, Verified)> {
         re: Some(hash(0xab)),
         from: Some("alice".to_owned()),
     };
-    // A sealed body of the length of a reference makes two equal metas in a row.
+    // A sealed body with the length of a reference makes two equal metas in a row.
     let sealed = Content {
         at: Timestamp::MIN,
         body: Body::Sealed((0..32).collect()),
@@ -81,7 +81,7 @@ pub fn contents() -> impl Strategy<Value = Content> {
         2 => vec(any::<u8>(), 0..200).prop_map(Body::Sealed),
         1 => vec(any::<u8>(), 32).prop_map(Body::Sealed),
     ];
-    // Short names too, so that two neighbours have one length and share a run.
+    // Short names too, so that neighbours often have the same length and share a run.
     let from = prop_oneof!["[a-zé世🦀]{1,30}", "[a-z]{1,4}", "[a-z]{128}"];
     let kind = prop_oneof!["[a-z0-9][a-z0-9.-]{0,31}", "[a-z]{1,4}"];
     (at, body, option::of(from), option::of(kind), option::of(any::<[u8; 32]>()))

@@ -1,4 +1,4 @@
-//! A peer goes on with the actor of its last run only where it is certain that nobody else wrote under it since.
+//! A peer continues the actor of its last run only if it is certain that no other copy has used it since.
 
 use peer_engine::change::Unverified;
 use peer_engine::engine::{Draft, Engine, Settings};
@@ -11,7 +11,7 @@ use crate::graph::{Bench, author, genesis, group};
 
 const STAMP: [u8; 32] = [1; 32];
 
-/// A run that writes one entry. Gives its actor and number, and the store that it left.
+/// A run that writes one entry. Returns its actor and number, and the store afterwards.
 fn run(store: MemoryStore, seed: u8, stamp: [u8; 32], in_order: bool) -> ((ActorId, u64), MemoryStore) {
     let settings =
         Settings { identity: author(100), mesh: genesis().mesh, writer_stamp: stamp, seed: [seed; 32] };
@@ -59,6 +59,6 @@ fn in_another_place_it_is_another() {
     let ((first, _), store) = run(new_store(), 2, STAMP, true);
     let ((second, _), store) = run(store, 3, [9; 32], true);
     assert_ne!(second, first);
-    // The first was given up.
+    // The first actor was given up.
     assert_eq!(run(store, 4, [9; 32], true).0, (second, 2));
 }

@@ -1,4 +1,4 @@
-//! The gate in the engine: what fits the group gets in, in whatever order it comes; all else costs the link.
+//! The engine's stage of the gate: changes that fit the group get in, in any order; others close the link.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use peer_engine::wire::sync_message::{Have, SyncMessage};
 use crate::graph::{Bench, Graph, author, genesis, group, message};
 use crate::rng::Rng;
 
-/// Two changes of author 1, on the genesis and on each other.
+/// Two changes of author 1: one on the genesis, one on the first.
 fn chain() -> Graph {
     let mut graph = Graph::default();
     let first = graph.add(graph.sign(&author(1), 0, vec![group().genesis()], message(1, "one")));
@@ -50,7 +50,7 @@ fn counters_that_do_not_follow_from_the_dependencies_cost_the_link() {
 fn an_author_cannot_skip_its_own_previous_change() {
     let graph = chain();
     let mut bench = Bench::linked(&graph.changes, &[]);
-    // By the rules this is number 1 again: a fork, not a gap.
+    // By the rules this has sequence number 1 again: a fork, not a gap.
     bench.push(vec![sign(1, 5, vec![group().genesis()])]);
     assert_eq!(bench.closed, None);
     let forks = bench.engine.store().forks().expect("memory does not fail");
@@ -141,7 +141,7 @@ fn equivocation_converges_and_is_flagged() {
     for seed in 0..40 {
         let mut rng = Rng::new(seed);
         let mut graph = Graph::random(&mut rng, 3, 20);
-        // Author 1 writes the same number twice, and both branches are written on by others.
+        // Author 1 uses the same number twice, and other authors write on top of both branches.
         let base = graph.changes[rng.index(20)].hash();
         let twins: Vec<ChangeHash> = ["left", "right"]
             .map(|text| graph.add(graph.sign(&author(9), 0, vec![base], message(7, text))))
@@ -185,7 +185,7 @@ fn an_own_actor_that_somebody_else_uses_is_never_used_again() {
     let mine = match sent.last() {
         Some(bytes) => Unverified::decode(bytes).expect("a valid change").header().clone(),
         None => {
-            // Not level yet: the other side asks.
+            // This peer lacks changes: the other side asks.
             let need = bench.heads();
             bench.hear(SyncMessage { heads: vec![group().genesis()], need, ..Default::default() }, vec![]);
             let bytes =
@@ -225,7 +225,7 @@ fn entries_of_unknown_kind_pass_through() {
     let mut bench = Bench::linked(&[], &[]);
     bench.push(vec![change.clone()]);
     assert_eq!(bench.history(), [change.hash()]);
-    // And it is handed on, byte for byte.
+    // And it is passed on, byte for byte.
     bench.sent.clear();
     let ask = SyncMessage { heads: vec![group().genesis()], need: vec![change.hash()], ..Default::default() };
     bench.hear(ask, vec![]);
@@ -294,7 +294,7 @@ fn a_peer_that_does_not_back_up_its_heads_is_asked_once_and_may_do_it_later() {
         announce(&mut bench);
     }
     assert_eq!(requests(&bench), 1);
-    // What comes late is taken all the same, and what is missing beneath it is asked for.
+    // Changes that arrive late are still taken, and their missing dependencies are requested.
     bench.push(vec![graph.changes[1].clone()]);
     let asked = bench.sent.iter().flat_map(|message| message.need.clone()).next_back();
     assert_eq!((requests(&bench), asked), (2, Some(graph.changes[0].hash())));

@@ -1,4 +1,4 @@
-//! The newest entries ahead of the rest: who sends them to whom, and what becomes of them.
+//! Previews, the newest entries ahead of the rest: who sends them to whom, and what happens to them.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn newest(bench: &mut Bench) {
     bench.handle(Event::Control { link: LINK, control: Control::Preview { group: group() } });
 }
 
-/// What was sent ahead, frame by frame.
+/// The previews that were sent, frame by frame.
 fn sent_ahead(bench: &mut Bench) -> Vec<Vec<ChangeHash>> {
     let sent = |effect| match effect {
         Effect::Send { link: LINK, frame: Frame::Preview { group: to, changes } } if to == group() => {
@@ -41,7 +41,7 @@ fn sent_ahead(bench: &mut Bench) -> Vec<Vec<ChangeHash>> {
     std::mem::take(&mut bench.effects).into_iter().filter_map(sent).collect()
 }
 
-/// The links that were asked for the newest entries.
+/// The links that were asked for a preview.
 fn asked(bench: &mut Bench) -> Vec<LinkId> {
     let asked = |effect| match effect {
         Effect::Send { link, frame: Frame::Control(Control::Preview { group: of }) } if of == group() => {
@@ -58,7 +58,7 @@ enum Seen {
     Over,
 }
 
-/// What those who look at the group are told of its preview.
+/// The changes of the group's preview, as watchers see them.
 fn seen(bench: &mut Bench) -> Vec<Seen> {
     let seen = |effect| match effect {
         Effect::Preview { group, peer, changes } if group == bench.no => {
@@ -89,7 +89,7 @@ fn ahead(bench: &mut Bench, link: LinkId, group: GroupId, changes: &[Verified]) 
     bench.handle(Event::Preview { link, group, changes: changes.to_vec() });
 }
 
-/// A newcomer that has heard of all these on the first link, and has asked.
+/// A newcomer that has learnt of all these changes on the first link, and has asked for a preview.
 fn newcomer(changes: &[Verified]) -> Bench {
     let mut bench = Bench::linked(&[], &[]);
     announce(&mut bench, LINK, changes);
@@ -97,7 +97,7 @@ fn newcomer(changes: &[Verified]) -> Bench {
     bench
 }
 
-/// Another link announces these, and the catch-up moves to it.
+/// Another link announces these changes, and the catch-up moves to it.
 fn move_on(bench: &mut Bench, changes: &[Verified]) {
     link_up(bench, OTHER, author(201).peer());
     announce(bench, OTHER, changes);
@@ -112,7 +112,7 @@ fn waiting(bench: &mut Bench) -> u64 {
 
 #[test]
 fn the_newest_fifty_are_sent_as_they_are_displayed_oldest_first() {
-    // Two that knew nothing of each other: what one wrote stands between what the other wrote.
+    // Two chains that do not know of each other: the entries of one are sorted between those of the other.
     let mut graph = Graph::default();
     for (who, odd) in [(1, 0), (2, 1)] {
         let mut last = group().genesis();
@@ -171,7 +171,7 @@ fn a_link_is_answered_once_and_its_sessions_do_not_make_it_more() {
         newest(&mut bench);
     }
     assert_eq!(sent_ahead(&mut bench).len(), 1);
-    // It is not for nothing, either.
+    // Asking again is not free, either.
     let mut times = 0;
     while bench.closed.is_none() {
         newest(&mut bench);
@@ -190,13 +190,13 @@ fn who_takes_no_part_in_the_group_is_sent_nothing() {
     bench.handle(Event::LinkUp { link: LINK, peer, dialled: true, address, listen: Vec::new() });
     newest(&mut bench);
     assert!(sent_ahead(&mut bench).is_empty());
-    // Nor was that the one time.
+    // The request before the subscription did not use up the one preview.
     bench.handle(Event::Control { link: LINK, control: Control::Subscribe { groups: vec![group()] } });
     newest(&mut bench);
     assert_eq!(sent_ahead(&mut bench).len(), 1);
 }
 
-/// In as many groups as one likes: it has to fit into what may wait for one link.
+/// A link may ask in any number of groups: the previews together have to fit into its queue.
 #[test]
 fn what_one_link_is_sent_ahead_has_a_ration() {
     let bench = Bench::new(&[], &[]);
@@ -296,7 +296,7 @@ fn who_sends_ahead_unasked_loses_its_link() {
     ahead(&mut bench, LINK, group(), &changes);
     assert_eq!(bench.closed, Some(CloseCode::Protocol));
 
-    // Of another group than it was asked for, or once more.
+    // A preview of a group that was not asked for, or a second one.
     for of in [GroupId([7; 32]), group()] {
         let mut bench = newcomer(&changes);
         if of == group() {
@@ -316,7 +316,7 @@ fn what_comes_too_late_is_dropped_and_nobody_is_blamed() {
     ahead(&mut bench, LINK, group(), &changes);
     assert_eq!((seen(&mut bench), bench.closed), (vec![], None));
 
-    // Its session has ended meanwhile.
+    // The group's session has ended meanwhile.
     let mut bench = newcomer(&changes);
     bench.handle(Event::Control { link: LINK, control: Control::Unsubscribe { groups: vec![group()] } });
     ahead(&mut bench, LINK, group(), &changes);
@@ -366,7 +366,7 @@ fn a_link_that_the_catch_up_has_left_is_not_waited_for() {
     assert_eq!((seen(&mut bench), bench.closed), (vec![shown], None));
 }
 
-/// So nobody who shows what it likes, and sends nothing of the rest, keeps the others from showing theirs.
+/// So a peer that sends a preview, and nothing of the rest, does not keep the others from sending theirs.
 #[test]
 fn where_the_catch_up_moves_to_another_link_its_preview_takes_the_place_of_the_first() {
     let changes = chain(1, PREVIEW_FROM as usize, "hello");
@@ -375,7 +375,7 @@ fn where_the_catch_up_moves_to_another_link_its_preview_takes_the_place_of_the_f
     move_on(&mut bench, &changes);
     ahead(&mut bench, OTHER, group(), &changes[999..]);
     assert_eq!(seen(&mut bench), [Seen::Ahead(author(201).peer(), hashes(&changes[999..]))]);
-    // It does not go with the link that brought the first.
+    // The new preview does not end with the link that sent the first one.
     bench.handle(Event::LinkDown { link: LINK });
     assert_eq!(seen(&mut bench), []);
 }
@@ -409,8 +409,8 @@ fn who_leaves_the_group_sees_no_preview_any_more() {
     assert_eq!(seen(&mut bench), [Seen::Over]);
 }
 
-/// It has sent what it likes, announces what it never sends, and all the rest has come from another. Something new at that
-/// moment does not help it for longer than a pull lasts.
+/// The peer has sent a preview and announces heads that it never sends, and everything else has arrived from
+/// another one. A new change at that moment keeps its preview up for no longer than one pull.
 #[test]
 fn who_sends_nothing_of_what_it_announced_does_not_keep_its_preview_up() {
     for something_new in [false, true] {

@@ -1,4 +1,4 @@
-//! The digest that goes with every ping: computed here again, as `sync-protocol.md` describes it.
+//! The digest in every ping, computed here again as `sync-protocol.md` describes it.
 
 use peer_engine::change::Verified;
 use peer_engine::engine::{Draft, Event, StoredOn};
@@ -29,7 +29,7 @@ fn linked() -> Bench {
     bench
 }
 
-/// `change` comes over another link.
+/// Receives `change` over another link.
 fn hear_beside(bench: &mut Bench, change: Verified) {
     let (link, address) = (LinkId(2), "192.0.2.2:4040".to_owned());
     let peer = author(201).peer();

@@ -1,4 +1,4 @@
-//! Random change graphs of real, signed changes, and an engine that holds a part of one.
+//! Random graphs of real, signed changes, and an engine that holds a part of one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +38,7 @@ pub fn message(at: i64, text: &str) -> Content {
     }
 }
 
-/// Messages of an author, each on the one before.
+/// A chain of messages by one author.
 pub fn chain(number: u8, length: usize, body: &str) -> Vec<Verified> {
     let mut graph = Graph::default();
     let mut last = group().genesis();
@@ -61,7 +61,7 @@ impl Graph {
         self.by_hash.get(hash).map(|&at| &self.changes[at])
     }
 
-    /// What a change on these dependencies has to say of itself.
+    /// The header of a change on these dependencies.
     pub fn header(&self, actor: ActorId, mut deps: Vec<ChangeHash>) -> Header {
         deps.sort_unstable();
         deps.dedup();
@@ -116,7 +116,7 @@ impl Graph {
         graph
     }
 
-    /// These changes and everything beneath them, in a causal order.
+    /// These changes and everything that they depend on, in a causal order.
     pub fn closure(&self, tops: &[ChangeHash]) -> Vec<Verified> {
         let mut open: Vec<ChangeHash> = tops.to_vec();
         let mut within = BTreeSet::new();
@@ -130,7 +130,7 @@ impl Graph {
         within.into_iter().map(|at| self.changes[at].clone()).collect()
     }
 
-    /// A random part of the graph that holds its own past.
+    /// A random part of the graph that contains all its dependencies.
     pub fn part(&self, rng: &mut Rng) -> Vec<Verified> {
         let reach = rng.index(self.changes.len()) + 1;
         let tops: Vec<ChangeHash> =
@@ -147,11 +147,11 @@ pub struct Bench {
     pub no: GroupNo,
     pub other: PeerId,
     pub now_us: u64,
-    /// Sync messages to the other side, not read yet.
+    /// Sync messages to the other side that were not read yet.
     pub sent: Vec<SyncMessage>,
     pub closed: Option<CloseCode>,
     pub dialled: Vec<(PeerId, String)>,
-    /// All else that it did, not looked at yet.
+    /// All other effects that were not read yet.
     pub effects: Vec<Effect>,
 }
 
@@ -200,7 +200,7 @@ impl Bench {
         self.commit();
     }
 
-    /// Has a command carried out that must not be refused.
+    /// Runs a command that must not be refused.
     pub fn command<T>(
         &mut self,
         command: impl FnOnce(&mut Engine<MemoryStore>, Now) -> Answer<T, MemoryError>,
@@ -227,7 +227,7 @@ impl Bench {
         }
     }
 
-    /// What the other side says.
+    /// The event of a sync message from the other side.
     pub fn event(&self, message: SyncMessage, changes: Vec<Verified>) -> Event {
         Event::Sync { link: LINK, group: group(), message: message.with_changes(changes) }
     }
@@ -236,13 +236,13 @@ impl Bench {
         self.handle(self.event(message, changes));
     }
 
-    /// Sends changes as a peer does that has them as heads.
+    /// Receives changes from the other side, which has them as heads.
     pub fn push(&mut self, changes: Vec<Verified>) {
         let heads = changes.last().map(Verified::hash).into_iter().collect();
         self.hear(SyncMessage { heads, ..SyncMessage::default() }, changes);
     }
 
-    /// Lets time pass up to the next thing that the engine waits for; false when that is further away than `most_us`.
+    /// Advances time to the next deadline of the engine; false if that is further away than `most_us`.
     pub fn wait(&mut self, most_us: u64) -> bool {
         let Some(due_us) = self.engine.next_timeout_us().filter(|due| *due <= self.now_us + most_us) else {
             self.now_us += most_us;
@@ -253,7 +253,7 @@ impl Bench {
         true
     }
 
-    /// Lets so much time pass, with all that the engine does meanwhile.
+    /// Advances time by `us`, with everything that the engine does meanwhile.
     pub fn pass(&mut self, us: u64) {
         let until_us = self.now_us + us;
         while self.now_us < until_us {

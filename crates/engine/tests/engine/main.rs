@@ -1,5 +1,5 @@
-//! The engine, one link and one group at a time: against the `automerge` library's own sync, and against
-//! changes that must not get in; and when it speaks.
+//! The engine, with one link and one group at a time: compared with the `automerge` library's own sync, given
+//! changes that must be refused, and checked for when it sends.
 
 mod actors;
 mod admission;

@@ -1,4 +1,4 @@
-//! Our session against the library's `sync::State` on a real document, from any pair of states.
+//! Our sync session against the library's `sync::State` on a real document, from any pair of states.
 
 use std::collections::VecDeque;
 
@@ -60,7 +60,7 @@ struct Traffic {
     waited_us: u64,
 }
 
-/// Lets both sides talk, each message taking its time, until neither has anything to say.
+/// Passes messages between both sides, each with a delay, until neither has anything to send.
 fn converse(
     bench: &mut Bench,
     library: &mut Library,
@@ -120,7 +120,7 @@ fn converse(
     }
 }
 
-/// A pair of states, and what each takes for common, which may be right, old, or wrong.
+/// A pair of states, and the heads that each side takes for shared, which may be right, outdated, or wrong.
 fn states(rng: &mut Rng) -> (Graph, [Vec<Verified>; 2], [Vec<ChangeHash>; 2]) {
     let (authors, size) = (rng.between(1, 5) as u8, rng.between(1, 80) as usize);
     let graph = Graph::random(rng, authors, size);
@@ -139,7 +139,7 @@ fn states(rng: &mut Rng) -> (Graph, [Vec<Verified>; 2], [Vec<ChangeHash>; 2]) {
     let shared = match rng.between(0, 3) {
         0 => [Vec::new(), Vec::new()],
         1 => [pick(rng, &both), pick(rng, &both)],
-        // Either side was restored from a backup and lost what was common.
+        // One side was restored from a backup and has lost the shared heads.
         _ => [pick(rng, &ours), pick(rng, &theirs)],
     };
     (graph, [ours, theirs], shared)

@@ -1,4 +1,4 @@
-//! When things are said: at once where nothing was said before, in a burst together.
+//! When the engine sends: at once if nothing was sent before, and together in a burst.
 
 use peer_engine::change::Verified;
 use peer_engine::engine::{Draft, Effect, Event};
@@ -10,7 +10,7 @@ use peer_engine::wire::sync_message::SyncMessage;
 use crate::graph::{Bench, Graph, LINK, group};
 use crate::rng::Rng;
 
-/// Linked with a peer that is level, some time ago; and what else its author could send next.
+/// A link with a peer that has held the same entries for some time; and more changes of its author.
 fn level(more: usize) -> (Bench, Vec<Verified>) {
     let mut changes = Graph::random(&mut Rng::new(7), 1, 10 + more).changes;
     let next = changes.split_off(10);
@@ -26,7 +26,7 @@ fn write(bench: &mut Bench, body: &str) {
     bench.command(|engine, now| engine.write(group(), drafts, now));
 }
 
-/// How many changes each message carries that was sent since this was last asked.
+/// The number of changes in each message that was sent since the last call.
 fn sent(bench: &mut Bench) -> Vec<usize> {
     std::mem::take(&mut bench.sent).iter().map(|message| message.changes.len()).collect()
 }
@@ -119,7 +119,7 @@ fn what_nobody_is_told_of_is_flushed_soon_all_the_same() {
     let last = next[1].hash();
     assert_eq!(sent(&mut bench), [0], "the second is not acknowledged yet");
     assert!(bench.history().contains(&last) && !after_a_power_cut(&bench).contains(&last));
-    // And never will be.
+    // And it never will be.
     bench.handle(Event::LinkDown { link: LINK });
     bench.pass(PUBLISHED_MS_MAX * 1000);
     assert_eq!(sent(&mut bench), [0; 0]);

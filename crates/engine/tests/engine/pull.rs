@@ -1,4 +1,4 @@
-//! How a catch-up asks, where the other side gets more while it is asked.
+//! What a catch-up requests if the other side gets more changes meanwhile.
 
 use peer_engine::change::{Unverified, Verified};
 use peer_engine::engine::Event;
@@ -12,7 +12,7 @@ use crate::graph::{Bench, author, chain, group};
 
 const THIRD: LinkId = LinkId(2);
 
-/// Hands over what one side has said.
+/// Passes the messages of one side to the other.
 fn relay(from: &mut Bench, to: &mut Bench) -> usize {
     let messages = std::mem::take(&mut from.sent);
     for message in &messages {
@@ -24,7 +24,7 @@ fn relay(from: &mut Bench, to: &mut Bench) -> usize {
     messages.len()
 }
 
-/// Links up a third peer, which the test plays too.
+/// Adds a link to a third peer, which the test plays too.
 fn link_third(bench: &mut Bench) {
     let (peer, address) = (author(201).peer(), "192.0.2.2:4040".to_owned());
     bench.handle(Event::LinkUp { link: THIRD, peer, dialled: false, address, listen: Vec::new() });
@@ -41,15 +41,15 @@ fn hear_third(bench: &mut Bench, changes: Vec<Verified>) {
 
 #[test]
 fn a_long_stretch_that_the_other_side_gets_meanwhile_is_not_asked_for_one_by_one() {
-    // Each has something that the other lacks, so that what is here is described once; the answer takes a while.
+    // Each side has changes that the other lacks, so this side sends a filter once; the answer takes a while.
     let ours = chain(1, 3, "a");
     let theirs = chain(2, 40, &"b".repeat(60_000));
     let (mut here, mut there) = (Bench::linked(&ours, &[]), Bench::linked(&theirs, &[]));
     link_third(&mut here);
     link_third(&mut there);
-    // More than may wait for what lies beneath it.
+    // More than fits among the orphans while their dependencies are missing.
     let stretch = chain(3, 2 * ORPHAN_BYTES_MAX / 60_000, &"x".repeat(60_000));
-    // So that the other side never knows all heads of this one.
+    // Keeps the other side from ever knowing all heads of this one.
     let mut steady = chain(4, 400, "c").into_iter();
     let mut more = Some(stretch.clone());
     let came = |here: &Bench| {

@@ -1,4 +1,4 @@
-//! What one link may cost, in ticks: beyond it the link ends. Honest catch-ups are not touched.
+//! What one link may cost per tick: a link that exceeds it is closed. Honest catch-ups are not affected.
 
 use peer_engine::change::Verified;
 use peer_engine::engine::{Event, Misconduct};
@@ -45,7 +45,7 @@ fn a_catch_up_of_everything_is_free_and_the_same_again_has_a_ration() {
     assert_eq!(bench.closed, Some(CloseCode::Ration));
     let sent: usize = bench.sent.iter().map(|message| message.changes.len()).sum();
     assert!(sent >= changes.len(), "an honest peer would not have got everything");
-    // Some of it is spent on what is sent again.
+    // Some of the ration is spent on changes that are sent again.
     assert!(times <= 3 + ASKED_AGAIN_BYTES_MAX / per_ask, "{times}");
     assert_eq!(status(&mut bench).faults[0].1.what, Misconduct::AskedAgain);
 }
@@ -79,7 +79,7 @@ fn what_was_here_already_has_a_ration() {
     assert_eq!(status(&mut bench).faults[0].1.what, Misconduct::SentAgain);
 }
 
-/// Changes that wait for something that is never sent, under the actor of this random byte.
+/// Changes that wait for one that is never sent, of the actor with this random byte.
 fn adrift(random: u8, count: usize, body: &str) -> Vec<Verified> {
     let mut graph = Graph::default();
     let mut last = graph.add(graph.sign(&author(2), random, vec![group().genesis()], message(0, "ground")));
@@ -92,7 +92,7 @@ fn adrift(random: u8, count: usize, body: &str) -> Vec<Verified> {
 #[test]
 fn orphans_of_all_links_together_are_bounded_and_the_largest_share_gives_way() {
     let mut bench = Bench::linked(&[], &[]);
-    // Each keeps within its own share, which is 4 MiB in one group.
+    // Each link stays within its own share, which is 4 MiB in one group.
     let each = adrift(0, 60, &"x".repeat(60_000));
     let bytes: usize = each.iter().map(|change| change.bytes().len()).sum();
     assert!(bytes < ORPHAN_BYTES_MAX);
@@ -107,7 +107,7 @@ fn orphans_of_all_links_together_are_bounded_and_the_largest_share_gives_way() {
             group: group(),
             message: SyncMessage { changes, ..SyncMessage::default() },
         });
-        // The small share of an honest link stays.
+        // The small share of an honest link is kept.
         if number == 0 {
             bench.push(adrift(1, 3, "honest"));
         }
@@ -160,11 +160,11 @@ fn hearsay_has_a_ration_and_dials_of_its_own() {
     bench.pass(2_000_000);
     assert_eq!(status(&mut bench).absent.len() as u64, GOSSIP_MAX);
     assert_eq!(bench.dialled.len(), HEARSAY_DIALS_MAX);
-    // One that a ticket names does not wait for any of them.
+    // A peer that a ticket names does not wait for any of them.
     let addresses = vec!["192.0.2.9:4040".to_owned()];
     bench.command(|engine, now| engine.introduce(key(5_000), addresses, now));
     assert_eq!(bench.dialled.last().map(|(peer, _)| *peer), Some(key(5_000)));
-    // Where dials fail at once, others get their turn, but never faster than the ration.
+    // If dials fail at once, other peers are dialled, but never faster than the ration.
     let mut dials = 0;
     let until_us = bench.now_us + 60_000_000;
     while bench.now_us < until_us {

@@ -1,4 +1,4 @@
-//! What a Bloom filter claimed wrongly is asked for by name, and only that is sent.
+//! A change that a Bloom filter claimed wrongly is requested by its hash, and only that change is sent.
 
 use peer_engine::change::Verified;
 use peer_engine::id::ChangeHash;
@@ -27,17 +27,17 @@ fn what_waits_for_a_change_that_is_asked_for_is_not_sent_again_with_it() {
     let mut bench = Bench::linked(&changes, &[]);
     bench.sent.clear();
 
-    // They have something that is unknown here, and their filter claims the first of the longer chain.
+    // The other side has an unknown head, and its filter claims the first change of the longer chain.
     let theirs = ChangeHash([9; 32]);
     let have = vec![Have { last_sync: vec![group().genesis()], bloom: Bloom::from_hashes([holed[0]]) }];
     bench.hear(SyncMessage { heads: vec![theirs], have, ..SyncMessage::default() }, Vec::new());
     assert_eq!(sent(&mut bench), whole.len() + holed.len() - 1);
 
-    // It has come: the one chain is stored, the other waits, which no heads can show.
+    // The rest has arrived: the shorter chain is stored, the longer one waits, which heads cannot show.
     let repair = |need| SyncMessage { heads: vec![whole[4]], need, ..SyncMessage::default() };
     bench.hear(repair(vec![holed[0]]), Vec::new());
     assert_eq!(sent(&mut bench), 1);
-    // What is asked for by name is sent whatever was sent before.
+    // A change that is requested by its hash is sent even if it was sent before.
     bench.hear(repair(vec![holed[7]]), Vec::new());
     assert_eq!(sent(&mut bench), 1);
 }

@@ -32,7 +32,7 @@ pub struct OrphanSpace {
 }
 
 impl OrphanSpace {
-    /// The link with the largest share, if all together exceed `ORPHANS_BYTES_MAX`: it is to be closed.
+    /// The link with the largest share, if all together exceed `ORPHANS_BYTES_MAX`: the engine closes it.
     pub fn overdrawn(&self) -> Option<LinkId> {
         let most = || self.bytes.iter().max_by_key(|(_, bytes)| **bytes).map(|(link, _)| *link);
         if self.total > ORPHANS_BYTES_MAX { most() } else { None }

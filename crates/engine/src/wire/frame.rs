@@ -25,7 +25,7 @@ const KIND_PREVIEW: u8 = 3;
 /// What comes before a sync message: kind and group.
 const SYNC_HEAD: usize = 33;
 
-/// Why bytes are not a valid frame. No state changes; the link that delivered them is to be closed. The texts repeat
+/// Why bytes are not a valid frame. No state changes; the engine closes the link that delivered them. The texts repeat
 /// nothing that the other side wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {

@@ -13,7 +13,7 @@ use crate::wire::cursor::{Cursor, CursorError, write_number};
 const VERSION_1: u8 = 0x42;
 const VERSION_2: u8 = 0x43;
 
-/// Why bytes are not a sync message. No state changes; the link that delivered them is to be closed.
+/// Why bytes are not a sync message. No state changes; the engine closes the link that delivered them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SyncMessageError {
     /// The first byte is not that of a sync message.
